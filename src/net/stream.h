@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One interface over every way bytes travel: TCP, a program's pipe, TLS, DEFLATE, a transcript tap, and
+ * pairs in memory for tests. Layers stand on a lower stream, which they own.
+ *
+ * Reading suspends; one fiber reads at a time. Writing has two halves, so that layers never suspend in
+ * the middle of a record and two fibers (one reading, one writing) can share a stream:
+ *	stream_enqueue()   takes the bytes now, without suspending (at most STREAM_PIECE at once);
+ *	stream_wait_room() suspends while more than a high-water mark is queued.
+ * stream_write() is both, for any length. What is queued goes out by itself before the loop next waits;
+ * nothing has to be flushed. An error of the connection is reported by the next read, write or
+ * wait_room, and stays. */
+#ifndef NET_STREAM_H
+#define NET_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/cleanup.h"
+#include "base/fault.h"
+#include "run/run.h"
+
+enum { STREAM_PIECE = 16384 };       /* the most bytes one stream_enqueue() takes */
+enum { STREAM_HIGH_WATER = 262144 }; /* queued bytes above which wait_room waits */
+
+struct stream;
+
+struct stream_ops {
+	const char *name; /* "tcp", "tls", "deflate", "tap", "pipe", "memory" */
+	int (*read)(struct stream *s, void *p, size_t n, struct fault *fault);
+	int (*enqueue)(struct stream *s, struct bytes bytes, struct fault *fault);
+	int (*wait_room)(struct stream *s, struct fault *fault);
+	int (*drain)(struct stream *s, struct fault *fault);
+	void (*shutdown)(struct stream *s);
+	void (*free)(struct stream *s);
+};
+
+/* First member of every implementation. */
+struct stream {
+	const struct stream_ops *ops;
+	struct stream *lower; /* owned; NULL at the bottom */
+	uint64_t bytes_in, bytes_out; /* as seen by the user of this layer */
+};
+
+/* 1..n bytes read: their number (at most INT_MAX are asked for at once). 0: the peer ended the stream
+ * in order. Negative: fault (a TLS peer that closes without close_notify is such a fault: truncation). */
+SUSPENDS int stream_read(struct stream *s, void *p, size_t n, struct fault *fault);
+
+int stream_enqueue(struct stream *s, struct bytes bytes, struct fault *fault);
+SUSPENDS int stream_wait_room(struct stream *s, struct fault *fault);
+SUSPENDS int stream_write(struct stream *s, struct bytes bytes, struct fault *fault);
+
+/* Waits until everything queued has been given to the kernel. */
+SUSPENDS int stream_drain(struct stream *s, struct fault *fault);
+
+/* Ends our direction in order (TLS close_notify, FIN) without waiting; reading stays possible. */
+void stream_shutdown(struct stream *s);
+
+/* Closes and frees this layer and those below; never suspends. Accepts NULL, returns NULL. */
+struct stream *stream_free(struct stream *s);
+DEFINE_FREEP(struct stream, stream_free);
+
+/* The layer with that name at or below s, or NULL. */
+struct stream *stream_find(struct stream *s, const char *name);
+
+/* --- net/tcp.c ------------------------------------------------------------------------------- */
+
+/* Connects to the first address that answers (tries each in turn, each with its share of the deadline,
+ * the next one starting 250 ms later when the one before has not answered: RFC 8305). host and port are
+ * named in faults. TCP_NODELAY and keepalive are on. */
+SUSPENDS int tcp_connect(const char *host, uint16_t port, struct stream **ret, struct fault *fault);
+
+/* A stream over a connected, non-blocking socket that it owns. */
+struct stream *tcp_stream_new(int fd, const char *peer_name);
+
+/* --- net/listener.c: for servers, and for the fake servers in tests --------------------------- */
+
+struct listener;
+
+/* Listens on an address literal; port 0 picks one (listener_port() tells). */
+int listener_new(const char *address, uint16_t port, struct listener **ret, struct fault *fault);
+uint16_t listener_port(const struct listener *listener);
+SUSPENDS int listener_accept(struct listener *listener, struct stream **ret, struct fault *fault);
+struct listener *listener_free(struct listener *listener);
+DEFINE_FREEP(struct listener, listener_free);
+
+/* --- net/pipe.c ------------------------------------------------------------------------------ */
+
+/* Starts `sh -c command` with a socket pair as its standard input and output (stderr is ours) and
+ * returns a stream over it; freeing the stream closes the pair, ends the program if it does not end by
+ * itself, and reaps it. */
+int pipe_stream_new(const char *command, struct stream **ret, struct fault *fault);
+
+/* --- net/memory.c ---------------------------------------------------------------------------- */
+
+/* Two ends of a stream in memory, for tests: what one writes the other reads. max_read bounds what one
+ * read returns (1 splits at every byte; 0: no bound). */
+void memory_stream_pair(size_t max_read, struct stream **ret_a, struct stream **ret_b);
+
+/* --- net/tls.c ------------------------------------------------------------------------------- */
+
+struct tls_config {
+	const char *ca_file;   /* trust this CA or certificate besides the system's; NULL: none */
+	bool insecure;         /* accept any certificate: the user said so in words */
+	const char *cert_file; /* client certificate chain (PEM) for SASL EXTERNAL, or NULL */
+	const char *key_file;
+};
+
+struct tls_context; /* shared by all connections of one side */
+
+/* Loads trust and keys (reads files: call before the loop or from the pool). FAULT_USAGE names a file that
+ * cannot be used and why. */
+int tls_context_new(const struct tls_config *config, struct tls_context **ret, struct fault *fault);
+struct tls_context *tls_context_free(struct tls_context *context);
+DEFINE_FREEP(struct tls_context, tls_context_free);
+
+/* Server side, for fake servers in tests: certificate and key from PEM files. */
+int tls_server_context_new(const char *cert_file, const char *key_file, struct tls_context **ret,
+			   struct fault *fault);
+
+/* Handshakes over *stream as a client and replaces it by the TLS layer (on failure too: free it as usual).
+ * TLS ≥ 1.2, SNI and the certificate's name against host (RFC 6125; address literals against IP SANs).
+ * The fault says which of: name does not match (and what names the certificate has), expired or not yet
+ * valid (and when), unknown issuer (and who), self-signed, no common version. */
+SUSPENDS int tls_client_start(struct stream **stream, struct tls_context *context, const char *host,
+			      struct fault *fault);
+SUSPENDS int tls_server_start(struct stream **stream, struct tls_context *context,
+			      struct fault *fault);
+
+enum tls_binding { TLS_BINDING_EXPORTER, TLS_BINDING_SERVER_END_POINT };
+
+/* Channel binding data of a TLS stream (at or below s): tls-exporter (RFC 9266; TLS 1.3, or 1.2 with
+ * extended master secret) or tls-server-end-point (RFC 5929). -1 when not to be had. At most 64 bytes. */
+int tls_channel_binding(struct stream *s, enum tls_binding kind, char to[64], size_t *ret_n);
+
+/* "TLSv1.3, TLS_AES_256_GCM_SHA384" of a TLS stream, or NULL. */
+const char *tls_describe(struct stream *s);
+
+/* --- net/deflate.c --------------------------------------------------------------------------- */
+
+/* Puts raw DEFLATE (RFC 4978) on *stream, both ways. Every enqueue ends in a sync flush, but for those
+ * that are full pieces. Expansion is bounded only by the reader's own n. */
+int deflate_start(struct stream **stream, struct fault *fault);
+
+/* --- net/tap.c ------------------------------------------------------------------------------- */
+
+struct transcript; /* a file that taps write to; owned by who opened it */
+
+int transcript_open(const char *path, struct transcript **ret, struct fault *fault);
+struct transcript *transcript_close(struct transcript *t); /* accepts NULL, returns NULL */
+DEFINE_FREEP(struct transcript, transcript_close);
+
+/* Puts a tap on *stream: each line either way goes to the transcript as "time label > text" or
+ * "time label < text"; message data is counted, not kept ("… 10240 bytes"): of a run of more than 1,000
+ * bytes without end of line, or between tap_hide() and tap_show(). NULL transcript: does nothing. */
+void tap_start(struct stream **stream, struct transcript *t, const char *label);
+
+/* Between these calls nothing that passes is written, only that it did and `what` ("password",
+ * "message") with the number of bytes. They act on the tap at or below s, or do nothing. Separate for
+ * the two directions. */
+void tap_hide_out(struct stream *s, const char *what);
+void tap_show_out(struct stream *s);
+void tap_hide_in(struct stream *s, const char *what);
+void tap_show_in(struct stream *s);
+
+#endif
