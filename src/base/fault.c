@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static int fault_vset(struct fault *fault, enum fault_kind kind, enum fault_reach reach,
+static int PRINTF_LIKE(5, 0) fault_vset(struct fault *fault, enum fault_kind kind, enum fault_reach reach,
 		      enum fault_again again, const char *format, va_list args)
 {
 	*fault = (struct fault){ .kind = kind, .reach = reach, .again = again };
