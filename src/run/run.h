@@ -62,18 +62,19 @@ static inline void run_deadline_restorep(int64_t *deadline)
 
 /* --- nurseries ------------------------------------------------------------------------------- */
 
-struct nursery_child;
+struct fiber;
 
 /* The fibers started in one block. Embedded, nursery_init() before use. The block is left through
  * nursery_wait() or nursery_done(), never with children alive. */
 struct nursery {
-	struct list children; /* of struct nursery_child */
+	struct list children; /* of struct fiber */
 	struct list waiting;  /* who is in nursery_wait() */
 	const char *name;
 	struct fault fault;   /* of the first child that failed */
 	int result;           /* its result, or 0 */
 	bool cancelled;
-	void *parent;         /* the fiber that opened it, for the dump */
+	struct fiber *parent; /* that opened it, for the dump */
+	struct list of_parent; /* links the parent's nurseries that have children */
 };
 
 void nursery_init(struct nursery *nursery, const char *name); /* name: a literal */
@@ -126,7 +127,9 @@ enum { RUN_READABLE = 1, RUN_WRITABLE = 2 };
 /* A watched descriptor: at most one fiber waits for reading and one for writing at a time. */
 struct watch;
 
-struct watch *watch_new(int fd); /* does not own fd: free the watch before closing it */
+/* Does not own fd: free the watch before closing it. Makes fd non-blocking. NULL with errno when fd cannot
+ * be watched: a regular file, or it is watched already. */
+struct watch *watch_new(int fd);
 struct watch *watch_free(struct watch *watch); /* accepts NULL, returns NULL; nobody may be waiting */
 DEFINE_FREEP(struct watch, watch_free);
 
