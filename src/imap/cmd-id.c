@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ID (RFC 2971). */
+#include <stdio.h>
+
+#include "imap/commands.h"
+
+static void note_name(struct imap_session *s, const struct imap_response *r)
+{
+	for (size_t i = 0; i < r->id.n; i++)
+		if (bytes_equal_nocase(r->id.names[i], BYTES("name")))
+			snprintf(s->server_name, sizeof(s->server_name), "%.*s",
+				 BYTES_ARG(bytes_head(r->id.values[i], sizeof(s->server_name) - 1)));
+}
+
+int imap_id(struct imap_session *s, struct fault *fault)
+{
+	struct imap_input input;
+	struct imap_command c;
+
+	if (!imap_can(&s->capabilities, IMAP_CAP_ID))
+		return 0;
+
+	imap_begin(s, &c, "ID ");
+	imap_put(s, "(\"name\" \"mailferry\" \"version\" \"%s\")", MAILFERRY_VERSION);
+	if (imap_send(s, &c, fault) < 0)
+		return -1;
+
+	while (!c.done) {
+		if (imap_read(s, &input, fault) < 0)
+			return -1;
+		if (input.event == IMAP_EVENT_RESPONSE && input.response->kind == IMAP_ID)
+			note_name(s, input.response);
+	}
+	return 0;
+}

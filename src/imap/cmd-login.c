@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* AUTHENTICATE (RFC 3501 §6.2.2, RFC 4959) and LOGIN. Secrets pass the transcript hidden. */
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "imap/commands.h"
+#include "sasl/base64.h"
+#include "sasl/sasl.h"
+
+static const char *why_none(const struct imap_session *s, const struct sasl_credentials *c)
+{
+	if (s->account->mechanism)
+		return "the server does not offer the mechanism that was asked for, or it lacks a "
+		       "password, token or certificate it needs";
+	if (!c->encrypted)
+		return "the connection is not encrypted and the server offers no way that hides the "
+		       "password";
+	if (c->token)
+		return "the server takes no OAuth tokens (AUTH=OAUTHBEARER or XOAUTH2)";
+	if (c->authzid)
+		return "the server offers no way to log in on behalf of somebody else (AUTH=PLAIN)";
+	return "the server offers no way of logging in that we can use";
+}
+
+static int refused(const struct imap_session *s, const struct imap_command *c, struct fault *fault)
+{
+	const struct imap_account *a = s->account;
+
+	if (imap_refused(s, c, fault, "login as %s was refused", a->user) == 0)
+		return 0;
+
+	/* A wrong password often comes without a code; a throttle does say what it is. */
+	if (fault->kind == FAULT_REFUSED) {
+		fault->kind = FAULT_AUTH;
+		fault->reach = REACH_MAILBOX;
+		fault->again = AGAIN_NEVER;
+	}
+	return -1;
+}
+
+static int send_response(struct imap_session *s, struct bytes response, struct fault *fault)
+{
+	_cleanup_(buf_wipe) struct buf line = BUF_NULL;
+	int r;
+
+	base64_encode(response, &line);
+	buf_append_str(&line, "\r\n");
+	tap_hide_out(s->stream, "login");
+	r = imap_flush_data(s, buf_bytes(&line), fault);
+	tap_show_out(s->stream);
+	return r;
+}
+
+/* Answers challenges until the command is done. A fault of ours cancels the exchange with "*", whose NO
+ * must still be read. */
+static int answer_challenges(struct imap_session *s, struct imap_command *c,
+			     struct sasl_exchange *exchange, struct fault *fault)
+{
+	int r;
+
+	while ((r = imap_wait_continuation(s, c, fault)) == 0) {
+		_cleanup_(buf_wipe) struct buf challenge = BUF_NULL, response = BUF_NULL;
+
+		if (base64_decode(bytes_of(s->continuation), &challenge) < 0)
+			return fault_protocol(fault, "%s: the server's login challenge is not "
+					      "base64", s->account->label);
+		if (sasl_step(exchange, buf_bytes(&challenge), &response, fault) < 0) {
+			struct fault ignored;
+
+			imap_flush_data(s, BYTES("*\r\n"), &ignored);
+			imap_wait(s, c, &ignored);
+			return fault_prefix(fault, "%s", s->account->label);
+		}
+		if (send_response(s, buf_bytes(&response), fault) < 0)
+			return -1;
+	}
+
+	return r < 0 ? -1 : 0;
+}
+
+static int authenticate(struct imap_session *s, const struct sasl_mechanism *mechanism,
+			const struct sasl_credentials *credentials, bool offered_plus,
+			struct fault *fault)
+{
+	_cleanup_(sasl_freep) struct sasl_exchange *exchange =
+		sasl_start(mechanism, credentials, offered_plus);
+	_cleanup_(buf_wipe) struct buf first = BUF_NULL;
+	bool initial = sasl_client_first(mechanism) &&
+		       imap_can(&s->capabilities, IMAP_CAP_SASL_IR);
+	struct imap_command c;
+	int r;
+
+	if (initial && sasl_step(exchange, BYTES_NULL, &first, fault) < 0)
+		return fault_prefix(fault, "%s", s->account->label);
+
+	s->continuations = 0;
+	imap_begin(s, &c, "AUTHENTICATE ");
+	imap_put(s, "%s", sasl_name(mechanism));
+	if (initial) {
+		buf_append_char(&s->out, ' ');
+		if (first.n)
+			base64_encode(buf_bytes(&first), &s->out);
+		else
+			buf_append_char(&s->out, '=');
+	}
+	tap_hide_out(s->stream, "login");
+	r = imap_send(s, &c, fault);
+	tap_show_out(s->stream);
+	wipe(s->out.p, s->out.size);
+	if (r < 0 || answer_challenges(s, &c, exchange, fault) < 0 || refused(s, &c, fault) < 0)
+		return -1;
+
+	if (!sasl_is_done(exchange))
+		return fault_set(fault, FAULT_AUTH, REACH_SERVER, AGAIN_NEVER,
+				 "%s: the server said OK without proving who it is (%s)",
+				 s->account->label, sasl_name(mechanism));
+	return 0;
+}
+
+/* The LOGIN command: for servers without AUTH=PLAIN (Alibaba Mail), and those that list nothing. */
+static int login_command(struct imap_session *s, struct fault *fault)
+{
+	const struct imap_account *a = s->account;
+	struct imap_command c;
+	int r;
+
+	imap_begin(s, &c, "LOGIN ");
+	r = imap_put_string(s, &c, bytes_of(a->user), fault);
+	if (r == 0) {
+		imap_put(s, " ");
+		tap_hide_out(s->stream, "login");
+		r = imap_put_string(s, &c, bytes_of(a->password), fault);
+		if (r == 0)
+			r = imap_send(s, &c, fault);
+		tap_show_out(s->stream);
+	}
+	wipe(s->out.p, s->out.size);
+	buf_reset(&s->out);
+	if (r < 0 || imap_wait(s, &c, fault) < 0)
+		return -1;
+
+	return refused(s, &c, fault);
+}
+
+static bool may_use_login(const struct imap_session *s, const struct sasl_credentials *c)
+{
+	const char *only = s->account->mechanism;
+
+	return c->password && !c->authzid && c->encrypted && (!only || strcmp(only, "LOGIN") == 0) &&
+	       !imap_can(&s->capabilities, IMAP_CAP_LOGINDISABLED);
+}
+
+static void bind_channel(struct imap_session *s, struct sasl_credentials *c, char exporter[64],
+			 char end_point[64])
+{
+	size_t n;
+
+	if (tls_channel_binding(s->stream, TLS_BINDING_EXPORTER, exporter, &n) == 0)
+		c->tls_exporter = (struct bytes){ exporter, n };
+	if (tls_channel_binding(s->stream, TLS_BINDING_SERVER_END_POINT, end_point, &n) == 0)
+		c->tls_end_point = (struct bytes){ end_point, n };
+}
+
+static int login_with(struct imap_session *s, char *token, struct fault *fault)
+{
+	const struct imap_account *a = s->account;
+	const struct imap_capabilities *caps = &s->capabilities;
+	char exporter[64], end_point[64];
+	struct sasl_credentials credentials = {
+		.user = a->user, .authzid = a->authzid, .password = a->password, .token = token,
+		.external = a->external, .host = a->host, .port = a->port,
+		.encrypted = s->encrypted || a->security == IMAP_PLAIN, .random = run_random,
+	};
+	struct bytes offered[ARRAY_SIZE(caps->auth)];
+	const struct sasl_mechanism *mechanism;
+	bool offered_plus = false;
+
+	bind_channel(s, &credentials, exporter, end_point);
+	for (unsigned i = 0; i < caps->auth_n; i++) {
+		offered[i] = bytes_of(caps->auth[i]);
+		offered_plus |= offered[i].n > 5 &&
+				bytes_equal(bytes_skip(offered[i], offered[i].n - 5), BYTES("-PLUS"));
+	}
+
+	mechanism = sasl_choose(offered, caps->auth_n, &credentials, a->mechanism);
+	if (mechanism)
+		return authenticate(s, mechanism, &credentials, offered_plus, fault);
+
+	if (may_use_login(s, &credentials))
+		return login_command(s, fault);
+
+	return fault_set(fault, FAULT_AUTH, REACH_SERVER, AGAIN_NEVER, "%s: cannot log in: %s",
+			 a->label, why_none(s, &credentials));
+}
+
+int imap_login(struct imap_session *s, struct fault *fault)
+{
+	const struct imap_account *a = s->account;
+	char *token = NULL;
+	int r;
+
+	if (a->token && a->token(a->token_arg, &token, fault) < 0)
+		return -1;
+
+	r = login_with(s, token, fault);
+	if (token) {
+		wipe(token, strlen(token));
+		freep(&token);
+	}
+	return r;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The IMAP commands we send, one file each (cmd-*.c). All suspend; all take a session that nobody else
+ * is reading, but for the APPEND calls, which are made to share it. */
+#ifndef IMAP_COMMANDS_H
+#define IMAP_COMMANDS_H
+
+#include "base/map.h"
+#include "imap/session.h"
+
+/* --- cmd-login.c: LOGIN and AUTHENTICATE ------------------------------------------------------ */
+
+/* Logs in with the best way that server, account and encryption allow. FAULT_AUTH says whether the
+ * password, the mechanism or the server's policy is the trouble. */
+SUSPENDS int imap_login(struct imap_session *session, struct fault *fault);
+
+/* --- cmd-id.c: ID (RFC 2971) ------------------------------------------------------------------ */
+
+/* Tells our name, learns the server's (session->server_name). NetEase refuses to open folders without
+ * it (Q13). Refusal is no fault. */
+SUSPENDS int imap_id(struct imap_session *session, struct fault *fault);
+
+/* --- cmd-list.c: NAMESPACE, LIST, LSUB, XLIST ------------------------------------------------- */
+
+enum {
+	IMAP_FOLDER_NOSELECT = 1,      /* \Noselect or \NonExistent */
+	IMAP_FOLDER_NOINFERIORS = 2,
+	IMAP_FOLDER_SUBSCRIBED = 4,
+	IMAP_FOLDER_FOREIGN = 8,       /* in another user's or a shared name space */
+	IMAP_FOLDER_STATUS = 16,       /* the numbers below were told */
+	IMAP_FOLDER_SIZE = 32,         /* so was size */
+};
+
+struct imap_folder {
+	struct bytes name;       /* as on the wire, quoting undone */
+	struct bytes utf8;       /* decoded; the raw name where it cannot be decoded */
+	char separator;          /* '\0': NIL */
+	unsigned flags;          /* IMAP_FOLDER_… */
+	struct bytes role;       /* "\Sent" … by attribute, or empty */
+	uint64_t messages, uidnext, uidvalidity, size, highestmodseq;
+};
+
+struct imap_folders {
+	struct arena arena;
+	struct imap_folder *p;   /* in the server's order */
+	size_t n, size;
+	struct bytes prefix;     /* of the personal name space, as on the wire: "INBOX." or "" */
+	char separator;          /* of the personal name space; '\0': none */
+};
+
+void imap_folders_done(struct imap_folders *folders);
+
+/* All folders with attributes, subscriptions, special uses and (when the server has LIST-STATUS) numbers.
+ * *folders is initialised by the call and freed with imap_folders_done() even after a failure. Servers
+ * may list at most a million. */
+SUSPENDS int imap_list(struct imap_session *session, struct imap_folders *folders,
+		       struct fault *fault);
+
+/* --- cmd-status.c ----------------------------------------------------------------------------- */
+
+/* Asks STATUS for every folder that lacks IMAP_FOLDER_STATUS and can be selected, pipelined. A folder whose
+ * STATUS is refused keeps the flag unset. with_size also asks for SIZE where the server has it. */
+SUSPENDS int imap_status_all(struct imap_session *session, struct imap_folders *folders,
+			     bool with_size, struct fault *fault);
+
+/* STATUS of one name. Refusal is a fault of reach folder. */
+SUSPENDS int imap_status(struct imap_session *session, struct bytes name, struct imap_folder *ret,
+			 struct fault *fault);
+
+/* --- cmd-select.c ----------------------------------------------------------------------------- */
+
+/* SELECT or EXAMINE (read_only). session->selected is what the server told. */
+SUSPENDS int imap_select(struct imap_session *session, struct bytes name, bool read_only,
+			 struct fault *fault);
+
+/* --- cmd-create.c: CREATE, SUBSCRIBE ---------------------------------------------------------- */
+
+/* role: "\Sent" to ask for with CREATE-SPECIAL-USE (used only if the server has it), or empty. A folder that
+ * exists already is no fault. */
+SUSPENDS int imap_create(struct imap_session *session, struct bytes name, struct bytes role,
+			 struct fault *fault);
+SUSPENDS int imap_subscribe(struct imap_session *session, struct bytes name, struct fault *fault);
+
+/* --- cmd-fetch.c ------------------------------------------------------------------------------ */
+
+/* What the metadata pass learns of each message. */
+struct imap_message {
+	uint32_t uid;
+	int32_t zone_minutes;   /* of INTERNALDATE */
+	int64_t date;           /* seconds since 1970; IMAP_NO_DATE: the server gave none that can be read */
+	uint64_t size;          /* RFC822.SIZE; 0 if it was not asked for or not told: a hint (Q24) */
+	uint32_t flags;         /* index into flag_sets; 0: none */
+	uint32_t state;         /* for the caller */
+};
+
+#define IMAP_NO_DATE INT64_MIN
+
+struct imap_messages {
+	struct imap_message *p; /* by rising UID */
+	size_t n, size;
+	char **flag_sets;       /* each distinct set once, as "\Seen Work", in the server's order; [0] is "" */
+	size_t flag_sets_n, flag_sets_size;
+	struct map flag_index;  /* flags as told → index in flag_sets + 1 */
+};
+
+void imap_messages_init(struct imap_messages *messages);
+void imap_messages_done(struct imap_messages *messages);
+
+/* Fetches UID, FLAGS, INTERNALDATE (and RFC822.SIZE if with_size) of the messages with UIDs low..high of the
+ * selected folder. Flag updates that arrive meanwhile are taken in. */
+SUSPENDS int imap_fetch_messages(struct imap_session *session, uint32_t low, uint32_t high,
+				 bool with_size, struct imap_messages *messages,
+				 struct fault *fault);
+
+/* The UID of the message with that sequence number, 0 when there is none: the upper end of a window over
+ * a folder too large to hold. */
+SUSPENDS int imap_fetch_uid(struct imap_session *session, uint32_t sequence, uint32_t *ret_uid,
+			    struct fault *fault);
+
+/* Begins UID FETCH of bodies; answers are taken with imap_read(). */
+SUSPENDS int imap_fetch_bodies(struct imap_session *session, struct imap_command *command,
+			       const struct imap_range *uids, size_t n, struct fault *fault);
+
+/* The Message-ID of one message of the selected folder, or "" when it has none; printable, cut. */
+SUSPENDS int imap_fetch_message_id(struct imap_session *session, uint32_t uid, char *to, size_t size,
+				   struct fault *fault);
+
+/* --- cmd-append.c ----------------------------------------------------------------------------- */
+
+/* One APPEND command under way. With MULTIAPPEND it takes several messages. Use:
+ *	imap_append_begin, then for each message imap_append_message and imap_append_data until its size is
+ *	reached, then imap_append_end; the answer arrives in `command` (imap_wait).
+ * The fiber that writes does not have to be the one that waits. */
+struct imap_append {
+	struct imap_command command;
+	bool begun;
+	unsigned messages;
+};
+
+void imap_append_begin(struct imap_session *session, struct imap_append *append,
+		       struct bytes folder_name);
+
+/* flags: "\Seen Work", may be empty; date: written by imap_date_write, or empty to leave it out. 0: send size
+ * bytes of data now; 1: the server refused (command.done is set): send nothing more. */
+SUSPENDS int imap_append_message(struct imap_session *session, struct imap_append *append,
+				 struct bytes folder_name, const char *flags, struct bytes date,
+				 uint64_t size, struct fault *fault);
+SUSPENDS int imap_append_data(struct imap_session *session, struct bytes data,
+			      struct fault *fault);
+SUSPENDS int imap_append_end(struct imap_session *session, struct imap_append *append,
+			     struct fault *fault);
+
+#endif

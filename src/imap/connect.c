@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How a session comes to be: connection, greeting, STARTTLS, login, ID, ENABLE, COMPRESS. Capabilities are
+ * asked again whenever the server may have changed them and did not say so itself (Q15). */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/xalloc.h"
+#include "imap/commands.h"
+
+enum { READ_SIZE = 128 << 10 };
+
+static int learn_capabilities(struct imap_session *s, struct fault *fault)
+{
+	if (s->capabilities_known)
+		return 0;
+
+	if (imap_simple(s, "CAPABILITY", fault) < 0)
+		return -1;
+
+	s->capabilities_known = true; /* a server that lists nothing has nothing */
+	return 0;
+}
+
+static int open_stream(struct imap_session *s, struct fault *fault)
+{
+	const struct imap_account *a = s->account;
+	_deadline_(a->silence_us);
+	int r = a->host ? tcp_connect(a->host, a->port, &s->stream, fault)
+			: pipe_stream_new(a->command, &s->stream, fault);
+
+	if (r < 0) {
+		if (fault->kind == FAULT_TIMEOUT)
+			fault_set(fault, FAULT_TIMEOUT, REACH_SERVER, AGAIN_LATER,
+				  "no answer from %s port %u", a->host, a->port);
+		return fault->kind == FAULT_CANCELLED ? -1 : fault_prefix(fault, "%s", a->label);
+	}
+
+	if (a->security != IMAP_TLS || !a->host) {
+		tap_start(&s->stream, a->transcript, a->label);
+		return 0;
+	}
+
+	if (tls_client_start(&s->stream, a->tls, a->host, fault) < 0)
+		return fault->kind == FAULT_CANCELLED ? -1 : fault_prefix(fault, "%s", a->label);
+
+	s->encrypted = true;
+	tap_start(&s->stream, a->transcript, a->label);
+	return 0;
+}
+
+static int greet(struct imap_session *s, struct fault *fault)
+{
+	const char *label = s->account->label;
+	struct imap_input input;
+
+	if (imap_read(s, &input, fault) < 0)
+		return -1;
+
+	if (input.event != IMAP_EVENT_RESPONSE || input.response->kind != IMAP_CONDITION)
+		return fault_protocol(fault, "%s: this is not an IMAP server: its first words are "
+				      "no greeting", label);
+
+	if (bytes_find(input.response->text, BYTES("Gimap")) >= 0)
+		snprintf(s->server_name, sizeof(s->server_name), "Gmail");
+	else if (bytes_find(input.response->text, BYTES("Microsoft Exchange")) >= 0)
+		snprintf(s->server_name, sizeof(s->server_name), "Exchange");
+	else if (bytes_find(input.response->text, BYTES("Courier")) >= 0)
+		snprintf(s->server_name, sizeof(s->server_name), "Courier");
+
+	switch (input.response->condition) {
+	case IMAP_OK:
+		return 0;
+	case IMAP_PREAUTH:
+		s->preauthenticated = true;
+		return 0;
+	default:
+		fault_set(fault, FAULT_REFUSED, REACH_SERVER, AGAIN_LATER,
+			  "%s: the server turns us away", label);
+		return fault_server(fault, input.response->text);
+	}
+}
+
+/* What came before the handshake is not protected by it: whatever the server (or somebody in between) put
+ * behind its OK is an attack, not an answer. */
+static int start_tls(struct imap_session *s, struct fault *fault)
+{
+	const struct imap_account *a = s->account;
+
+	if (imap_simple(s, "STARTTLS", fault) < 0)
+		return -1;
+
+	s->input = BYTES_NULL;
+	imap_parser_reset(s->parser);
+	if (tls_client_start(&s->stream, a->tls, a->host, fault) < 0)
+		return fault->kind == FAULT_CANCELLED ? -1 : fault_prefix(fault, "%s", a->label);
+
+	s->encrypted = true;
+	s->capabilities_known = false;
+	tap_start(&s->stream, a->transcript, a->label);
+	return learn_capabilities(s, fault);
+}
+
+static int secure(struct imap_session *s, struct fault *fault)
+{
+	const struct imap_account *a = s->account;
+
+	if (!a->host || s->encrypted)
+		return 0;
+
+	if (a->security == IMAP_STARTTLS && s->preauthenticated)
+		return fault_set(fault, FAULT_TLS, REACH_SERVER, AGAIN_NEVER,
+				 "%s: the server greets us as logged in before TLS, which forbids "
+				 "STARTTLS: use imaps://", a->label);
+
+	if (imap_can(&s->capabilities, IMAP_CAP_STARTTLS) && !s->preauthenticated &&
+	    (a->security == IMAP_STARTTLS || a->tls))
+		return start_tls(s, fault);
+
+	if (a->security == IMAP_STARTTLS)
+		return fault_set(fault, FAULT_TLS, REACH_SERVER, AGAIN_NEVER,
+				 "%s: the server does not offer STARTTLS, so the password would travel "
+				 "in the clear: use imaps://, or allow it in words", a->label);
+	return 0;
+}
+
+/* UTF8=ACCEPT (RFC 6855): without it a server may hand out messages with 8-bit headers in a downgraded
+ * form, which would not be the source's bytes. */
+static int enable(struct imap_session *s, struct fault *fault)
+{
+	bool utf8 = imap_can(&s->capabilities, IMAP_CAP_UTF8_ACCEPT) ||
+		    imap_can(&s->capabilities, IMAP_CAP_UTF8_ONLY);
+	struct imap_input input;
+	struct imap_command c;
+
+	s->utf8 = !imap_can(&s->capabilities, IMAP_CAP_IMAP4REV1) &&
+		  imap_can(&s->capabilities, IMAP_CAP_IMAP4REV2);
+	if (!utf8 || !imap_can(&s->capabilities, IMAP_CAP_ENABLE))
+		return 0;
+
+	imap_begin(s, &c, "ENABLE UTF8=ACCEPT");
+	if (imap_send(s, &c, fault) < 0)
+		return -1;
+
+	while (!c.done) {
+		if (imap_read(s, &input, fault) < 0)
+			return -1;
+		if (input.event == IMAP_EVENT_RESPONSE && input.response->kind == IMAP_ENABLED &&
+		    imap_atoms_has(input.response->atoms, "UTF8=ACCEPT"))
+			s->utf8 = true;
+	}
+	return 0;
+}
+
+static int compress(struct imap_session *s, struct fault *fault)
+{
+	struct imap_command c;
+
+	if (!s->account->compress || !imap_can(&s->capabilities, IMAP_CAP_COMPRESS_DEFLATE))
+		return 0;
+
+	imap_begin(s, &c, "COMPRESS DEFLATE");
+	if (imap_send(s, &c, fault) < 0 || imap_wait(s, &c, fault) < 0)
+		return -1;
+	if (c.condition != IMAP_OK) /* RFC 4978: COMPRESSIONACTIVE, or the server has no memory */
+		return 0;
+
+	if (s->input.n)
+		return fault_protocol(fault, "%s: data between the answer to COMPRESS and the first "
+				      "compressed byte", s->account->label);
+
+	return deflate_start(&s->stream, fault);
+}
+
+static int open_session(struct imap_session *s, struct fault *fault)
+{
+	if (open_stream(s, fault) < 0 || greet(s, fault) < 0 || learn_capabilities(s, fault) < 0 ||
+	    secure(s, fault) < 0)
+		return -1;
+
+	if (!s->preauthenticated) {
+		if (!s->account->user || !s->account->user[0])
+			return fault_usage(fault, "%s: no user name: write USER@HOST in the URL",
+					   s->account->label);
+		s->capabilities_known = false; /* unless the login answer brings them */
+		if (imap_login(s, fault) < 0)
+			return -1;
+		if (learn_capabilities(s, fault) < 0)
+			return -1;
+	}
+
+	if (imap_id(s, fault) < 0 || enable(s, fault) < 0)
+		return -1;
+
+	return compress(s, fault);
+}
+
+int imap_connect(const struct imap_account *account, struct imap_session **ret,
+		 struct fault *fault)
+{
+	_cleanup_(imap_session_freep) struct imap_session *s = xzalloc(sizeof(*s));
+
+	s->account = account;
+	s->buffer = xmalloc(READ_SIZE);
+	s->parser = imap_parser_new(IMAP_PARSER_LIMITS);
+	list_init(&s->pending);
+	waiters_init(&s->progress);
+	if (open_session(s, fault) < 0)
+		return -1;
+
+	*ret = TAKE_PTR(s);
+	return 0;
+}

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading, waiting and writing on one IMAP connection, see session.h. How a connection comes to be is
+ * in connect.c; each command has a file of its own. */
+#include "imap/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "imap/write.h"
+
+enum { READ_SIZE = 128 << 10, LITERAL_MINUS_MAX = 4096 };
+
+/* --- noting what comes ----------------------------------------------------------------------- */
+
+static void copy_text(char *to, size_t size, struct bytes text)
+{
+	size_t n = text.n < size - 1 ? text.n : size - 1;
+
+	for (size_t i = 0; i < n; i++)
+		to[i] = (unsigned char)text.p[i] < 0x20 || text.p[i] == 0x7f ? ' ' : text.p[i];
+	to[n] = '\0';
+}
+
+static void note_permanent(struct imap_selected *selected, struct imap_atoms flags)
+{
+	buf_reset(&selected->permanent);
+	selected->permanent_told = true;
+	selected->permanent_star = imap_atoms_has(flags, "\\*");
+	for (size_t i = 0; i < flags.n; i++) {
+		for (size_t k = 0; k < flags.p[i].n; k++)
+			buf_append_char(&selected->permanent, ascii_lower(flags.p[i].p[k]));
+		buf_append_char(&selected->permanent, ' ');
+	}
+}
+
+static void note_code(struct imap_session *s, const struct imap_code *code)
+{
+	if (bytes_equal(code->name, BYTES("CAPABILITY"))) {
+		imap_capabilities_read(&s->capabilities, code->atoms);
+		s->capabilities_known = true;
+	} else if (bytes_equal(code->name, BYTES("PERMANENTFLAGS"))) {
+		note_permanent(&s->selected, code->atoms);
+	} else if (bytes_equal(code->name, BYTES("UIDVALIDITY"))) {
+		s->selected.uidvalidity = (uint32_t)code->number;
+	} else if (bytes_equal(code->name, BYTES("UIDNEXT"))) {
+		s->selected.uidnext = (uint32_t)code->number;
+	} else if (bytes_equal(code->name, BYTES("HIGHESTMODSEQ"))) {
+		s->selected.highestmodseq = code->number;
+	} else if (bytes_equal(code->name, BYTES("READ-ONLY"))) {
+		s->selected.read_only = true;
+	} else if (bytes_equal(code->name, BYTES("READ-WRITE"))) {
+		s->selected.read_only = false;
+	}
+}
+
+static void note_answer(struct imap_session *s, const struct imap_response *r)
+{
+	list_for_each(link, &s->pending) {
+		struct imap_command *c = list_entry(link, struct imap_command, link);
+
+		if (!bytes_equal(bytes_of(c->tag), r->tag))
+			continue;
+
+		c->done = true;
+		c->condition = r->condition;
+		copy_text(c->code, sizeof(c->code), r->code.name);
+		copy_text(c->text, sizeof(c->text), r->text);
+		c->code_number = r->code.number;
+		if (bytes_equal(r->code.name, BYTES("APPENDUID")) && r->code.uids.n) {
+			c->first_uid = r->code.uids.p[0].low;
+			c->last_uid = r->code.uids.p[r->code.uids.n - 1].high;
+		}
+		list_remove(&c->link);
+		return;
+	}
+}
+
+static void note(struct imap_session *s, const struct imap_response *r)
+{
+	switch (r->kind) {
+	case IMAP_TAGGED:
+		note_code(s, &r->code);
+		note_answer(s, r);
+		break;
+	case IMAP_CONTINUATION:
+		s->continuations++;
+		copy_text(s->continuation, sizeof(s->continuation), r->text);
+		break;
+	case IMAP_CONDITION:
+		note_code(s, &r->code);
+		if (r->condition == IMAP_BYE)
+			copy_text(s->bye, sizeof(s->bye), r->text);
+		break;
+	case IMAP_CAPABILITY:
+		imap_capabilities_read(&s->capabilities, r->atoms);
+		s->capabilities_known = true;
+		break;
+	case IMAP_EXISTS:
+		s->selected.exists = r->number;
+		break;
+	case IMAP_EXPUNGE:
+		if (s->selected.exists)
+			s->selected.exists--;
+		break;
+	default:
+		break;
+	}
+}
+
+/* --- reading --------------------------------------------------------------------------------- */
+
+int imap_break(struct imap_session *s, const struct fault *fault)
+{
+	if (!s->broken) {
+		s->broken = true;
+		s->fault = *fault;
+	}
+	waiters_wake_all(&s->progress);
+	return -1;
+}
+
+static int is_broken(struct imap_session *s, struct fault *fault)
+{
+	if (!s->broken)
+		return 0;
+
+	*fault = s->fault;
+	return -1;
+}
+
+static int said_bye(const struct imap_session *s, struct fault *fault)
+{
+	fault_transport(fault, "%s: the server ended the session", s->account->label);
+	return fault_server(fault, bytes_of(s->bye));
+}
+
+/* Nothing came for a while. Whether that is a fault depends on whether the server owes us anything: an
+ * APPEND whose message is still on its way is ours to finish first. */
+static bool owes_answer(const struct imap_session *s)
+{
+	list_for_each(link, &s->pending) {
+		const struct imap_command *c = list_entry(link, struct imap_command, link);
+
+		return c->sent && run_now() - s->last_sent >= s->account->silence_us;
+	}
+	return true;
+}
+
+static int read_once(struct imap_session *s, int64_t wait_us, struct fault *fault)
+{
+	_deadline_(wait_us);
+
+	return stream_read(s->stream, s->buffer, READ_SIZE, fault);
+}
+
+/* Reads more bytes into the empty buffer. */
+static int fill(struct imap_session *s, struct fault *fault)
+{
+	const char *label = s->account->label;
+	int64_t began = run_now();
+	int n;
+
+	for (;;) {
+		n = read_once(s, s->account->silence_us, fault);
+		if (n >= 0 || fault->kind != FAULT_TIMEOUT)
+			break;
+		if (run_now() - began < s->account->silence_us) /* the caller's own deadline */
+			return imap_break(s, fault);
+		if (owes_answer(s)) {
+			fault_set(fault, FAULT_TIMEOUT, REACH_SESSION, AGAIN_NOW,
+				  "%s: the server said nothing for %lld seconds; --timeout sets how "
+				  "long to wait", label,
+				  (long long)((s->account->silence_us + SECOND / 2) / SECOND));
+			return imap_break(s, fault);
+		}
+	}
+
+	if (n > 0) {
+		s->input = (struct bytes){ s->buffer, (size_t)n };
+		return 0;
+	}
+	if (n == 0 && s->bye[0])
+		said_bye(s, fault);
+	else if (n == 0)
+		fault_transport(fault, "%s: the server closed the connection without a word", label);
+	else if (s->bye[0] && fault->kind != FAULT_CANCELLED)
+		said_bye(s, fault);
+	else if (fault->kind != FAULT_CANCELLED)
+		fault_prefix(fault, "%s", label);
+	return imap_break(s, fault);
+}
+
+int imap_read(struct imap_session *s, struct imap_input *ret, struct fault *fault)
+{
+	if (is_broken(s, fault) < 0)
+		return -1;
+
+	for (;;) {
+		ret->event = imap_parser_next(s->parser, &s->input, &ret->response, &ret->data);
+		switch (ret->event) {
+		case IMAP_EVENT_MORE:
+			if (fill(s, fault) < 0)
+				return -1;
+			break;
+		case IMAP_EVENT_BAD:
+			fault_protocol(fault, "%s: this does not speak IMAP as we know it: %s",
+				       s->account->label, imap_parser_error(s->parser));
+			return imap_break(s, fault);
+		case IMAP_EVENT_RESPONSE:
+			note(s, ret->response);
+			return 0;
+		default:
+			return 0;
+		}
+	}
+}
+
+/* Reads one event for everybody, or waits while another fiber does. */
+static int pump(struct imap_session *s, struct fault *fault)
+{
+	struct imap_input input;
+	int r;
+
+	if (is_broken(s, fault) < 0)
+		return -1;
+
+	if (s->reading) {
+		if (waiters_wait(&s->progress, "an answer read by another fiber", fault) < 0)
+			return imap_break(s, fault); /* our command stays unanswered */
+		return 0;
+	}
+
+	s->reading = true;
+	r = imap_read(s, &input, fault);
+	s->reading = false;
+	waiters_wake_all(&s->progress);
+	return r;
+}
+
+int imap_wait(struct imap_session *s, struct imap_command *c, struct fault *fault)
+{
+	while (!c->done)
+		if (pump(s, fault) < 0)
+			return -1;
+
+	return 0;
+}
+
+int imap_wait_continuation(struct imap_session *s, struct imap_command *c, struct fault *fault)
+{
+	while (!s->continuations && !c->done)
+		if (pump(s, fault) < 0)
+			return -1;
+
+	if (c->done) /* the answer came instead, or overtook a "+" that is of no use now */
+		return 1;
+
+	s->continuations--;
+	return 0;
+}
+
+/* --- writing --------------------------------------------------------------------------------- */
+
+void imap_begin(struct imap_session *s, struct imap_command *c, const char *verb)
+{
+	*c = (struct imap_command){ .condition = IMAP_BAD };
+	snprintf(c->tag, sizeof(c->tag), "m%u", ++s->next_tag);
+	list_append(&s->pending, &c->link);
+	buf_appendf(&s->out, "%s %s", c->tag, verb);
+}
+
+void imap_put(struct imap_session *s, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	buf_vappendf(&s->out, format, args);
+	va_end(args);
+}
+
+int imap_flush_data(struct imap_session *s, struct bytes data, struct fault *fault)
+{
+	_deadline_(s->account->silence_us);
+
+	if (is_broken(s, fault) < 0)
+		return -1;
+
+	if (stream_write(s->stream, data, fault) == 0) {
+		s->last_sent = run_now();
+		return 0;
+	}
+
+	if (fault->kind == FAULT_TIMEOUT)
+		fault_set(fault, FAULT_TIMEOUT, REACH_SESSION, AGAIN_NOW,
+			  "%s: the server took no more data for %lld seconds", s->account->label,
+			  (long long)((s->account->silence_us + SECOND / 2) / SECOND));
+	else if (s->bye[0] && fault->kind != FAULT_CANCELLED)
+		said_bye(s, fault);
+	else if (fault->kind != FAULT_CANCELLED)
+		fault_prefix(fault, "%s", s->account->label);
+	return imap_break(s, fault);
+}
+
+int imap_flush(struct imap_session *s, struct fault *fault)
+{
+	if (imap_flush_data(s, buf_bytes(&s->out), fault) < 0)
+		return -1;
+
+	buf_reset(&s->out);
+	return 0;
+}
+
+int imap_send(struct imap_session *s, struct imap_command *c, struct fault *fault)
+{
+	buf_append_str(&s->out, "\r\n");
+	c->sent = true;
+	return imap_flush(s, fault);
+}
+
+const char *imap_literal_suffix(const struct imap_session *s, uint64_t size)
+{
+	if (imap_can(&s->capabilities, IMAP_CAP_LITERAL_PLUS))
+		return "+";
+
+	if (imap_can(&s->capabilities, IMAP_CAP_LITERAL_MINUS) && size <= LITERAL_MINUS_MAX)
+		return "+";
+
+	return "";
+}
+
+static int put_literal(struct imap_session *s, struct imap_command *c, struct bytes string,
+		       struct fault *fault)
+{
+	const char *suffix = imap_literal_suffix(s, string.n);
+	int r;
+
+	imap_put(s, "{%zu%s}\r\n", string.n, suffix);
+	if (!suffix[0]) {
+		s->continuations = 0;
+		if (imap_flush(s, fault) < 0)
+			return -1;
+		r = imap_wait_continuation(s, c, fault);
+		if (r)
+			return r;
+	}
+
+	buf_append_bytes(&s->out, string);
+	return 0;
+}
+
+int imap_put_string(struct imap_session *s, struct imap_command *c, struct bytes string,
+		    struct fault *fault)
+{
+	switch (imap_string_form(string, s->utf8)) {
+	case IMAP_STRING_QUOTED:
+		imap_write_quoted(&s->out, string);
+		return 0;
+	case IMAP_STRING_LITERAL:
+		return put_literal(s, c, string, fault);
+	case IMAP_STRING_NONE:
+		break;
+	}
+
+	return fault_set(fault, FAULT_DATA, REACH_FOLDER, AGAIN_NEVER,
+			 "%s: a name or password with a NUL byte cannot be sent", s->account->label);
+}
+
+int imap_simple(struct imap_session *s, const char *verb, struct fault *fault)
+{
+	struct imap_command c;
+
+	imap_begin(s, &c, verb);
+	if (imap_send(s, &c, fault) < 0 || imap_wait(s, &c, fault) < 0)
+		return -1;
+
+	return imap_refused(s, &c, fault, "%s was refused", verb);
+}
+
+/* --- end of life ----------------------------------------------------------------------------- */
+
+struct imap_session *imap_session_free(struct imap_session *s)
+{
+	if (!s)
+		return NULL;
+
+	stream_free(s->stream);
+	imap_parser_free(s->parser);
+	free(s->buffer);
+	buf_done(&s->out);
+	buf_done(&s->selected.permanent);
+	free(s);
+	return NULL;
+}
+
+void imap_logout(struct imap_session *s)
+{
+	struct imap_command c;
+	struct fault ignored;
+	int64_t before;
+
+	if (!s)
+		return;
+
+	if (!s->broken && list_is_empty(&s->pending)) {
+		before = run_shield(2 * SECOND);
+		imap_begin(s, &c, "LOGOUT");
+		if (imap_send(s, &c, &ignored) == 0)
+			imap_wait(s, &c, &ignored);
+		run_unshield(before);
+	}
+	imap_session_free(s);
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One connection to an IMAP server, logged in. Pipelines: any number of commands may be under way; each
+ * is a struct imap_command that its sender embeds and keeps until it is done.
+ *
+ * Reading. Either one fiber has the session to itself and takes events one by one (imap_read), or
+ * several share it and each waits for its own command (imap_wait): whoever waits and finds nobody
+ * reading reads for all. Sending: one fiber at a time.
+ *
+ * Whatever makes reading or writing fail, cancellation included, breaks the session for good: answers
+ * under way are lost, commands on the stack are forgotten. Free it, open another. */
+#ifndef IMAP_SESSION_H
+#define IMAP_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/fault.h"
+#include "imap/capability.h"
+#include "imap/response.h"
+#include "net/stream.h"
+#include "run/run.h"
+
+enum imap_security {
+	IMAP_TLS,      /* from the first byte (RFC 8314) */
+	IMAP_STARTTLS, /* required: without it the session fails */
+	IMAP_PLAIN,    /* nothing, or STARTTLS when a CA was given: this machine, or the user said so */
+};
+
+/* Where a server is and who we are there. Owned by the caller, outlives every session. */
+struct imap_account {
+	const char *label;   /* for messages and transcripts: "source old.example" */
+	const char *host;    /* NULL: run `command` and talk to its pipe, already authenticated */
+	uint16_t port;
+	enum imap_security security;
+	const char *command;
+	struct tls_context *tls;
+	const char *user, *password, *authzid;
+	const char *mechanism; /* the one SASL mechanism to use, or NULL for the best */
+	bool external;         /* a client certificate is in the TLS context */
+
+	/* Gives the bearer token of the moment into *ret (owned by the caller), or NULL: no OAuth. */
+	SUSPENDS int (*token)(void *arg, char **ret, struct fault *fault);
+	void *token_arg;
+
+	struct transcript *transcript; /* or NULL */
+	bool compress;                 /* COMPRESS=DEFLATE when the server has it */
+	int64_t silence_us;            /* a server that says nothing for so long is given up */
+	bool no_pipelining;            /* some servers answer out of order when pipelined (Alibaba Mail) */
+};
+
+struct imap_command {
+	struct list link;    /* in the session's pending list until done */
+	char tag[12];
+	bool sent, done;
+	enum imap_condition condition; /* IMAP_OK, IMAP_NO or IMAP_BAD once done */
+	char code[24];       /* the answer's response code in upper case, or "" */
+	char text[200];      /* its text, cut, printable */
+	uint64_t code_number;          /* of UIDNEXT, APPENDUID (UIDVALIDITY) … */
+	uint32_t first_uid, last_uid;  /* of APPENDUID; 0: none came */
+};
+
+/* The state of the selected mailbox as the server last told it. */
+struct imap_selected {
+	bool is_selected, read_only;
+	uint32_t exists;
+	uint32_t uidvalidity, uidnext; /* 0: not told */
+	uint64_t highestmodseq;        /* 0: not told or NOMODSEQ */
+	bool permanent_told, permanent_star; /* PERMANENTFLAGS came; it has \* */
+	struct buf permanent; /* its flags, each followed by a blank, lower case */
+};
+
+struct imap_session {
+	const struct imap_account *account;
+	struct stream *stream;
+	struct imap_parser *parser;
+	char *buffer;        /* what was read and not yet parsed lies in `input`, within it */
+	struct bytes input;
+	struct imap_capabilities capabilities;
+	bool capabilities_known, utf8; /* utf8: names are UTF-8, not modified UTF-7 */
+	bool preauthenticated, encrypted;
+	char server_name[64]; /* from ID: "Dovecot"; or guessed from the greeting; or "" */
+	struct imap_selected selected;
+
+	unsigned next_tag;
+	struct list pending;           /* of struct imap_command, in the order sent */
+	struct waiters progress;       /* something was read */
+	bool reading;
+	unsigned continuations;        /* "+" that came and nobody has used yet */
+	char continuation[2048];       /* text of the last one */
+	int64_t last_sent;             /* run_now() of the last byte queued */
+	bool broken;
+	struct fault fault;            /* why broken */
+	char bye[200];                 /* text of an untagged BYE, or "" */
+
+	struct buf out;                /* the command being written */
+};
+
+/* What imap_read() gives: the parser's RESPONSE and BODY_* events. Slices live until the next read. */
+struct imap_input {
+	enum imap_event event;
+	const struct imap_response *response; /* for RESPONSE and BODY_BEGIN */
+	struct bytes data;                    /* for BODY */
+};
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+/* Connects, secures, logs in, sends ID, enables what helps. Every failure is one sentence. */
+SUSPENDS int imap_connect(const struct imap_account *account, struct imap_session **ret,
+			  struct fault *fault);
+
+/* Says LOGOUT and waits for its answer for at most two seconds, then frees. NULL is fine. */
+SUSPENDS void imap_logout(struct imap_session *session);
+
+/* Drops the connection at once; what was under way is left undone. */
+struct imap_session *imap_session_free(struct imap_session *session);
+DEFINE_FREEP(struct imap_session, imap_session_free);
+
+/* --- reading --------------------------------------------------------------------------------- */
+
+/* Next event. Responses have already been noted: tagged answers in their commands, capabilities,
+ * EXISTS, BYE … in the session. One fiber only. */
+SUSPENDS int imap_read(struct imap_session *session, struct imap_input *ret, struct fault *fault);
+
+/* Reads until the command is done; what comes meanwhile is noted and otherwise dropped. Returns 0 also
+ * when the answer is NO or BAD: see imap_refused(). May be called by several fibers of one session. */
+SUSPENDS int imap_wait(struct imap_session *session, struct imap_command *command,
+		       struct fault *fault);
+
+/* 0 when the done command was answered OK; else fills the fault from the answer's code and text: what
+ * kind, how far, whether again (imap/refusal.c). `what` is what we tried: "cannot create folder X". */
+int imap_refused(const struct imap_session *session, const struct imap_command *command,
+		 struct fault *fault, const char *format, ...) PRINTF_LIKE(4, 5);
+
+/* --- writing --------------------------------------------------------------------------------- */
+
+/* Begins a command: "tag verb" goes to the session's out buffer. */
+void imap_begin(struct imap_session *session, struct imap_command *command, const char *verb);
+
+/* Append to the command being written. put_string chooses quoted or literal; a synchronising literal
+ * waits for the server's "+" (0 written, 1 the command was answered instead: do not go on with it). */
+void imap_put(struct imap_session *session, const char *format, ...) PRINTF_LIKE(2, 3);
+SUSPENDS int imap_put_string(struct imap_session *session, struct imap_command *command,
+			     struct bytes string, struct fault *fault);
+
+/* Ends the command with CRLF and queues it. Then wait. */
+SUSPENDS int imap_send(struct imap_session *session, struct imap_command *command,
+		       struct fault *fault);
+
+/* Queues what is in the out buffer although the command is not complete. */
+SUSPENDS int imap_flush(struct imap_session *session, struct fault *fault);
+
+/* Queues data that belongs to a literal, past the out buffer, which must be empty. */
+SUSPENDS int imap_flush_data(struct imap_session *session, struct bytes data, struct fault *fault);
+
+/* Waits for a "+" for the command: 0 it came, 1 the command was answered instead. */
+SUSPENDS int imap_wait_continuation(struct imap_session *session, struct imap_command *command,
+				    struct fault *fault);
+
+/* Whether a literal of that size may be sent without waiting: "" no, "+" yes. */
+const char *imap_literal_suffix(const struct imap_session *session, uint64_t size);
+
+/* A whole command without arguments, and its answer; NO and BAD are faults ("what" as imap_refused). */
+SUSPENDS int imap_simple(struct imap_session *session, const char *verb, struct fault *fault);
+
+/* Fails the session for good: remembers the fault, wakes whoever waits. Returns -1. */
+int imap_break(struct imap_session *session, const struct fault *fault);
+
+#endif
