@@ -2,6 +2,8 @@
 /* A growing byte buffer, see buf.h. */
 #include "base/buf.h"
 
+#include <assert.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +31,8 @@ void buf_reset(struct buf *b)
 
 char *buf_reserve(struct buf *b, size_t n)
 {
+	assert(n < SIZE_MAX / 2 - b->n);
+
 	if (b->size - b->n <= n) {
 		size_t size = b->size ? b->size : 64;
 

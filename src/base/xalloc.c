@@ -2,6 +2,7 @@
 /* Allocation that cannot fail: out of memory ends the process, see xalloc.h. */
 #include "base/xalloc.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +67,9 @@ void *xgrow(void *p, size_t *capacity, size_t need, size_t size)
 
 	if (need <= *capacity)
 		return p;
+
+	if (need > SIZE_MAX / 2)
+		must(NULL); /* doubling would never get there */
 
 	while (room < need)
 		room *= 2;
