@@ -22,7 +22,7 @@ declare -A packages=(
     [bench]="isync"
 )
 unpacked="cyrus-common cyrus-imapd libcourier-unicode4 courier-imap courier-authlib gamin libgamin0 libidn12
-    libical3 libxapian30 libsasl2-2 libsasl2-modules libsasl2-modules-db sasl2-bin libltdl7"
+    libical3 libxapian30 libsasl2-2 libsasl2-modules libsasl2-modules-db sasl2-bin libltdl7 libglib2.0-0 libpcre2-8-0"
 
 # Where programs that drop root's rights can still read.
 if [ "$(id -u)" = 0 ]; then

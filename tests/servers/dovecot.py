@@ -8,7 +8,7 @@ There is a master user: it may log in as anybody, as user*master or with SASL PL
 """
 import os
 
-from server import HOST, Server, service_ids, service_user
+from server import HOST, Server, service_ids, service_user, spawn
 
 MASTER = "master"
 
@@ -140,8 +140,8 @@ class Dovecot(Server):
             plugins=" ".join(plugins), imap_plugins=" ".join(imap), extra=self.extra)
         self.config = scratch.write("dovecot.conf", CONFIG.format(**values))
 
-    def command(self):
-        return ["dovecot", "-F", "-c", self.config]
+    def launch(self, out):
+        return spawn(["dovecot", "-F", "-c", self.config], stdout=out, stderr=out)
 
     def home(self, user):
         return os.path.join(self.mail, user)

@@ -38,10 +38,22 @@ class Imap:
         self.socket = context.wrap_socket(self.socket, server_hostname=host)
 
     def login(self, user, password, authzid=""):
+        if "AUTH=PLAIN" not in self.capabilities:
+            return self._login_with_literals(user, password)
         text = base64.b64encode("\0".join((authzid, user, password)).encode())
         tag = self.send(b"AUTHENTICATE PLAIN")
         self._until_plus(tag)
         self.socket.sendall(text + b"\r\n")
+        self.wait(tag)
+        self._capabilities = None
+
+    def _login_with_literals(self, user, password):
+        user, password = user.encode(), password.encode()
+        tag = self.send(b"LOGIN {%d}" % len(user))
+        self._until_plus(tag)
+        self.socket.sendall(user + b" {%d}\r\n" % len(password))
+        self._until_plus(tag)
+        self.socket.sendall(password + b"\r\n")
         self.wait(tag)
         self._capabilities = None
 

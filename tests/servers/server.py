@@ -92,6 +92,47 @@ def spawn(command, **more):
     return subprocess.Popen(command, preexec_fn=end_with_parent, start_new_session=True, **more)
 
 
+class Fork:
+    """The same for a function of ours: serve() runs in a child of this process."""
+
+    def __init__(self, serve, out):
+        self.pid = os.fork()
+        self.returncode = None
+        if self.pid:
+            return
+        try:
+            os.setsid()
+            if os.getuid() == 0:
+                uid, gid = service_ids()
+                os.setgroups([])
+                os.setgid(gid)
+                os.setuid(uid)
+            end_with_parent()
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)
+            os.dup2(out.fileno(), 1)
+            os.dup2(out.fileno(), 2)
+            serve()
+        finally:
+            os._exit(1)
+
+    def poll(self):
+        if self.returncode is None and os.waitpid(self.pid, os.WNOHANG)[0]:
+            self.returncode = 0
+        return self.returncode
+
+    def wait(self, timeout=None):
+        end = time.monotonic() + (timeout or 1e9)
+        while self.poll() is None:
+            if time.monotonic() > end:
+                raise subprocess.TimeoutExpired("fork", timeout)
+            time.sleep(0.005)
+
+    def terminate(self):
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGTERM)
+
+
 def run(command, **more):
     child = spawn(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **more)
     out = child.communicate()[0]
@@ -193,15 +234,16 @@ class Server:
             self.configure()
             self.log = os.path.join(self.scratch.path, "out")
             with open(self.log, "ab") as out:
-                self.child = spawn(self.command(), stdout=out, stderr=out, **self.spawn_with())
+                self.child = self.launch(out)
             if self._wait_until_it_listens():
                 self.after_start()
                 return self
             self.stop()
         raise RuntimeError(f"{self.name} does not start:\n{self.messages()}")
 
-    def spawn_with(self):
-        return {}
+    def launch(self, out):
+        """The running server: a Popen, or what has its methods."""
+        return spawn(self.command(), stdout=out, stderr=out)
 
     def _wait_until_it_listens(self):
         end = time.monotonic() + 10
