@@ -121,7 +121,7 @@ def load(mailbox, server, user, log=lambda line: None):
     with connect(server, user) as imap:
         for folder in mailbox.folders.values():
             name = name_on(server, folder.path)
-            if name is None or not _create(imap, name):
+            if name is None or not _create(imap, name, folder.special):
                 log("refused the folder " + "/".join(folder.path))
                 refused.append("/".join(folder.path))
                 continue
@@ -135,11 +135,14 @@ def load(mailbox, server, user, log=lambda line: None):
     return refused
 
 
-def _create(imap, name):
+def _create(imap, name, special=None):
     if name == "INBOX":
         return True
+    use = b""
+    if special and "CREATE-SPECIAL-USE" in imap.capabilities:
+        use = b" (USE (%s))" % special.encode()
     try:
-        imap.command(b"CREATE " + quote(utf7_encode(name)))
+        imap.command(b"CREATE " + quote(utf7_encode(name)) + use)
     except Refused as e:
         return "exist" in str(e).lower()
     return True

@@ -1,0 +1,227 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Compares two IMAP accounts, message by message, and knows nothing of the program that copied them.
+
+    compare.py --from imap://alice@127.0.0.1:1143 --to imap://alice@127.0.0.1:2143 \\
+        --from-password-file F --to-password-file F [--json REPORT] [--to-kind cyrus]
+
+In every folder: the messages as a multiset of SHA-256, their order, flags, keywords and INTERNALDATE (as the
+instant it names); and of folders their special use and subscription. --json is what `mailferry copy --json`
+printed: a message it names as excepted (folder, UID, cause) may be missing, a folder it says it renamed is
+looked for under that name. --to-kind allows what that kind of server is known to change in a message, and
+nothing else. Exit status 0: equal but for what is allowed and listed; 1: not.
+"""
+import argparse
+import collections
+import hashlib
+import json
+import re
+import sys
+import urllib.parse
+
+from email.utils import parsedate_to_datetime
+
+from habits import HABITS
+from imapclient import Imap
+
+SPECIAL = {"\\sent", "\\drafts", "\\trash", "\\junk", "\\archive", "\\flagged", "\\all"}
+Message = collections.namedtuple("Message", "digest altered uid size flags keywords date")
+
+
+class Account:
+    """What one account holds: folders by path, each path the parts of a name without prefix and separator."""
+
+    def __init__(self, imap, kind=None):
+        self.prefix, self.separator = imap.namespace()
+        self.knows_special_use = "SPECIAL-USE" in imap.capabilities
+        self.folders, self.special, self.names = {}, {}, {}
+        for name, separator, attributes in imap.list():
+            lower = {a.lower() for a in attributes}
+            if lower & {"\\noselect", "\\nonexistent"}:
+                continue
+            path = self.path(name, separator)
+            self.names[name] = path
+            self.special[path] = lower & SPECIAL
+            self.folders[path] = self._messages(imap, name, kind)
+        self.subscribed = {self.path(n, s) for n, s, _ in imap.list(b'LSUB "" "*"')} & self.folders.keys()
+
+    def path(self, name, separator):
+        if name.upper() == "INBOX":
+            return ("INBOX",)
+        name = name.removeprefix(self.prefix)
+        return tuple(name.split(separator)) if separator else (name,)
+
+    @staticmethod
+    def _messages(imap, name, kind):
+        found = []
+
+        def take(items):
+            raw = items.get(b"BODY[]", b"")
+            raw = b"" if raw == b"NIL" else raw
+            flags = {f.decode(errors="replace").lower() for f in items[b"FLAGS"]} - {"\\recent"}
+            system = frozenset(f for f in flags if f.startswith("\\"))
+            altered = {cause: hashlib.sha256(changed).digest() for cause, changed in HABITS[kind](raw)} if kind else {}
+            date = parsedate_to_datetime(items[b"INTERNALDATE"].decode().strip().replace("-", " ", 2))
+            found.append(Message(hashlib.sha256(raw).digest(), altered, int(items[b"UID"]), len(raw), system,
+                                 frozenset(flags - system), date.timestamp()))
+
+        imap.fetch_all(name, take)
+        return found
+
+
+class Report:
+    """What mailferry said of itself: exceptions {(folder, uid): cause}, folders {source name: name there}."""
+
+    def __init__(self, file=None):
+        self.exceptions, self.renamed = {}, {}
+        for line in file or ():
+            record = json.loads(line)
+            if record.get("event") == "exception" and "uid" in record:
+                self.exceptions[record["folder"], record["uid"]] = record["cause"]
+            if record.get("event") == "folder" and "to" in record:
+                self.renamed[record["folder"]] = record["to"]
+
+
+class Comparison:
+    def __init__(self, source, there, report=None):
+        self.source, self.there = source, there
+        self.report = report or Report()
+        self.counts = collections.Counter()
+        self.allowed = collections.Counter()
+        self.differences = collections.Counter()
+        self.notes = []
+        taken = set()
+        for name, path in source.names.items():
+            target = self._target(name, path)
+            taken.add(target)
+            self._folder(name, path, target)
+        for path in there.folders.keys() - taken:
+            extra = len(there.folders[path])
+            if not extra and any(p[:len(path)] == path for p in taken):
+                self.allowed["a parent that is only a name became an empty folder"] += 1
+            elif extra or path != ("INBOX",):
+                self._differ("folder only there", f"{'/'.join(path)} ({extra} messages)")
+
+    def _target(self, name, path):
+        to = self.report.renamed.get(name)
+        return self.there.path(to, self.there.separator) if to else path
+
+    def _differ(self, cause, note):
+        self.differences[cause] += 1
+        self.notes.append(f"{cause}: {note}")
+
+    def _folder(self, name, path, target):
+        shown = "/".join(path)
+        messages = self.source.folders[path]
+        self.counts["folders"] += 1
+        self.counts["messages"] += len(messages)
+        if target not in self.there.folders:
+            return self._missing_folder(name, shown, messages)
+        if target != path:
+            self.allowed["folder renamed"] += 1
+        if self.source.knows_special_use and self.there.knows_special_use:
+            if self.source.special[path] - self.there.special[target]:
+                self._differ("special use", f"{shown}: {sorted(self.source.special[path])} there {sorted(self.there.special[target])}")
+        if (path in self.source.subscribed) != (target in self.there.subscribed):
+            self._differ("subscription", shown)
+        self._messages(name, shown, messages, self.there.folders[target])
+
+    def _missing_folder(self, name, shown, messages):
+        left = [m for m in messages if (name, m.uid) not in self.report.exceptions]
+        if left or not messages:
+            self._differ("folder missing", f"{shown} ({len(left)} messages)")
+        for m in messages:
+            if (name, m.uid) in self.report.exceptions:
+                self.allowed["excepted: " + self.report.exceptions[name, m.uid]] += 1
+
+    def _messages(self, name, shown, messages, there):
+        places = collections.defaultdict(list)
+        for i, m in enumerate(there):
+            places[m.digest].append(i)
+        order = []
+        for m in messages:
+            at = self._find(name, shown, m, there, places)
+            if at is not None:
+                order.append(at)
+                self._compare(shown, m, there[at])
+        if order != sorted(order):
+            self._differ("order", shown)
+        for i in sorted(i for rest in places.values() for i in rest):
+            self._differ("extra message", f"{shown}: UID {there[i].uid}, {there[i].size} bytes")
+
+    def _find(self, name, shown, m, there, places):
+        """The place of m there; of twins the one that is most like it."""
+        cause = self.report.exceptions.get((name, m.uid))
+        if cause and not places[m.digest]:
+            self.allowed["excepted: " + cause] += 1
+            return None
+        for how, digest in [("same bytes", m.digest), *m.altered.items()]:
+            if places[digest]:
+                best = min(places[digest], key=lambda i: (there[i].flags != m.flags) + (there[i].keywords != m.keywords) +
+                           (there[i].date != m.date))
+                places[digest].remove(best)
+                (self.counts if how == "same bytes" else self.allowed)[how] += 1
+                return best
+        self._differ("message missing", f"{shown}: UID {m.uid}, {m.size} bytes")
+        return None
+
+    def _compare(self, shown, m, got):
+        for what in ("flags", "keywords", "date"):
+            if getattr(m, what) != getattr(got, what):
+                def show(x):
+                    return sorted(x) if what != "date" else x
+                self._differ(what, f"{shown}: UID {m.uid} {show(getattr(m, what))}, there UID {got.uid} {show(getattr(got, what))}")
+
+    @property
+    def equal(self):
+        return not self.differences
+
+    def show(self, most=20):
+        print(f"compared     {self.counts['folders']} folders, {self.counts['messages']} messages")
+        print(f"same bytes   {self.counts['same bytes']}")
+        for cause, n in sorted(self.allowed.items()):
+            print(f"allowed      {n}  {cause}")
+        for cause, n in sorted(self.differences.items()):
+            print(f"DIFFERENT    {n}  {cause}")
+        for note in self.notes[:most]:
+            print(f"  {note}")
+        if len(self.notes) > most:
+            print(f"  and {len(self.notes) - most} more")
+        print("result       " + ("equal" if self.equal and not self.allowed else
+                                 "equal but for what is listed" if self.equal else "NOT EQUAL"))
+
+
+def accounts(source, there, user, report=None, to_user=None):
+    """Compares user's accounts on two running servers (server.Server)."""
+    with Imap("127.0.0.1", source.port, user, source.password) as imap:
+        a = Account(imap, there.name)
+    with Imap("127.0.0.1", there.port, to_user or user, there.password) as imap:
+        b = Account(imap)
+    return Comparison(a, b, report)
+
+
+def account(url, password_file, kind=None):
+    u = urllib.parse.urlsplit(url)
+    with open(password_file, encoding="utf-8") as f:
+        password = re.sub(r"\r?\n\Z", "", f.read())
+    with Imap(u.hostname, u.port or 143, urllib.parse.unquote(u.username), password) as imap:
+        return Account(imap, kind)
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for side in ("from", "to"):
+        p.add_argument(f"--{side}", dest=side + "_url", required=True)
+        p.add_argument(f"--{side}-password-file", required=True)
+    p.add_argument("--to-kind", choices=sorted(HABITS), help="the kind of server there")
+    p.add_argument("--json", type=argparse.FileType("r"))
+    o = p.parse_args()
+    source = account(o.from_url, o.from_password_file, o.to_kind)
+    there = account(o.to_url, o.to_password_file)
+    comparison = Comparison(source, there, Report(o.json))
+    comparison.show()
+    return 0 if comparison.equal else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

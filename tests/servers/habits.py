@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What servers are known to change in a message they are given. Each entry of HABITS takes the bytes a source
+serves and yields (what is done, the bytes that such a server then holds)."""
+import re
+
+
+def dovecot(raw):
+    return ()
+
+
+def cyrus(raw):
+    """Header bytes above 127 become X (its option munge8bit, on by default)."""
+    head, empty, body = raw.partition(b"\r\n\r\n")
+    changed = re.sub(rb"[\x80-\xff]", b"X", head) + empty + body
+    if changed != raw:
+        yield "cyrus: 8-bit bytes in headers become X", changed
+
+
+def courier(raw):
+    """It keeps lines, not bytes: CR is dropped wherever it stands, each LF comes back as CR LF, the last line is ended."""
+    changed = raw.replace(b"\r", b"").replace(b"\n", b"\r\n")
+    if not changed.endswith(b"\n"):
+        changed += b"\r\n"
+    if changed != raw:
+        yield "courier: line ends become CR LF, a last one is added", changed
+
+
+HABITS = {"dovecot": dovecot, "cyrus": cyrus, "courier": courier}
