@@ -56,8 +56,13 @@ static inline void run_deadline_restorep(int64_t *deadline)
 	run_deadline_restore(*deadline);
 }
 
-#define _deadline_(duration_us)                                                                    \
-	_cleanup_(run_deadline_restorep) __attribute__((unused)) int64_t deadline_scope_ =         \
+#define _deadline_(duration_us) RUN_DEADLINE_AS(RUN_DEADLINE_NAME(__COUNTER__), duration_us)
+
+/* Scopes nest, so each needs a name of its own. */
+#define RUN_DEADLINE_NAME(n) RUN_DEADLINE_PASTE(n)
+#define RUN_DEADLINE_PASTE(n) deadline_scope_##n
+#define RUN_DEADLINE_AS(name, duration_us)                                                         \
+	_cleanup_(run_deadline_restorep) __attribute__((unused)) int64_t name =                    \
 		run_deadline_narrow(duration_us)
 
 /* --- nurseries ------------------------------------------------------------------------------- */
