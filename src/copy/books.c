@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The books of a pass, see books.h. */
+#include "copy/books.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+
+static const struct {
+	const char *name;
+	bool loses;
+} causes[CAUSE_COUNT_] = {
+	[CAUSE_TOO_LARGE] = { "too-large", true },
+	[CAUSE_REFUSED] = { "refused", true },
+	[CAUSE_REFUSED_NUL] = { "refused-nul", true },
+	[CAUSE_REFUSED_HEADER] = { "refused-header", true },
+	[CAUSE_REFUSED_VIRUS] = { "refused-virus", true },
+	[CAUSE_UNREADABLE] = { "unreadable", true },
+	[CAUSE_FOLDER] = { "folder", true },
+	[CAUSE_FLAGS_CUT] = { "flags-cut", false },
+	[CAUSE_DATE_LOST] = { "date-lost", false },
+	[CAUSE_COUNT_DIFFERS] = { "count-differs", false },
+	[CAUSE_NOT_SUBSCRIBED] = { "not-subscribed", false },
+};
+
+const char *books_cause_name(enum copy_cause cause)
+{
+	return causes[cause].name;
+}
+
+bool books_cause_loses(enum copy_cause cause)
+{
+	return causes[cause].loses;
+}
+
+void books_done(struct books *b)
+{
+	free(b->folders);
+	free(b->order);
+	free(b->exceptions);
+	arena_done(&b->arena);
+	*b = (struct books){ .n = 0 };
+}
+
+const struct copy_exception *books_except(struct books *b, size_t folder, enum copy_cause cause,
+					  uint32_t uid, uint64_t size, uint64_t messages,
+					  const char *message_id, const char *detail)
+{
+	struct copy_exception *e;
+
+	b->exceptions = xgrow(b->exceptions, &b->exceptions_size, b->exceptions_n + 1, sizeof(*e));
+	e = &b->exceptions[b->exceptions_n++];
+	*e = (struct copy_exception){
+		.cause = cause, .folder = folder, .uid = uid, .size = size, .messages = messages,
+		.message_id = arena_strdup(&b->arena, message_id),
+		.detail = arena_strdup(&b->arena, detail),
+	};
+	if (books_cause_loses(cause))
+		b->folders[folder].excepted += messages;
+	return e;
+}
+
+struct copy_folder books_total(const struct books *b)
+{
+	struct copy_folder t = { .state = FOLDER_DONE };
+
+	for (size_t i = 0; i < b->n; i++) {
+		const struct copy_folder *f = &b->folders[i];
+
+		t.expected += f->expected;
+		t.expected_bytes += f->expected_bytes;
+		t.listed += f->listed;
+		t.filtered += f->filtered;
+		t.copied += f->copied;
+		t.excepted += f->excepted;
+		t.changed += f->changed;
+		t.bytes += f->bytes;
+		t.bytes_read += f->bytes_read;
+		t.arrived += f->arrived;
+	}
+	return t;
+}
+
+uint64_t books_not_reached(const struct copy_folder *f)
+{
+	uint64_t settled = f->filtered + f->copied + f->excepted + f->changed;
+
+	return f->listed > settled ? f->listed - settled : 0;
+}

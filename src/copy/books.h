@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The books of a pass: per folder, source = copied + excepted + changed meanwhile (+ not reached, when the
+ * pass was stopped early). No I/O. */
+#ifndef COPY_BOOKS_H
+#define COPY_BOOKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/fault.h"
+
+/* Why a message was not copied, or not copied in every detail. Stable names: books_cause_name(). */
+enum copy_cause {
+	CAUSE_TOO_LARGE,       /* larger than the destination takes; known before sending */
+	CAUSE_REFUSED,         /* the destination said no */
+	CAUSE_REFUSED_NUL,     /* … and the message holds a NUL byte */
+	CAUSE_REFUSED_HEADER,  /* … and a header line has no colon, or raw 8-bit bytes */
+	CAUSE_REFUSED_VIRUS,   /* … for what it says is a virus */
+	CAUSE_UNREADABLE,      /* the source did not hand out the message */
+	CAUSE_FOLDER,          /* the whole folder could not be copied */
+	CAUSE_FLAGS_CUT,       /* copied, without some flags */
+	CAUSE_DATE_LOST,       /* copied, but the source gave no date that can be kept */
+	CAUSE_COUNT_DIFFERS,   /* the destination shows another number of messages than it took */
+	CAUSE_NOT_SUBSCRIBED,  /* the folder is there, but could not be subscribed */
+	CAUSE_COUNT_
+};
+
+const char *books_cause_name(enum copy_cause cause); /* "too-large" … */
+bool books_cause_loses(enum copy_cause cause);       /* whether the message is not at the destination */
+
+struct copy_exception {
+	enum copy_cause cause;
+	size_t folder;          /* index into books.folders */
+	uint32_t uid;           /* at the source; 0: of the folder itself */
+	uint64_t size;          /* bytes, 0: not known */
+	uint64_t messages;      /* how many it stands for: 1, or all of a folder; 0: none is missing */
+	const char *message_id; /* "" when it has none or could not be asked for */
+	const char *detail;     /* what was said or seen */
+};
+
+enum copy_folder_state { FOLDER_WAITING, FOLDER_COPYING, FOLDER_DONE, FOLDER_FAILED };
+
+struct copy_folder {
+	struct bytes source_name, source_utf8;           /* raw, for people */
+	struct bytes destination_name, destination_utf8;
+	enum copy_folder_state state;
+	bool structure_only;     /* nothing to copy in it: \Noselect */
+	uint64_t expected;       /* messages as STATUS told, for progress */
+	uint64_t expected_bytes; /* 0: not told */
+	uint64_t listed;         /* messages found at the source */
+	uint64_t filtered;       /* of them, left out by --since/--before: not part of the sum below */
+	uint64_t copied, excepted, changed;
+	uint64_t bytes;          /* of the copied messages */
+	uint64_t bytes_read;     /* for progress: includes what is under way or was sent twice */
+	uint64_t arrived;        /* new at the source since it was listed, left for the next pass */
+	uint32_t uidvalidity;
+	unsigned char digest[32]; /* SHA-256 over the SHA-256 of each copied message, in order */
+};
+
+struct books {
+	struct copy_folder *folders;
+	size_t n;
+	size_t *order;           /* indexes of folders, in the order of copying: largest first */
+	struct copy_exception *exceptions;
+	size_t exceptions_n, exceptions_size;
+	struct arena arena;      /* strings of the exceptions */
+};
+
+void books_done(struct books *books);
+
+/* Adds an exception and counts it in its folder; strings are copied. The result lives until the next. */
+const struct copy_exception *books_except(struct books *books, size_t folder, enum copy_cause cause,
+					  uint32_t uid, uint64_t size, uint64_t messages,
+					  const char *message_id, const char *detail);
+
+/* The totals of all folders, in the same terms. */
+struct copy_folder books_total(const struct books *books);
+
+/* What a folder (or the total) still owes: listed - filtered - copied - excepted - changed. */
+uint64_t books_not_reached(const struct copy_folder *folder);
+
+#endif

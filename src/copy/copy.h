@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One pass over one mailbox: every message of the source account into the destination account.
+ *
+ *	copy_new → copy_prepare (connects, lists, maps, refuses what must not begin) → the caller shows
+ *	copy->plan → copy_run (creates folders, copies, counts) → the caller shows the books → copy_free
+ *
+ * While copy_run works, other fibers may read `copy` at any time (counters only grow), and the events of
+ * copy->events tell what happened, in order. All calls suspend. */
+#ifndef COPY_COPY_H
+#define COPY_COPY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "copy/books.h"
+#include "copy/throttle.h"
+#include "imap/commands.h"
+#include "run/run.h"
+
+struct mapping;
+
+struct copy_options {
+	const struct imap_account *from, *to;
+	const char *const *folders; /* globs to take, NULL-terminated; NULL: all */
+	const char *const *excludes;
+	const char *const *maps;    /* 'SRC=DST' */
+	int64_t since, before;      /* by INTERNALDATE, seconds since 1970; IMAP_NO_DATE: no bound */
+	unsigned connections;       /* at most so many to either side; 1 and up */
+	uint64_t bytes_per_second, messages_per_second; /* 0: as fast as it goes */
+};
+
+enum copy_stage { COPY_CONNECTING, COPY_LISTING, COPY_CREATING, COPY_COPYING, COPY_CHECKING, COPY_ENDED };
+
+struct copy {
+	struct copy_options options;
+	struct imap_session *from, *to; /* the first pair, taken over by the first worker */
+	struct imap_folders source, destination;
+	struct mapping *mapping;
+	struct arena arena;
+
+	struct books books;
+	struct copy_throttle throttle;
+	enum copy_stage stage;
+	int64_t began_us;        /* run_now() when copying began */
+	size_t next_folder;      /* into books.order: what the next free worker takes */
+	unsigned workers;        /* at work now */
+	uint64_t destination_limit; /* APPENDLIMIT of the server, bytes; 0: none told */
+	struct channel events;   /* of struct copy_event, the receiver frees them */
+};
+
+/* options and what it points to must outlive the copy. */
+struct copy *copy_new(const struct copy_options *options);
+struct copy *copy_free(struct copy *copy); /* accepts NULL, returns NULL */
+DEFINE_FREEP(struct copy, copy_free);
+
+/* Connects to both sides, lists their folders and decides what becomes what. Nothing is changed. A fault
+ * says why it cannot go on; a destination folder that already holds messages is such a fault (FAULT_REFUSED,
+ * REACH_MAILBOX): without a ledger a second run could only guess what is there already. */
+SUSPENDS int copy_prepare(struct copy *copy, struct fault *fault);
+
+/* Copies. 0: went through (look at the books for exceptions); negative: stopped early, what was done is
+ * in the books. Ends copy->events. */
+SUSPENDS int copy_run(struct copy *copy, struct fault *fault);
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of the copy engine: what its files share. A worker is a pair of connections that copies one folder
+ * at a time. */
+#ifndef COPY_WORKER_H
+#define COPY_WORKER_H
+
+#include <openssl/evp.h>
+
+#include "copy/copy.h"
+#include "copy/event.h"
+
+struct copy_worker {
+	struct copy *copy;
+	struct imap_session *from, *to;
+	unsigned number;
+	EVP_MD_CTX *hash;      /* of the message under way */
+	bool fetch_alone;      /* this source names the UID behind the body: one message a command */
+};
+
+/* What the message pass keeps in imap_message.state. */
+enum message_state {
+	MESSAGE_WAITING = 0, /* to be copied */
+	MESSAGE_ASKED,       /* its FETCH is under way */
+	MESSAGE_SENT,        /* its APPEND is under way */
+	MESSAGE_COPIED,
+	MESSAGE_SETTLED,     /* excepted, changed meanwhile or filtered: counted elsewhere */
+};
+
+/* Bits beside the state. */
+enum {
+	MESSAGE_STATE_MASK = 15,
+	MESSAGE_ALONE = 16,     /* in an APPEND of its own: a batch with it was refused */
+	MESSAGE_NO_KEYWORDS = 32, /* the destination refused it with them */
+	MESSAGE_NO_DATE = 64,   /* the destination refused it with its date */
+	MESSAGE_ONE_BY_ONE = 128, /* fetch by a command of its own: it did not come among others */
+};
+
+struct put_off {
+	struct imap_message *message;
+	enum copy_cause cause;
+	uint64_t size;
+	char *detail;
+};
+
+/* One folder under way. */
+struct copy_pass {
+	struct copy_worker *worker;
+	struct copy_folder *folder;
+	size_t index;                /* of folder in books.folders */
+	struct imap_messages messages; /* the window at hand */
+	uint64_t limit;              /* bytes of a message that the destination takes; 0: not told */
+	bool permanent_known, permanent_star;
+	struct buf permanent;        /* keywords the destination keeps, as in imap_selected */
+	struct buf *flags;           /* per flag set of `messages`: what is sent */
+	bool *flags_cut;             /* per flag set: something was left out */
+	size_t flags_n;
+	struct put_off *put_off;     /* to go into the books after the round */
+	size_t put_off_n, put_off_size;
+	unsigned refused_batches;    /* MULTIAPPENDs that failed in this folder */
+	EVP_MD_CTX *digest;          /* over the digests of the copied messages */
+};
+
+/* --- folder.c -------------------------------------------------------------------------------- */
+
+/* Copies one folder with the worker's sessions; counts in its books. A fault of reach REACH_FOLDER or less
+ * never comes out: it ends up in the books. */
+SUSPENDS int copy_folder_run(struct copy_worker *worker, size_t index, struct fault *fault);
+
+/* Remembers that a message is not copied, and why; it goes into the books after the round, when the source
+ * can be asked for its Message-ID, or whether it is still there. detail is copied; "" says it all. */
+void copy_pass_put_off(struct copy_pass *pass, struct imap_message *message, enum copy_cause cause,
+		       uint64_t size, const char *detail);
+
+/* The flags that go with the message, and whether some had to be left out. */
+const char *copy_pass_flags(struct copy_pass *pass, const struct imap_message *message);
+
+/* --- feed.c ---------------------------------------------------------------------------------- */
+
+/* Fetches every message of the window that is MESSAGE_WAITING and appends it. Afterwards each is copied,
+ * settled, or waiting again (alone, or one by one) for another round. 0 done; 1 the destination connection
+ * was given up because a batch was refused: the caller opens another before the next round. */
+SUSPENDS int copy_feed(struct copy_pass *pass, struct fault *fault);
+
+#endif
