@@ -216,13 +216,9 @@ int imap_parse_fetch(struct lex *lex, struct imap_fetch_data *to, struct bytes *
 
 	while (!lex_at_end(lex) && !lex_at(lex, ')')) {
 		r = attribute(lex, to, ret_body);
-		if (r > 0)
-			return 1;
-		if (r < 0)
-			break;
+		if (r != 0)
+			return r;
 	}
-
-	lex->p = lex->end;
 	return 0;
 }
 

@@ -40,7 +40,7 @@ void imap_parse_fetch_start(struct lex *lex, struct imap_fetch_data *to);
 
 /* Reads attributes up to the end of the text. Returns 1 when it comes to a body that stands in the text
  * itself (quoted): then section and body_size are set, and the next call goes on behind it. 0 at the
- * end, which is also where it stops when an attribute cannot be read: what came before is kept. */
+ * end. -1 when an attribute cannot be read: what came before it is kept, the rest is lost. */
 int imap_parse_fetch(struct lex *lex, struct imap_fetch_data *to, struct bytes *ret_body);
 
 /* Whether what stands before a literal ends in the name of a body item: the item's length, with blanks

@@ -254,8 +254,9 @@ static int start_literal(struct imap_parser *p, struct bytes line, uint64_t size
 /* No literal follows: the response is complete. */
 static int finish(struct imap_parser *p, struct bytes line, struct call *call)
 {
-	struct bytes text = without_line_end(p->borrowed ? line : buf_bytes(&p->piece));
+	struct bytes text = p->borrowed ? line : buf_bytes(&p->piece);
 
+	text.n -= line.n - without_line_end(line).n; /* of this line only: before it may be a literal */
 	if (p->form == IMAP_FORM_FETCH) {
 		p->then_body = false;
 		return start_piece(p, text);
@@ -369,6 +370,8 @@ static int step_piece(struct imap_parser *p, struct call *call)
 
 	if (r > 0 && p->borrowed)
 		return own_piece(p);
+	if (r < 0 && !p->first)
+		return bad_text(p, "a FETCH that cannot be read after its body", p->text);
 
 	*call->ret_response = &p->response;
 	if (r > 0) {
