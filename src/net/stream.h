@@ -26,6 +26,8 @@ enum { STREAM_HIGH_WATER = 262144 }; /* queued bytes above which wait_room waits
 
 struct stream;
 
+/* In a layer, wait_room, drain and shutdown may be NULL: then the lower stream's are called. free gives
+ * back the layer's own things only; stream_free() goes on with the lower stream. */
 struct stream_ops {
 	const char *name; /* "tcp", "tls", "deflate", "tap", "pipe", "memory" */
 	int (*read)(struct stream *s, void *p, size_t n, struct fault *fault);
@@ -40,8 +42,15 @@ struct stream_ops {
 struct stream {
 	const struct stream_ops *ops;
 	struct stream *lower; /* owned; NULL at the bottom */
+	const char *peer; /* who is at the other end, for faults: "imap.example.org:993" */
 	uint64_t bytes_in, bytes_out; /* as seen by the user of this layer */
 };
+
+/* For implementations. A layer's peer is its lower stream's; at the bottom the caller sets it. */
+void stream_init(struct stream *s, const struct stream_ops *ops, struct stream *lower);
+
+/* Where a new layer (TLS, DEFLATE) goes on *stream: on top, but below a tap, which stays the topmost. */
+struct stream **stream_slot(struct stream **stream);
 
 /* 1..n bytes read: their number (at most INT_MAX are asked for at once). 0: the peer ended the stream
  * in order. Negative: fault (a TLS peer that closes without close_notify is such a fault: truncation). */
@@ -66,9 +75,9 @@ struct stream *stream_find(struct stream *s, const char *name);
 
 /* --- net/tcp.c ------------------------------------------------------------------------------- */
 
-/* Connects to the first address that answers (tries each in turn, each with its share of the deadline,
- * the next one starting 250 ms later when the one before has not answered: RFC 8305). host and port are
- * named in faults. TCP_NODELAY and keepalive are on. */
+/* Connects to the first address that answers: tries them in turn, the next one as soon as the one before
+ * has failed or has not answered for 250 ms, while that one goes on (RFC 8305). host and port are named
+ * in faults. TCP_NODELAY and keepalive are on. */
 SUSPENDS int tcp_connect(const char *host, uint16_t port, struct stream **ret, struct fault *fault);
 
 /* A stream over a connected, non-blocking socket that it owns. */
@@ -120,6 +129,7 @@ int tls_server_context_new(const char *cert_file, const char *key_file, struct t
 			   struct fault *fault);
 
 /* Handshakes over *stream as a client and replaces it by the TLS layer (on failure too: free it as usual).
+ * The caller drops what it has read ahead: bytes that came before the handshake are not to be trusted.
  * TLS ≥ 1.2, SNI and the certificate's name against host (RFC 6125; address literals against IP SANs).
  * The fault says which of: name does not match (and what names the certificate has), expired or not yet
  * valid (and when), unknown issuer (and who), self-signed, no common version. */
@@ -139,9 +149,13 @@ const char *tls_describe(struct stream *s);
 
 /* --- net/deflate.c --------------------------------------------------------------------------- */
 
-/* Puts raw DEFLATE (RFC 4978) on *stream, both ways. Every enqueue ends in a sync flush, but for those
- * that are full pieces. Expansion is bounded only by the reader's own n. */
+/* Puts raw DEFLATE (RFC 4978) on *stream, both ways. What is enqueued in one turn of the loop ends in one
+ * sync flush. Expansion is bounded only by the reader's own n. */
 int deflate_start(struct stream **stream, struct fault *fault);
+
+/* The same, for a reader that has read ahead: read_ahead (copied) came after the line that turned
+ * compression on and is therefore compressed already. */
+int deflate_start_with(struct stream **stream, struct bytes read_ahead, struct fault *fault);
 
 /* --- net/tap.c ------------------------------------------------------------------------------- */
 
@@ -152,8 +166,9 @@ struct transcript *transcript_close(struct transcript *t); /* accepts NULL, retu
 DEFINE_FREEP(struct transcript, transcript_close);
 
 /* Puts a tap on *stream: each line either way goes to the transcript as "time label > text" or
- * "time label < text"; message data is counted, not kept ("… 10240 bytes"): of a run of more than 1,000
- * bytes without end of line, or between tap_hide() and tap_show(). NULL transcript: does nothing. */
+ * "time label < text"; message data is counted, not kept ("[literal, 10240 bytes]"): what follows an
+ * announcement {n} at the end of a line, what is beyond 1,000 bytes in a line, and what passes between
+ * tap_hide and tap_show. NULL transcript: does nothing. */
 void tap_start(struct stream **stream, struct transcript *t, const char *label);
 
 /* Between these calls nothing that passes is written, only that it did and `what` ("password",
