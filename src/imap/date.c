@@ -138,7 +138,7 @@ static int take_day(struct bytes *text, struct day *ret)
 	return 0;
 }
 
-/* "02:44:25"; a leap second counts as the one after. */
+/* "02:44:25"; a leap second counts as the one before, so that it stays on its day. */
 static int take_time(struct bytes *text, int *ret_seconds)
 {
 	int hour, minute, second = 0;
@@ -150,7 +150,7 @@ static int take_time(struct bytes *text, int *ret_seconds)
 	if (hour > 23 || minute > 59 || second > 60)
 		return -1;
 
-	*ret_seconds = (hour * 60 + minute) * 60 + second;
+	*ret_seconds = (hour * 60 + minute) * 60 + (second == 60 ? 59 : second);
 	return 0;
 }
 
@@ -252,7 +252,7 @@ static int64_t split_days(int64_t seconds, int *ret_rest)
 void imap_date_write(struct buf *to, int64_t seconds, int zone_minutes)
 {
 	int zone = (int)clamp(zone_minutes, -ZONE_MOST, ZONE_MOST), rest;
-	int64_t local = clamp_seconds(clamp_seconds(seconds) + zone * 60);
+	int64_t local = clamp_seconds(clamp(seconds, INT64_MIN / 2, INT64_MAX / 2) + zone * 60);
 	struct day d = day_of(split_days(local, &rest));
 	int east = zone < 0 ? -zone : zone;
 
