@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SASL, the client's side (RFC 4422), without I/O: challenges in, responses out, not yet base64. */
+/* SASL, the client's side (RFC 4422), without I/O: challenges in, responses out, not yet base64.
+ *
+ * An exchange knows no thread and no loop: one call at a time may be made from any thread. SCRAM's second step
+ * hashes the password as often as the server asks (10 million times take seconds), so call sasl_step() on
+ * the worker pool where the loop must not stand still. */
 #ifndef SASL_SASL_H
 #define SASL_SASL_H
 
@@ -29,9 +33,9 @@ struct sasl_credentials {
 struct sasl_mechanism;
 
 /* The best mechanism of those the server offers (names without "AUTH=") that the credentials allow:
- * token: OAUTHBEARER, XOAUTH2; external: EXTERNAL; password: SCRAM-SHA-256-PLUS, SCRAM-SHA-256,
- * SCRAM-SHA-1-PLUS, SCRAM-SHA-1, then PLAIN, LOGIN when encrypted. `only` (or NULL) names the one to use.
- * NULL: none fits. LOGIN cannot carry an authzid. */
+ * token and encrypted: OAUTHBEARER, XOAUTH2; external: EXTERNAL; password: SCRAM-SHA-256-PLUS, SCRAM-SHA-256,
+ * SCRAM-SHA-1-PLUS, SCRAM-SHA-1 (if RFC 4013 allows the password), then PLAIN, LOGIN when encrypted.
+ * `only` (or NULL) names the one to use. NULL: none fits. LOGIN cannot carry an authzid. */
 const struct sasl_mechanism *sasl_choose(const struct bytes *offered, size_t n,
 					 const struct sasl_credentials *credentials,
 					 const char *only);
@@ -49,10 +53,16 @@ struct sasl_exchange *sasl_start(const struct sasl_mechanism *mechanism,
 struct sasl_exchange *sasl_free(struct sasl_exchange *exchange); /* wipes secrets; NULL is fine */
 DEFINE_FREEP(struct sasl_exchange, sasl_free);
 
-/* One step: the server's challenge (empty for the initial response) gives our response. The first
- * call of a client-first mechanism is with an empty challenge. 0 with *response appended; negative with a
- * fault (FAULT_AUTH, REACH_MAILBOX: a server that proves nothing, a nonce that is not ours, iteration
- * counts out of 4096..10 million, a JSON error of OAUTHBEARER, whose text is then in the fault). */
+/* One step: the server's challenge (empty for the initial response) gives our response, which may be
+ * empty. The first call of a client-first mechanism is with an empty challenge; what a server says there is not
+ * looked at. 0 with the response appended.
+ *
+ * Negative with a fault (FAULT_AUTH, REACH_MAILBOX): the exchange is over; end it with "*" and read the
+ * server's NO. Causes: SCRAM: a nonce that is not ours, an iteration count below 1000 (RFC 7677 asks for 4096,
+ * servers of old accounts hold less; fewer than 1000 protect nothing) or above 10 million, an extension that
+ * we would have to know, an error attribute, a wrong signature; OAuth: the JSON of a refused token, whose status
+ * is in the fault and whose text in fault->server. Then *response holds the line that RFC 7628 wants (for XOAUTH2
+ * it is the empty one), which may be sent in place of "*". */
 int sasl_step(struct sasl_exchange *exchange, struct bytes challenge, struct buf *response,
 	      struct fault *fault);
 
