@@ -6,6 +6,7 @@
 #   tools/install-packages.sh test      fuzzers (clang), openssl, python3
 #   tools/install-packages.sh nightly   valgrind
 #   tools/install-packages.sh servers   Dovecot; Cyrus and Courier unpacked beside it
+#   tools/install-packages.sh servers dovecot
 #   tools/install-packages.sh bench     the rival programs
 #   tools/install-packages.sh where     prints the folder Cyrus and Courier are unpacked into
 #
@@ -110,10 +111,10 @@ build | test | nightly | bench)
 servers)
     # shellcheck disable=SC2086
     install_missing ${packages[servers]}
-    unpack
+    [ "${2:-}" = dovecot ] || unpack
     ;;
 *)
-    sed -n '3,10p' "$0" | sed 's/^# \{0,1\}//'
+    sed -n '3,11p' "$0" | sed 's/^# \{0,1\}//'
     exit 2
     ;;
 esac

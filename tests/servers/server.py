@@ -197,12 +197,13 @@ class Server:
     users       names with a mailbox, all with the same password
     port        IMAP, with STARTTLS unless tls=False
     tls_port    IMAPS
+    names       of the certificate, authority: who signs it (default: a new CA of its own)
     """
     name = "?"
     separator, prefix = "/", ""
     tls_port = None
 
-    def __init__(self, users=("alice",), password=PASSWORD, where=None, tls=True, names=None):
+    def __init__(self, users=("alice",), password=PASSWORD, where=None, tls=True, names=None, authority=None):
         self.users = list(users)
         self.password = password
         self.tls = tls
@@ -212,8 +213,7 @@ class Server:
             f.write(password + "\n")
         self.ca_file = None
         if tls:
-            folder = self.scratch.folder("ca")
-            self.authority = Authority(folder)
+            self.authority = authority or Authority(self.scratch.folder("ca"))
             self.ca_file = self.authority.file
             self.certificate, self.key = self.authority.certificate(*([names] if names else []))
         self.child = None
