@@ -119,6 +119,9 @@ static void place_node(struct mapper *m, struct node *node)
 		parent = open_parent(m, parent, &name, &node->reasons);
 	} else if (node->parent && !bytes_equal(parent->path, node->parent->path)) {
 		node->reasons |= 1u << MAPPING_PARENT;
+		/* A parent without a line of its own cannot say why. */
+		if (node->parent->source == NO_FOLDER)
+			node->reasons |= node->parent->reasons;
 	}
 	node_place_below(m, node, parent, name);
 }

@@ -137,6 +137,17 @@ static enum mapping_reason heaviest(unsigned set)
 	return reason;
 }
 
+/* The role for CREATE … (USE …): not a second one, which --map can lead to, and never a view. */
+static enum role role_to_create(const struct mapper *m, const struct node *node)
+{
+	if (!m->to->create_special_use || role_is_view(node->role))
+		return ROLE_NONE;
+	for (size_t i = 0; i < m->to->n_folders; i++)
+		if (m->to->folders[i].role == node->role)
+			return ROLE_NONE;
+	return node->role;
+}
+
 static void skip_entry(const struct mapper *m, struct mapping_entry *entry, enum mapping_reason why)
 {
 	const struct node *node = m->by_source[entry->source];
@@ -170,8 +181,8 @@ static void fill_entry(const struct mapper *m, struct mapping_entry *entry, size
 	entry->create = !entry->exists && (!structure || node->wished);
 	entry->subscribe = folder->subscribed && !structure;
 	entry->role = node->is_inbox ? ROLE_INBOX : node->role;
-	if (entry->create && m->to->create_special_use && !node->is_inbox && !role_is_view(node->role))
-		entry->create_role = node->role;
+	if (entry->create)
+		entry->create_role = role_to_create(m, node);
 	entry->reasons = node->reasons | (structure ? 1u << MAPPING_NOSELECT : 0);
 	if (!entry->reasons)
 		entry->reasons = 1u << MAPPING_SAME;

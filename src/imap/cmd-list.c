@@ -148,6 +148,7 @@ static void note_namespaces(struct listing *l, const struct imap_response *r)
 
 		l->folders->prefix = arena_copy(&l->folders->arena, personal->prefix);
 		l->folders->separator = personal->separator;
+		l->folders->has_namespace = true;
 	}
 
 	for (size_t g = 0; g < ARRAY_SIZE(groups); g++)

@@ -28,6 +28,8 @@ void imap_status_note(struct imap_folder *folder, const struct imap_status_data 
 	folder->uidnext = data->uidnext;
 	folder->uidvalidity = data->uidvalidity;
 	folder->highestmodseq = data->highestmodseq;
+	if (data->has & IMAP_HAS_APPENDLIMIT && data->appendlimit != UINT64_MAX)
+		folder->append_limit = data->appendlimit;
 	if (data->has & IMAP_HAS_SIZE) {
 		folder->flags |= IMAP_FOLDER_SIZE;
 		folder->size = data->size;
@@ -75,6 +77,10 @@ int imap_status(struct imap_session *s, struct bytes name, struct imap_folder *r
 
 	*ret = (struct imap_folder){ .name = name };
 	imap_status_items(s, false, &items);
+	if (imap_can(&s->capabilities, IMAP_CAP_APPENDLIMIT) && !s->capabilities.append_limit) {
+		items.p[items.n - 1] = ' '; /* RFC 7889: this server has a limit a mailbox */
+		buf_append_str(&items, "APPENDLIMIT)");
+	}
 	if (send_status(s, &c, name, buf_bytes(&items), fault) < 0 ||
 	    take_status(s, &c, ret, fault) < 0)
 		return -1;

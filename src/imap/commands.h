@@ -37,6 +37,7 @@ struct imap_folder {
 	unsigned flags;          /* IMAP_FOLDER_… */
 	struct bytes role;       /* "\Sent" … by attribute, or empty */
 	uint64_t messages, uidnext, uidvalidity, size, highestmodseq;
+	uint64_t append_limit;   /* bytes of one message, of imap_status() only; 0: not told */
 };
 
 struct imap_folders {
@@ -45,6 +46,7 @@ struct imap_folders {
 	size_t n, size;
 	struct bytes prefix;     /* of the personal name space, as on the wire: "INBOX." or "" */
 	char separator;          /* of the personal name space; '\0': none */
+	bool has_namespace;      /* the server told them; else separator is what its folders have */
 };
 
 void imap_folders_done(struct imap_folders *folders);

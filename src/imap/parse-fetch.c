@@ -115,10 +115,13 @@ static bool plain_body(struct bytes name, struct bytes *ret_section)
 	return false;
 }
 
+/* Nobody should echo the PEEK; should somebody, it must not turn a message into a small literal. */
 static bool bracket_body(struct bytes name)
 {
 	return bytes_equal_nocase(name, BYTES("BODY")) ||
-	       bytes_equal_nocase(name, BYTES("BINARY"));
+	       bytes_equal_nocase(name, BYTES("BINARY")) ||
+	       bytes_equal_nocase(name, BYTES("BODY.PEEK")) ||
+	       bytes_equal_nocase(name, BYTES("BINARY.PEEK"));
 }
 
 /* After "[": up to "]" and over "<origin>". Header names in a section may be quoted. */

@@ -123,10 +123,9 @@ static int namespaces(struct lex *lex, struct imap_namespaces *to)
 
 int imap_parse_namespace(struct lex *lex, struct imap_response *to)
 {
-	if (namespaces(lex, &to->namespaces.personal) < 0)
-		return -1;
-	if (namespaces(lex, &to->namespaces.others) < 0)
-		return -1;
-
-	return namespaces(lex, &to->namespaces.shared);
+	/* Up to what cannot be read: LIST tells the rest. */
+	if (namespaces(lex, &to->namespaces.personal) == 0 &&
+	    namespaces(lex, &to->namespaces.others) == 0)
+		namespaces(lex, &to->namespaces.shared);
+	return 0;
 }

@@ -65,8 +65,10 @@ int imap_parse_status(struct lex *lex, struct imap_response *to)
 	struct imap_status_data *status = &to->status;
 	struct bytes name;
 
-	if (lex_mailbox(lex, &status->name) < 0 || !lex_take(lex, '('))
-		return -1;
+	if (lex_mailbox(lex, &status->name) < 0 || !lex_take(lex, '(')) {
+		to->kind = IMAP_OTHER; /* as if it had not been answered: SELECT tells the same */
+		return 0;
+	}
 
 	while (!lex_at_end(lex) && !lex_at(lex, ')')) {
 		struct lex start;

@@ -38,7 +38,8 @@ static int parse_words(struct lex *lex, struct imap_response *to)
 
 static int parse_flags(struct lex *lex, struct imap_response *to)
 {
-	return lex_word_list(lex, &to->atoms);
+	lex_word_list(lex, &to->atoms);
+	return 0; /* without them we ask for nothing special */
 }
 
 static int parse_text(struct lex *lex, struct imap_response *to)

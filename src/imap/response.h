@@ -9,7 +9,9 @@
  * The parser forgives what servers are known to do (docs/servers/): unknown responses and attributes
  * are skipped by their syntax, numbers may be larger than 32 bits where that makes sense, names may be
  * raw UTF-8, numeric atoms or NIL, dates may lack digits. It never forgives size: a response without
- * body may hold max_response bytes. What it cannot read at all is IMAP_EVENT_BAD. */
+ * body may hold max_response bytes. What it cannot read at all is IMAP_EVENT_BAD; so is an unreadable list
+ * of folders (LIST) or messages (SEARCH, VANISHED, EXISTS …), and a FETCH that does not go on as one after
+ * its body, because the literal's length was wrong then: to continue could lose mail. */
 #ifndef IMAP_RESPONSE_H
 #define IMAP_RESPONSE_H
 

@@ -282,7 +282,7 @@ struct run {
 	struct imap_parser *parser;
 	bool in_body, after_data;
 	uint64_t body_left;
-	bool over;
+	bool hungry, over; /* the last event was MORE, or BAD */
 };
 
 static void body_data(struct run *run, struct bytes data)
@@ -315,35 +315,39 @@ static void body_end(struct run *run)
 	buf_append_str(run->to, "end\n");
 }
 
+/* One call, whose input dies right after: returns how much of it was taken. */
+static size_t next(struct run *run, struct bytes input)
+{
+	_cleanup_(freep) char *copy = xmalloc(input.n ? input.n : 1);
+	const struct imap_response *response = NULL;
+	struct bytes rest = { copy, input.n }, data = BYTES_NULL;
+	enum imap_event event;
+
+	memcpy(copy, input.p, input.n);
+	event = imap_parser_next(run->parser, &rest, &response, &data);
+	INSIST(rest.n <= input.n && (rest.n == 0 || rest.p == copy + input.n - rest.n));
+	run->hungry = event == IMAP_EVENT_MORE;
+	run->over = event == IMAP_EVENT_BAD;
+	if (event == IMAP_EVENT_MORE)
+		INSIST(rest.n == 0);
+	else if (event == IMAP_EVENT_BODY)
+		body_data(run, data);
+	else if (event == IMAP_EVENT_BODY_BEGIN)
+		body_begin(run, response);
+	else if (event == IMAP_EVENT_BODY_END)
+		body_end(run);
+	else if (event == IMAP_EVENT_RESPONSE)
+		imap_dump_response(run->to, response);
+
+	return input.n - rest.n;
+}
+
 /* Feeds one piece until the parser wants more. */
 static void feed(struct run *run, struct bytes input)
 {
-	const struct imap_response *response = NULL;
-	struct bytes data = BYTES_NULL;
-
-	for (;;) {
-		struct bytes rest = input;
-		enum imap_event event = imap_parser_next(run->parser, &rest, &response, &data);
-
-		INSIST(rest.n <= input.n && (rest.n == 0 || rest.p == input.p + input.n - rest.n));
-		input = rest;
-		if (event == IMAP_EVENT_MORE) {
-			INSIST(input.n == 0);
-			return;
-		}
-		if (event == IMAP_EVENT_BAD) {
-			run->over = true;
-			return;
-		}
-		if (event == IMAP_EVENT_BODY)
-			body_data(run, data);
-		else if (event == IMAP_EVENT_BODY_BEGIN)
-			body_begin(run, response);
-		else if (event == IMAP_EVENT_BODY_END)
-			body_end(run);
-		else
-			imap_dump_response(run->to, response);
-	}
+	do
+		input = bytes_skip(input, next(run, input));
+	while (!run->hungry && !run->over);
 }
 
 void imap_dump(struct buf *to, struct imap_parser_limits limits, struct bytes input,
@@ -354,10 +358,8 @@ void imap_dump(struct buf *to, struct imap_parser_limits limits, struct bytes in
 
 	while (input.n && !run.over) {
 		struct bytes piece = bytes_head(input, next_size ? next_size(context) : input.n);
-		_cleanup_(freep) char *copy = xmalloc(piece.n ? piece.n : 1);
 
-		memcpy(copy, piece.p, piece.n);
-		feed(&run, (struct bytes){ copy, piece.n });
+		feed(&run, piece);
 		input = bytes_skip(input, piece.n);
 	}
 

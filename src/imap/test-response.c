@@ -102,6 +102,9 @@ static const struct row simple[] = {
 	SAYS("* NAMESPACE ((\"\" \"/\")(\"INBOX.\" \".\")) NIL ((\"#shared/\" \"/\" \"X\" (\"y\")))\r\n",
 	     "namespace personal=(:/ INBOX.:.) others=() shared=(#shared/:/)\n"),
 	SAYS("* NAMESPACE ((\"\" NIL)) nil\r\n", "namespace personal=(:NIL) others=() shared=()\n"),
+	SAYS("* NAMESPACE ((\"\" \"/\")) ((\"x\") NIL\r\n",
+	     "namespace personal=(:/) others=() shared=()\n"),
+	SAYS("* FLAGS what\r\n", "flags atoms=()\n"),
 	SAYS("* VANISHED (EARLIER) 41,43:116,118\r\n", "vanished earlier uids=41,43:116,118\n"),
 	SAYS("* VANISHED 5\r\n", "vanished uids=5\n"),
 };
@@ -152,6 +155,7 @@ static const struct row statuses[] = {
 	SAYS("* STATUS Sent Items (MESSAGES 2)\r\n", "status name=Sent Items messages=2\n"),
 	SAYS("* STATUS a (X-NEW (1 (2)) MESSAGES 1 UNSEEN NIL UIDNEXT 99999999999)\r\n",
 	     "status name=a messages=1 uidnext=99999999999\n"),
+	SAYS("* STATUS what\r\n", "other text=STATUS what\n"),
 	SAYS("* STATUS a ()\r\n", "status name=a\n"),
 	SAYS("* STATUS a (MESSAGES 1\r\n", "status name=a messages=1\n"),
 };
@@ -209,6 +213,13 @@ static const struct row bodies[] = {
 	     "begin fetch sequence=1 uid=5 flags=(\\Seen) section= body_size=5\n"
 	     "body hello\nend\n"
 	     "fetch sequence=1 uid=5 flags=(\\Seen) section= body_size=5\n"),
+	SAYS("* 1 FETCH (BODY.PEEK[] {1}\r\nx)\r\n",
+	     "begin fetch sequence=1 section= body_size=1\nbody x\nend\n"
+	     "fetch sequence=1 section= body_size=1\n"),
+	SAYS("* 1 FETCH (BODY[HEADER.FIELDS (\"a]b\" c)] \"x\" UID[1] 7 UID 5)\r\n",
+	     "begin fetch sequence=1 section=HEADER.FIELDS (\"a]b\" c) body_size=1\nbody x\nend\n"
+	     "fetch sequence=1 uid=5 section=HEADER.FIELDS (\"a]b\" c) body_size=1\n"),
+	SAYS("* 1 FETCH (UID 5 UID[1] 7)\r\n", "fetch sequence=1 uid=5\n"),
 	SAYS("* 1 FETCH (BODY[HEADER] ~{3+}\na\0b UID 5 FLAGS (\\Seen))\n",
 	     "begin fetch sequence=1 section=HEADER body_size=3\nbody a<00>b\nend\n"
 	     "fetch sequence=1 uid=5 flags=(\\Seen) section=HEADER body_size=3\n"),
@@ -267,6 +278,9 @@ static const struct row broken[] = {
 };
 
 static const struct row refused[] = {
+	SAYS("* 1 FETCH (BODY[] {3}\r\nabc FLAGS (\r\n",
+	     "begin fetch sequence=1 section= body_size=3\nbody abc\nend\n"
+	     "bad a FETCH that does not end after its body: \" FLAGS (??\"\n"),
 	SAYS("HTTP/1.1 400 Bad Request\r\n",
 	     "bad a response that cannot be read: \"HTTP/1.1 400 Bad Request\"\n"),
 	SAYS("garbage\001\r\n", "bad a response that cannot be read: \"garbage?\"\n"),

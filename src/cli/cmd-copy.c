@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mailferry copy: one mailbox from one IMAP server to another. */
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/show.h"
+#include "cli/side.h"
+#include "os/process.h"
+#include "os/term.h"
+
+struct options {
+	struct side_options from, to;
+	const char *ca_file, *transcript;
+	struct string_list folders, excludes, maps;
+	int64_t since, before, timeout_us;
+	unsigned connections;
+	struct rate rate;
+	bool dry_run, json, quiet, progress, no_compress;
+};
+
+#define SIDE_LINES(side, member, whose)                                                            \
+	{ side "-password-file", OPTION_STRING, offsetof(struct options, member.password_file),    \
+	  "FILE", "the password is the first line of FILE" },                                      \
+	{ side "-password-command", OPTION_STRING,                                                 \
+	  offsetof(struct options, member.password_command), "COMMAND",                            \
+	  "… or of what COMMAND prints" },                                                         \
+	{ side "-token-file", OPTION_STRING, offsetof(struct options, member.token_file), "FILE",  \
+	  "OAuth access token (OAUTHBEARER, XOAUTH2), read anew\nat each login" },                 \
+	{ side "-token-command", OPTION_STRING, offsetof(struct options, member.token_command),    \
+	  "COMMAND", "… or printed by COMMAND" },                                                  \
+	{ side "-authzid", OPTION_STRING, offsetof(struct options, member.authzid), "USER",        \
+	  "log in as the URL's user on behalf of USER (an administrator\n"                         \
+	  "opening USER's mailbox)" },                                                             \
+	{ side "-auth", OPTION_STRING, offsetof(struct options, member.mechanism), "MECHANISM",    \
+	  "use this SASL mechanism only, or LOGIN" },                                              \
+	{ side "-cert-file", OPTION_STRING, offsetof(struct options, member.cert_file), "FILE",    \
+	  "client certificate (PEM) for SASL EXTERNAL" },                                          \
+	{ side "-key-file", OPTION_STRING, offsetof(struct options, member.key_file), "FILE",      \
+	  "its private key, when it is not in the same file" },                                    \
+	{ side "-ca-file", OPTION_STRING, offsetof(struct options, member.ca_file), "FILE",        \
+	  "like --ca-file, for the " whose " only" },                                              \
+	{ side "-tls-unverified", OPTION_FLAG, offsetof(struct options, member.tls_unverified),    \
+	  NULL, "accept any certificate: anybody in between can read\nand change the mail" },      \
+	{ side "-plaintext", OPTION_FLAG, offsetof(struct options, member.plaintext), NULL,        \
+	  "imap:// without TLS: password and mail travel in the clear" },                          \
+	{ side "-no-pipelining", OPTION_FLAG, offsetof(struct options, member.no_pipelining), NULL, \
+	  "one command at a time: for servers that answer out of order" }
+
+static const struct option_line lines[] = {
+	{ "What and where", OPTION_HEADING, 0, NULL, "", 0, 0 },
+	{ "from", OPTION_STRING, offsetof(struct options, from.url), "URL",
+	  "source: imaps://USER@HOST[:PORT], imap://USER@HOST[:PORT]\n"
+	  "(STARTTLS; plain on this machine), imap+pipe:COMMAND" },
+	{ "to", OPTION_STRING, offsetof(struct options, to.url), "URL", "destination, likewise" },
+	{ "folder", OPTION_LIST, offsetof(struct options, folders), "GLOB",
+	  "only folders that match (\"/\" between levels; * within a level,\n"
+	  "** across); may be given again" },
+	{ "exclude", OPTION_LIST, offsetof(struct options, excludes), "GLOB",
+	  "not these; may be given again" },
+	{ "map", OPTION_LIST, offsetof(struct options, maps), "SRC=DST",
+	  "source folder SRC becomes DST; may be given again" },
+	{ "since", OPTION_DAY, offsetof(struct options, since), "DAY",
+	  "only messages that arrived on DAY (YYYY-MM-DD, UTC) or later" },
+	{ "before", OPTION_DAY, offsetof(struct options, before), "DAY",
+	  "only messages that arrived before DAY" },
+	{ "dry-run", OPTION_FLAG, offsetof(struct options, dry_run), NULL,
+	  "show what would become what, and stop" },
+	{ "How", OPTION_HEADING, 0, NULL, "", 0, 0 },
+	{ "connections", OPTION_COUNT, offsetof(struct options, connections), "N",
+	  "at most N connections to either side (default 4)", 1, 64 },
+	{ "rate", OPTION_RATE, offsetof(struct options, rate), "RATE",
+	  "at most so many bytes (\"500K\", \"2M\") or messages (\"4/s\")\na second" },
+	{ "timeout", OPTION_SECONDS, offsetof(struct options, timeout_us), "SECONDS",
+	  "give a server up that says nothing for so long (default 120)" },
+	{ "no-compress", OPTION_FLAG, offsetof(struct options, no_compress), NULL,
+	  "do not use COMPRESS=DEFLATE (it is used on encrypted\nconnections to other machines)" },
+	{ "ca-file", OPTION_STRING, offsetof(struct options, ca_file), "FILE",
+	  "trust this CA or certificate (PEM) besides the system's" },
+	{ "Who we are at the source", OPTION_HEADING, 0, NULL, "", 0, 0 },
+	SIDE_LINES("from", from, "source"),
+	{ "Who we are at the destination", OPTION_HEADING, 0, NULL, "", 0, 0 },
+	SIDE_LINES("to", to, "destination"),
+	{ "What is shown", OPTION_HEADING, 0, NULL, "", 0, 0 },
+	{ "json", OPTION_FLAG, offsetof(struct options, json), NULL,
+	  "one JSON object a line on standard output" },
+	{ "quiet", OPTION_FLAG, offsetof(struct options, quiet), NULL,
+	  "nothing but exceptions and errors" },
+	{ "progress", OPTION_FLAG, offsetof(struct options, progress), NULL,
+	  "the live progress line, also when not on a terminal" },
+	{ "transcript", OPTION_STRING, offsetof(struct options, transcript), "FILE",
+	  "write the protocol to FILE, without secrets and message text" },
+};
+
+struct run {
+	struct options options;
+	struct side from, to;
+	struct transcript *transcript;
+	struct show show;
+	struct copy *copy;
+	struct nursery engine;
+	bool prepared, interrupted;
+	int status;
+};
+
+static void help(void)
+{
+	puts("usage: mailferry copy --from URL --to URL [option …]\n\n"
+	     "Copies every folder and message of one mailbox to another server: bytes, flags,\n"
+	     "keywords, dates and subscriptions. A password that no option names is taken from\n"
+	     "MAILFERRY_FROM_PASSWORD or MAILFERRY_TO_PASSWORD, or asked for on the terminal.");
+	options_help(lines, ARRAY_SIZE(lines));
+	puts("\nExit status: 0 all copied; 1 done, with exceptions that are listed; 2 wrong usage or\n"
+	     "configuration; 3 stopped early; 4 refused to begin (the destination is not empty).");
+}
+
+/* --- the engine's fiber ----------------------------------------------------------------------- */
+
+static int prepare_and_run(void *arg, struct fault *fault)
+{
+	struct run *run = arg;
+
+	if (copy_prepare(run->copy, fault) < 0) {
+		if (run->copy->books.folders && fault->kind == FAULT_REFUSED)
+			run->status = EXIT_GATE;
+		channel_close(&run->copy->events);
+		return -1;
+	}
+
+	show_plan(&run->show, run->copy, run->options.dry_run);
+	run->prepared = true;
+	if (run->options.dry_run) {
+		channel_close(&run->copy->events);
+		return 0;
+	}
+	return copy_run(run->copy, fault);
+}
+
+/* --- showing --------------------------------------------------------------------------------- */
+
+static int show_events(void *arg, struct fault *fault)
+{
+	struct run *run = arg;
+	void *event;
+	int r;
+
+	while ((r = channel_receive(&run->copy->events, &event, fault)) == 0) {
+		show_event(&run->show, run->copy, event);
+		free(event);
+	}
+	return r < 0 ? -1 : 0;
+}
+
+static int tick(void *arg, struct fault *fault)
+{
+	struct run *run = arg;
+
+	while (run_sleep(200 * MSEC, fault) == 0)
+		show_progress(&run->show, run->copy);
+
+	return 0; /* cancelled when the work is done */
+}
+
+/* --- signals --------------------------------------------------------------------------------- */
+
+static void interrupt(void *arg)
+{
+	struct run *run = arg;
+
+	run->interrupted = true;
+	nursery_cancel(&run->engine);
+}
+
+static void dump(void *arg)
+{
+	_cleanup_(buf_done) struct buf text = BUF_NULL;
+
+	run_dump(&text);
+	fputs(buf_str(&text), stderr);
+}
+
+/* --- the pass -------------------------------------------------------------------------------- */
+
+static int status_of_fault(const struct run *run, const struct fault *fault)
+{
+	if (run->status)
+		return run->status;
+
+	/* What the same command cannot mend by being run again is in its words or its configuration. */
+	if (!run->prepared && fault->again == AGAIN_NEVER)
+		return EXIT_USAGE;
+
+	return EXIT_STOPPED;
+}
+
+static int copy_main(void *arg, struct fault *fault)
+{
+	struct run *run = arg;
+	struct nursery showing;
+	int r, shown;
+	struct fault ignored;
+
+	nursery_init(&run->engine, "copy");
+	nursery_init(&showing, "showing");
+	run_on_signal(SIGINT, interrupt, run);
+	run_on_signal(SIGTERM, interrupt, run);
+	run_on_signal(SIGHUP, interrupt, run);
+	run_on_signal(SIGUSR1, dump, run);
+
+	nursery_start(&run->engine, prepare_and_run, run, "engine");
+	nursery_start(&showing, tick, run, "progress");
+	nursery_start(&run->engine, show_events, run, "events");
+	r = nursery_wait(&run->engine, fault);
+	nursery_cancel(&showing);
+	shown = nursery_wait(&showing, &ignored);
+	(void)shown;
+
+	if (run->prepared && !run->options.dry_run)
+		show_books(&run->show, run->copy, r < 0);
+	if (r < 0 && run->interrupted)
+		fault_set(fault, FAULT_CANCELLED, REACH_PROCESS, AGAIN_LATER,
+			  "stopped on request; what was copied so far is at the destination");
+	if (r < 0)
+		show_fault(&run->show, fault);
+	return r;
+}
+
+static int books_status(const struct copy *copy)
+{
+	struct copy_folder t = books_total(&copy->books);
+
+	return copy->books.exceptions_n || books_not_reached(&t) ? EXIT_EXCEPTIONS : EXIT_DONE;
+}
+
+static int run_copy(struct run *run, struct fault *fault)
+{
+	struct options *o = &run->options;
+	struct copy_options options = {
+		.from = &run->from.account, .to = &run->to.account, .folders = o->folders.p,
+		.excludes = o->excludes.p, .maps = o->maps.p, .since = o->since,
+		.before = o->before, .connections = o->connections,
+		.bytes_per_second = o->rate.bytes_per_second,
+		.messages_per_second = o->rate.messages_per_second,
+	};
+	int r;
+
+	run->copy = copy_new(&options);
+	run->show = (struct show){
+		.json = o->json, .quiet = o->quiet,
+		.progress = !o->json && (o->progress || os_is_terminal(2)),
+		.columns = os_terminal_width(2), .from = buf_str(&run->from.shown_url),
+		.to = buf_str(&run->to.shown_url),
+	};
+	r = run_main("main", copy_main, run, fault);
+	run->status = r < 0 ? status_of_fault(run, fault) : books_status(run->copy);
+	copy_free(run->copy);
+	return run->status;
+}
+
+/* --- arguments ------------------------------------------------------------------------------- */
+
+static void finish_account(const struct options *o, struct side *side, struct transcript *t)
+{
+	side->account.silence_us = o->timeout_us;
+	side->account.transcript = t;
+	side->account.compress = !o->no_compress && side->url.host &&
+				 !host_is_loopback(side->url.host);
+}
+
+static int open_run(struct run *run, struct fault *fault)
+{
+	struct options *o = &run->options;
+
+	if (side_open(&run->from, "source", &o->from, o->ca_file, "MAILFERRY_FROM_PASSWORD",
+		      fault) < 0 ||
+	    side_open(&run->to, "destination", &o->to, o->ca_file, "MAILFERRY_TO_PASSWORD",
+		      fault) < 0)
+		return -1;
+
+	if (o->transcript && transcript_open(o->transcript, &run->transcript, fault) < 0)
+		return -1;
+
+	finish_account(o, &run->from, run->transcript);
+	finish_account(o, &run->to, run->transcript);
+	return 0;
+}
+
+static int parse(struct run *run, int argc, char **argv, struct fault *fault)
+{
+	struct string_list rest = { .n = 0 };
+	int r = options_parse(lines, ARRAY_SIZE(lines), argc, argv, &run->options, &rest, fault);
+
+	if (r == 0 && rest.n)
+		r = fault_usage(fault, "%s is no option; write mailferry copy --from URL --to URL",
+				rest.p[0]);
+	string_list_done(&rest);
+	return r;
+}
+
+int cmd_copy(int argc, char **argv)
+{
+	struct run run = { .options = { .since = IMAP_NO_DATE, .before = IMAP_NO_DATE,
+					.timeout_us = 120 * SECOND, .connections = 4 } };
+	struct fault fault;
+	int r, status = EXIT_USAGE;
+
+	os_forbid_dumps();
+	r = parse(&run, argc, argv, &fault);
+	if (r > 0)
+		help();
+	if (r == 0)
+		r = open_run(&run, &fault);
+	if (r > 0)
+		status = EXIT_DONE;
+	else if (r < 0)
+		show_fault(&(struct show){ .json = run.options.json }, &fault);
+	else
+		status = run_copy(&run, &fault);
+
+	transcript_close(run.transcript);
+	side_done(&run.from);
+	side_done(&run.to);
+	string_list_done(&run.options.folders);
+	string_list_done(&run.options.excludes);
+	string_list_done(&run.options.maps);
+	return status;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How a copy is shown to people: plan, progress, exceptions, closing table; and to programs: JSON lines. */
+#ifndef CLI_SHOW_H
+#define CLI_SHOW_H
+
+#include <stdbool.h>
+
+#include "copy/copy.h"
+#include "copy/event.h"
+
+struct show {
+	bool json, quiet;
+	bool progress;   /* a line that is drawn again and again: on a terminal, or --progress */
+	bool line_drawn; /* one stands on the screen now */
+	size_t columns;
+	int64_t last_us; /* of the last progress line */
+	const char *from, *to; /* URLs as shown */
+};
+
+/* The mapping table, with counts and sizes. `dry`: --dry-run stops after it. */
+void show_plan(struct show *show, const struct copy *copy, bool dry);
+
+/* One event, as it comes. */
+void show_event(struct show *show, const struct copy *copy, const struct copy_event *event);
+
+/* Draws the progress line when it is time. Rates are of the whole run so far. */
+void show_progress(struct show *show, const struct copy *copy);
+
+/* The closing table and the sentence about the books. `stopped`: the pass did not get to its end. */
+void show_books(struct show *show, const struct copy *copy, bool stopped);
+
+/* Why the program ends early, on stderr (and as JSON). */
+void show_fault(struct show *show, const struct fault *fault);
+
+/* --- show-json.c ------------------------------------------------------------------------------ */
+
+void show_json_plan(const struct show *show, const struct copy *copy);
+void show_json_event(const struct copy *copy, const struct copy_event *event);
+void show_json_progress(const struct copy *copy);
+void show_json_books(const struct copy *copy, bool stopped);
+void show_json_fault(const struct fault *fault);
+
+/* --- show-format.c: numbers for people -------------------------------------------------------- */
+
+/* All return `to`. */
+const char *show_count(char to[32], uint64_t n);       /* "1,234,567" */
+const char *show_bytes(char to[32], uint64_t n);       /* "1.5 GiB" */
+const char *show_duration(char to[32], int64_t us);    /* "0.8 s", "1:23", "2:03:04" */
+
+#endif

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The pass as a whole: workers take folders, largest first, until none is left. What comes before (connect,
+ * list, map) is in prepare.c. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/xalloc.h"
+#include "copy/mapping.h"
+#include "copy/worker.h"
+
+enum { EVENTS_MAX = 64 << 10 }; /* bytes of events that wait for their reader */
+
+struct copy *copy_new(const struct copy_options *options)
+{
+	struct copy *copy = xzalloc(sizeof(*copy));
+
+	copy->options = *options;
+	copy->mapping = xzalloc(sizeof(*copy->mapping));
+	copy_throttle_init(&copy->throttle, options->bytes_per_second, options->messages_per_second);
+	channel_init(&copy->events, EVENTS_MAX);
+	return copy;
+}
+
+struct copy *copy_free(struct copy *copy)
+{
+	if (!copy)
+		return NULL;
+
+	channel_done(&copy->events, free);
+	imap_session_free(copy->from);
+	imap_session_free(copy->to);
+	imap_folders_done(&copy->source);
+	imap_folders_done(&copy->destination);
+	books_done(&copy->books);
+	arena_done(&copy->arena);
+	free(copy->mapping);
+	free(copy);
+	return NULL;
+}
+
+/* --- events ---------------------------------------------------------------------------------- */
+
+static int send_event(struct copy *copy, struct copy_event *event, struct fault *fault)
+{
+	int r = channel_send(&copy->events, event, sizeof(*event), fault);
+
+	if (r)
+		free(event);
+	return r < 0 ? -1 : 0;
+}
+
+int copy_tell(struct copy *copy, enum copy_event_kind kind, size_t index, struct fault *fault)
+{
+	struct copy_event *event = xzalloc(sizeof(*event));
+
+	event->kind = kind;
+	if (kind == EVENT_EXCEPTION) {
+		event->exception = index;
+		event->folder = copy->books.exceptions[index].folder;
+	} else {
+		event->folder = index;
+	}
+	return send_event(copy, event, fault);
+}
+
+int copy_note(struct copy *copy, struct fault *fault, const char *format, ...)
+{
+	struct copy_event *event = xzalloc(sizeof(*event));
+	va_list args;
+
+	event->kind = EVENT_NOTE;
+	va_start(args, format);
+	vsnprintf(event->text, sizeof(event->text), format, args);
+	va_end(args);
+	return send_event(copy, event, fault);
+}
+
+/* --- folders of the destination -------------------------------------------------------------- */
+
+static int subscribe(struct copy *copy, size_t index, struct bytes wire, struct fault *fault)
+{
+	char detail[700];
+
+	if (imap_subscribe(copy->to, wire, fault) == 0)
+		return 0;
+	if (fault->reach > REACH_FOLDER)
+		return -1;
+
+	fault_format(fault, detail, sizeof(detail));
+	books_except(&copy->books, index, CAUSE_NOT_SUBSCRIBED, 0, 0, 0, "", detail);
+	return copy_tell(copy, EVENT_EXCEPTION, copy->books.exceptions_n - 1, fault);
+}
+
+/* A folder that cannot be created is an exception with all its messages; the others go on. */
+static int create(struct copy *copy, size_t index, const struct mapping_entry *entry,
+		  struct fault *fault)
+{
+	struct copy_folder *folder = &copy->books.folders[index];
+	char detail[700];
+
+	if (imap_create(copy->to, entry->wire, bytes_of(role_attribute(entry->create_role)),
+			fault) == 0)
+		return 0;
+	if (fault->reach > REACH_FOLDER)
+		return -1;
+
+	fault_format(fault, detail, sizeof(detail));
+	folder->state = FOLDER_FAILED;
+	folder->listed = folder->expected;
+	books_except(&copy->books, index, CAUSE_FOLDER, 0, 0, folder->expected, "", detail);
+	return copy_tell(copy, EVENT_EXCEPTION, copy->books.exceptions_n - 1, fault);
+}
+
+static int create_folders(struct copy *copy, struct fault *fault)
+{
+	size_t index = 0;
+
+	copy->stage = COPY_CREATING;
+	for (size_t i = 0; i < copy->mapping->n_entries; i++) {
+		const struct mapping_entry *entry = &copy->mapping->entries[i];
+
+		if (entry->action != MAPPING_COPY)
+			continue;
+		if (entry->create && create(copy, index, entry, fault) < 0)
+			return -1;
+		if (entry->subscribe && copy->books.folders[index].state != FOLDER_FAILED &&
+		    subscribe(copy, index, entry->wire, fault) < 0)
+			return -1;
+		index++;
+	}
+	return 0;
+}
+
+/* --- workers --------------------------------------------------------------------------------- */
+
+static bool take_folder(struct copy *copy, size_t *ret)
+{
+	while (copy->next_folder < copy->books.n) {
+		*ret = copy->books.order[copy->next_folder++];
+		if (copy->books.folders[*ret].state == FOLDER_WAITING)
+			return true;
+	}
+	return false;
+}
+
+static int ensure_sessions(struct copy_worker *w, struct fault *fault)
+{
+	if (!w->from && imap_connect(w->copy->options.from, &w->from, fault) < 0)
+		return -1;
+
+	if (!w->to && imap_connect(w->copy->options.to, &w->to, fault) < 0)
+		return -1;
+
+	return 0;
+}
+
+/* Whether the worker can do without: a server that wants fewer connections (Q3, Q4) is obeyed as long as
+ * somebody else is at work. */
+static bool can_be_spared(const struct copy_worker *w, const struct fault *fault)
+{
+	return w->number > 0 && w->copy->workers > 1 && fault->kind != FAULT_CANCELLED;
+}
+
+static int copy_folders(struct copy_worker *w, struct fault *fault)
+{
+	size_t index;
+
+	while (take_folder(w->copy, &index)) {
+		if (ensure_sessions(w, fault) < 0) {
+			if (!can_be_spared(w, fault))
+				return -1;
+			w->copy->next_folder--; /* nothing suspended since it was taken but connecting */
+			return copy_note(w->copy, fault, "one connection fewer: %s", fault->text);
+		}
+		if (copy_folder_run(w, index, fault) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int work(void *arg, struct fault *fault)
+{
+	struct copy_worker *w = arg;
+	int r;
+
+	w->hash = EVP_MD_CTX_new();
+	EVP_DigestInit_ex(w->hash, EVP_sha256(), NULL);
+	r = copy_folders(w, fault);
+	w->copy->workers--;
+	EVP_MD_CTX_free(w->hash);
+	imap_logout(w->from);
+	imap_logout(w->to);
+	return r;
+}
+
+static unsigned workers_wanted(const struct copy *copy)
+{
+	unsigned wanted = copy->options.connections;
+	unsigned useful = 0;
+
+	for (size_t i = 0; i < copy->books.n; i++)
+		useful += copy->books.folders[i].expected > 0;
+
+	if (wanted > useful)
+		wanted = useful;
+	return wanted ? wanted : 1;
+}
+
+static int run_workers(struct copy *copy, struct fault *fault)
+{
+	unsigned n = workers_wanted(copy);
+	_cleanup_(freep) struct copy_worker *workers = xzalloc(n * sizeof(*workers));
+	_cleanup_(nursery_done) struct nursery nursery;
+
+	nursery_init(&nursery, "workers");
+	copy->stage = COPY_COPYING;
+	copy->began_us = run_now();
+	copy->workers = n;
+	for (unsigned i = 0; i < n; i++) {
+		workers[i] = (struct copy_worker){ .copy = copy, .number = i };
+		if (i == 0) {
+			workers[i].from = TAKE_PTR(copy->from);
+			workers[i].to = TAKE_PTR(copy->to);
+		}
+		nursery_start(&nursery, work, &workers[i], "worker %u", i + 1);
+	}
+	return nursery_wait(&nursery, fault);
+}
+
+int copy_run(struct copy *copy, struct fault *fault)
+{
+	int r = create_folders(copy, fault);
+
+	if (r == 0)
+		r = run_workers(copy, fault);
+
+	copy->stage = COPY_ENDED;
+	channel_close(&copy->events);
+	return r < 0 ? -1 : 0;
+}

@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One folder: list its messages in windows, feed them through (feed.c) in rounds until each is copied or has
+ * a reason not to be, then compare the count the destination shows. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "copy/worker.h"
+#include "imap/write.h"
+
+enum { WINDOW = 16384 }; /* messages listed at a time: bounds memory for folders of any size */
+
+/* --- flags ----------------------------------------------------------------------------------- */
+
+static bool destination_keeps(const struct copy_pass *pass, struct bytes flag)
+{
+	_cleanup_(buf_done) struct buf lower = BUF_NULL;
+
+	if (flag.p[0] == '\\' || !pass->permanent_known || pass->permanent_star)
+		return true;
+
+	buf_append_char(&lower, ' ');
+	for (size_t i = 0; i < flag.n; i++)
+		buf_append_char(&lower, ascii_lower(flag.p[i]));
+	buf_append_char(&lower, ' ');
+	return bytes_find(buf_bytes(&pass->permanent), buf_bytes(&lower)) >= 0;
+}
+
+static void prepare_flag_set(struct copy_pass *pass, size_t index)
+{
+	struct bytes rest = bytes_of(pass->messages.flag_sets[index]);
+	struct buf *to = &pass->flags[index];
+
+	while (rest.n) {
+		struct bytes flag = bytes_cut(&rest, ' ');
+
+		if (!imap_flag_is_sendable(flag) || !destination_keeps(pass, flag)) {
+			pass->flags_cut[index] = true;
+			continue;
+		}
+		if (to->n)
+			buf_append_char(to, ' ');
+		buf_append_bytes(to, flag);
+	}
+}
+
+static bool has_keywords(const struct copy_pass *pass)
+{
+	for (size_t i = 0; i < pass->messages.flag_sets_n; i++) {
+		struct bytes rest = bytes_of(pass->messages.flag_sets[i]);
+
+		while (rest.n)
+			if (bytes_cut(&rest, ' ').p[0] != '\\')
+				return true;
+	}
+	return false;
+}
+
+/* Which keywords a folder keeps is told by SELECT only. It is left again at once, without CLOSE, which
+ * would expunge: a selected folder makes servers report every APPEND twice. */
+static int learn_permanent_flags(struct copy_pass *pass, struct fault *fault)
+{
+	struct imap_session *to = pass->worker->to;
+	struct bytes name = pass->folder->destination_name;
+
+	if (pass->permanent_known || !has_keywords(pass))
+		return 0;
+
+	if (imap_select(to, name, false, fault) < 0)
+		return -1;
+
+	pass->permanent_known = to->selected.permanent_told;
+	pass->permanent_star = to->selected.permanent_star;
+	buf_reset(&pass->permanent);
+	buf_append_char(&pass->permanent, ' ');
+	buf_append_bytes(&pass->permanent, buf_bytes(&to->selected.permanent));
+
+	if (imap_can(&to->capabilities, IMAP_CAP_UNSELECT))
+		return imap_simple(to, "UNSELECT", fault);
+
+	if (imap_select(to, name, true, fault) < 0)
+		return -1;
+
+	return imap_simple(to, "CLOSE", fault);
+}
+
+static void forget_flags(struct copy_pass *pass)
+{
+	for (size_t i = 0; i < pass->flags_n; i++)
+		buf_done(&pass->flags[i]);
+	free(pass->flags);
+	free(pass->flags_cut);
+	pass->flags = NULL;
+	pass->flags_cut = NULL;
+	pass->flags_n = 0;
+}
+
+static int prepare_flags(struct copy_pass *pass, struct fault *fault)
+{
+	if (learn_permanent_flags(pass, fault) < 0)
+		return -1;
+
+	forget_flags(pass);
+	pass->flags_n = pass->messages.flag_sets_n;
+	pass->flags = xzalloc(pass->flags_n * sizeof(*pass->flags));
+	pass->flags_cut = xzalloc(pass->flags_n * sizeof(*pass->flags_cut));
+	for (size_t i = 0; i < pass->flags_n; i++)
+		prepare_flag_set(pass, i);
+	return 0;
+}
+
+const char *copy_pass_flags(struct copy_pass *pass, const struct imap_message *m)
+{
+	return m->state & MESSAGE_NO_KEYWORDS ? "" : buf_str(&pass->flags[m->flags]);
+}
+
+/* --- exceptions ------------------------------------------------------------------------------ */
+
+void copy_pass_put_off(struct copy_pass *pass, struct imap_message *message, enum copy_cause cause,
+		       uint64_t size, const char *detail)
+{
+	struct put_off *p;
+
+	pass->put_off = xgrow(pass->put_off, &pass->put_off_size, pass->put_off_n + 1, sizeof(*p));
+	p = &pass->put_off[pass->put_off_n++];
+	*p = (struct put_off){ message, cause, size, xstrdup(detail) };
+}
+
+static void forget_put_off(struct copy_pass *pass)
+{
+	for (size_t i = 0; i < pass->put_off_n; i++)
+		free(pass->put_off[i].detail);
+	pass->put_off_n = 0;
+}
+
+/* Whether the message is still in the source folder: a UID FETCH of its flags brings it or not. */
+static int still_there(struct imap_session *from, uint32_t uid, bool *ret, struct fault *fault)
+{
+	struct imap_messages found;
+	int r;
+
+	imap_messages_init(&found);
+	r = imap_fetch_messages(from, uid, uid, false, &found, fault);
+	*ret = found.n > 0;
+	imap_messages_done(&found);
+	if (r < 0 && fault->reach < REACH_SESSION) /* refused: something is there */
+		*ret = true, r = 0;
+	return r;
+}
+
+static int except(struct copy_pass *pass, enum copy_cause cause, uint32_t uid, uint64_t size,
+		  const char *detail, struct fault *fault)
+{
+	struct copy_worker *w = pass->worker;
+	char message_id[300] = "";
+
+	if (imap_fetch_message_id(w->from, uid, message_id, sizeof(message_id), fault) < 0)
+		return -1;
+
+	books_except(&w->copy->books, pass->index, cause, uid, size, 1, message_id, detail);
+	return copy_tell(w->copy, EVENT_EXCEPTION, w->copy->books.exceptions_n - 1, fault);
+}
+
+static int settle_one(struct copy_pass *pass, struct put_off *p, struct fault *fault)
+{
+	uint64_t size = p->size ? p->size : p->message->size;
+	char detail[400];
+	bool there;
+
+	snprintf(detail, sizeof(detail), "%s", p->detail);
+	if (p->cause == CAUSE_UNREADABLE) {
+		if (still_there(pass->worker->from, p->message->uid, &there, fault) < 0)
+			return -1;
+		if (!there) {
+			pass->folder->changed++;
+			return 0;
+		}
+		if (!detail[0])
+			snprintf(detail, sizeof(detail), "the source lists the message but does "
+				 "not hand it out");
+	}
+	if (p->cause == CAUSE_TOO_LARGE && !detail[0])
+		snprintf(detail, sizeof(detail),
+			 "%" PRIu64 " bytes; the destination takes at most %" PRIu64, size,
+			 pass->limit);
+
+	return except(pass, p->cause, p->message->uid, size, detail, fault);
+}
+
+static int settle_put_off(struct copy_pass *pass, struct fault *fault)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < pass->put_off_n && r >= 0; i++)
+		r = settle_one(pass, &pass->put_off[i], fault);
+
+	forget_put_off(pass);
+	return r;
+}
+
+/* Copied messages that could not keep everything: one entry each, they are few. */
+static int tell_losses(struct copy_pass *pass, struct fault *fault)
+{
+	for (size_t i = 0; i < pass->messages.n; i++) {
+		const struct imap_message *m = &pass->messages.p[i];
+		const char *flags = pass->messages.flag_sets[m->flags];
+		char detail[400];
+
+		if ((m->state & MESSAGE_STATE_MASK) != MESSAGE_COPIED)
+			continue;
+
+		if (m->date == IMAP_NO_DATE || m->state & MESSAGE_NO_DATE) {
+			snprintf(detail, sizeof(detail), m->date == IMAP_NO_DATE
+				 ? "the source gave no date that can be read; the destination set its own"
+				 : "the destination refused the message with its date and set its own");
+			if (except(pass, CAUSE_DATE_LOST, m->uid, m->size, detail, fault) < 0)
+				return -1;
+		}
+		if (pass->flags_cut[m->flags] || m->state & MESSAGE_NO_KEYWORDS) {
+			snprintf(detail, sizeof(detail), "had \"%s\", kept \"%s\"", flags,
+				 copy_pass_flags(pass, m));
+			if (except(pass, CAUSE_FLAGS_CUT, m->uid, m->size, detail, fault) < 0)
+				return -1;
+		}
+	}
+	return 0;
+}
+
+/* --- windows --------------------------------------------------------------------------------- */
+
+static void filter(struct copy_pass *pass)
+{
+	const struct copy_options *o = &pass->worker->copy->options;
+	/* RFC822.SIZE may be a little wrong (Q24); when it is far above the limit the body is not even
+	 * asked for, when it is near the body's own length decides. */
+	uint64_t certainly_too_large = pass->limit ? pass->limit + (64 << 10) : UINT64_MAX;
+
+	for (size_t i = 0; i < pass->messages.n; i++) {
+		struct imap_message *m = &pass->messages.p[i];
+
+		m->state = MESSAGE_WAITING;
+		if (m->date != IMAP_NO_DATE &&
+		    ((o->since != IMAP_NO_DATE && m->date < o->since) ||
+		     (o->before != IMAP_NO_DATE && m->date >= o->before))) {
+			m->state = MESSAGE_SETTLED;
+			pass->folder->filtered++;
+		} else if (m->size > certainly_too_large) {
+			m->state = MESSAGE_SETTLED;
+			copy_pass_put_off(pass, m, CAUSE_TOO_LARGE, m->size, "");
+		}
+	}
+}
+
+static bool any_waiting(const struct copy_pass *pass)
+{
+	for (size_t i = 0; i < pass->messages.n; i++)
+		if ((pass->messages.p[i].state & MESSAGE_STATE_MASK) == MESSAGE_WAITING)
+			return true;
+
+	return false;
+}
+
+static int reconnect_destination(struct copy_worker *w, struct fault *fault)
+{
+	w->to = imap_session_free(w->to);
+	return imap_connect(w->copy->options.to, &w->to, fault);
+}
+
+/* Each round settles a message or takes a way of sending it out of use, so the rounds end. */
+static int copy_window(struct copy_pass *pass, struct fault *fault)
+{
+	int r;
+
+	filter(pass);
+	if (settle_put_off(pass, fault) < 0 || prepare_flags(pass, fault) < 0)
+		return -1;
+
+	while (any_waiting(pass)) {
+		r = copy_feed(pass, fault);
+		if (r > 0)
+			r = reconnect_destination(pass->worker, fault);
+		if (r < 0 || settle_put_off(pass, fault) < 0)
+			return -1;
+	}
+	return tell_losses(pass, fault);
+}
+
+/* The UID at which a window of WINDOW more messages ends; UINT32_MAX: all the rest fits. */
+static int window_end(struct copy_pass *pass, uint64_t behind, uint32_t *ret, struct fault *fault)
+{
+	struct imap_session *from = pass->worker->from;
+
+	*ret = UINT32_MAX;
+	if (from->selected.exists <= behind + WINDOW)
+		return 0;
+
+	if (imap_fetch_uid(from, (uint32_t)(behind + WINDOW), ret, fault) < 0)
+		return -1;
+	if (*ret == 0)
+		*ret = UINT32_MAX;
+	return 0;
+}
+
+static int copy_windows(struct copy_pass *pass, struct fault *fault)
+{
+	struct copy_folder *folder = pass->folder;
+	struct imap_session *from = pass->worker->from;
+	uint32_t low = 1, high;
+	bool with_size = pass->limit != 0;
+
+	do {
+		if (window_end(pass, folder->listed, &high, fault) < 0 ||
+		    imap_fetch_messages(from, low, high, with_size, &pass->messages, fault) < 0)
+			return -1;
+		folder->listed += pass->messages.n;
+		if (copy_window(pass, fault) < 0)
+			return -1;
+		low = high + 1;
+	} while (high != UINT32_MAX);
+
+	return 0;
+}
+
+/* --- the folder ------------------------------------------------------------------------------ */
+
+/* Messages the server counts but never lists must not vanish from the books (Q25). */
+static int account_unlisted(struct copy_pass *pass, uint32_t exists, struct fault *fault)
+{
+	struct copy *copy = pass->worker->copy;
+	uint64_t missing = exists > pass->folder->listed ? exists - pass->folder->listed : 0;
+	char detail[200];
+
+	if (!missing || pass->worker->from->selected.exists < exists)
+		return 0; /* expunged while we listed */
+
+	snprintf(detail, sizeof(detail),
+		 "the source counts %" PRIu32 " messages in the folder but lists only %" PRIu64, exists,
+		 pass->folder->listed);
+	pass->folder->listed += missing;
+	books_except(&copy->books, pass->index, CAUSE_UNREADABLE, 0, 0, missing, "", detail);
+	return copy_tell(copy, EVENT_EXCEPTION, copy->books.exceptions_n - 1, fault);
+}
+
+/* What the server said OK to must be there: the folder was empty before, so the counts agree. */
+static int check_count(struct copy_pass *pass, struct fault *fault)
+{
+	struct copy *copy = pass->worker->copy;
+	struct imap_folder now;
+	char detail[200];
+
+	if (imap_status(pass->worker->to, pass->folder->destination_name, &now, fault) < 0)
+		return -1;
+
+	if (!(now.flags & IMAP_FOLDER_STATUS) || now.messages == pass->folder->copied)
+		return 0;
+
+	snprintf(detail, sizeof(detail),
+		 "the destination took %" PRIu64 " messages but shows %" PRIu64, pass->folder->copied,
+		 now.messages);
+	books_except(&copy->books, pass->index, CAUSE_COUNT_DIFFERS, 0, 0, 0, "", detail);
+	return copy_tell(copy, EVENT_EXCEPTION, copy->books.exceptions_n - 1, fault);
+}
+
+
+static int learn_limit(struct copy_pass *pass, struct fault *fault)
+{
+	struct imap_session *to = pass->worker->to;
+	struct imap_folder now;
+
+	pass->limit = to->capabilities.append_limit;
+	if (pass->limit || !imap_can(&to->capabilities, IMAP_CAP_APPENDLIMIT))
+		return 0;
+
+	if (imap_status(to, pass->folder->destination_name, &now, fault) < 0)
+		return -1;
+
+	pass->limit = now.append_limit;
+	return 0;
+}
+
+static int copy_messages(struct copy_pass *pass, struct fault *fault)
+{
+	struct copy_worker *w = pass->worker;
+	uint32_t exists;
+
+	if (imap_select(w->from, pass->folder->source_name, true, fault) < 0)
+		return -1;
+
+	pass->folder->uidvalidity = w->from->selected.uidvalidity;
+	exists = w->from->selected.exists;
+	if (exists && (learn_limit(pass, fault) < 0 || copy_windows(pass, fault) < 0 ||
+		       account_unlisted(pass, exists, fault) < 0 || check_count(pass, fault) < 0))
+		return -1;
+
+	if (w->from->selected.exists > exists)
+		pass->folder->arrived = w->from->selected.exists - exists;
+	return 0;
+}
+
+static void pass_done(struct copy_pass *pass)
+{
+	forget_flags(pass);
+	forget_put_off(pass);
+	free(pass->put_off);
+	buf_done(&pass->permanent);
+	imap_messages_done(&pass->messages);
+	EVP_DigestFinal_ex(pass->digest, pass->folder->digest, NULL);
+	EVP_MD_CTX_free(pass->digest);
+}
+
+/* A folder that cannot be copied is an exception; the others go on, with connections of their own. */
+static int folder_failed(struct copy_worker *w, size_t index, struct fault *why,
+			 struct fault *fault)
+{
+	struct copy_folder *folder = &w->copy->books.folders[index];
+	uint64_t missing;
+	char detail[700];
+
+	if (folder->listed == 0)
+		folder->listed = folder->expected;
+	missing = books_not_reached(folder);
+	fault_format(why, detail, sizeof(detail));
+	folder->state = FOLDER_FAILED;
+	books_except(&w->copy->books, index, CAUSE_FOLDER, 0, 0, missing, "", detail);
+	w->from = imap_session_free(w->from);
+	w->to = imap_session_free(w->to);
+	if (copy_tell(w->copy, EVENT_EXCEPTION, w->copy->books.exceptions_n - 1, fault) < 0)
+		return -1;
+
+	return copy_tell(w->copy, EVENT_FOLDER_ENDED, index, fault);
+}
+
+int copy_folder_run(struct copy_worker *w, size_t index, struct fault *fault)
+{
+	struct copy_pass pass = { .worker = w, .folder = &w->copy->books.folders[index],
+				  .index = index, .digest = EVP_MD_CTX_new() };
+	struct fault why;
+	int r;
+
+	EVP_DigestInit_ex(pass.digest, EVP_sha256(), NULL);
+	imap_messages_init(&pass.messages);
+	pass.folder->state = FOLDER_COPYING;
+	r = copy_tell(w->copy, EVENT_FOLDER_BEGUN, index, fault);
+	if (r == 0)
+		r = copy_messages(&pass, fault);
+	pass_done(&pass);
+
+	if (r < 0 && fault->reach <= REACH_FOLDER) {
+		why = *fault;
+		return folder_failed(w, index, &why, fault);
+	}
+	if (r < 0)
+		return -1;
+
+	pass.folder->state = FOLDER_DONE;
+	return copy_tell(w->copy, EVENT_FOLDER_ENDED, index, fault);
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Before anything is copied: connect both sides, list their folders, decide what becomes what, and refuse
+ * what must not begin. Changes nothing at either side. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "copy/mapping.h"
+#include "copy/worker.h"
+
+struct side {
+	const struct imap_account *account;
+	struct imap_session **session;
+	struct imap_folders *folders;
+	struct copy *copy;
+	bool with_status;
+};
+
+static int open_side(void *arg, struct fault *fault)
+{
+	struct side *side = arg;
+
+	if (imap_connect(side->account, side->session, fault) < 0 ||
+	    imap_list(*side->session, side->folders, fault) < 0)
+		return -1;
+
+	if (side->with_status)
+		return imap_status_all(*side->session, side->folders, true, fault);
+	return 0;
+}
+
+static int open_sides(struct copy *copy, struct fault *fault)
+{
+	_cleanup_(nursery_done) struct nursery nursery;
+	struct side from = { copy->options.from, &copy->from, &copy->source, copy, true };
+	struct side to = { copy->options.to, &copy->to, &copy->destination, copy, false };
+
+	copy->stage = COPY_CONNECTING;
+	nursery_init(&nursery, "both sides");
+	nursery_start(&nursery, open_side, &from, "source");
+	nursery_start(&nursery, open_side, &to, "destination");
+	return nursery_wait(&nursery, fault);
+}
+
+/* --- mapping --------------------------------------------------------------------------------- */
+
+static struct mapping_folder *mapping_folders(struct arena *arena, const struct imap_folders *folders)
+{
+	struct mapping_folder *p = arena_alloc(arena, (folders->n + 1) * sizeof(*p));
+
+	for (size_t i = 0; i < folders->n; i++) {
+		const struct imap_folder *f = &folders->p[i];
+
+		p[i] = (struct mapping_folder){
+			.raw = f->name, .utf8 = f->utf8, .separator = f->separator,
+			.role = role_of_attribute(f->role),
+			.noselect = f->flags & IMAP_FOLDER_NOSELECT,
+			.noinferiors = f->flags & IMAP_FOLDER_NOINFERIORS,
+			.subscribed = f->flags & IMAP_FOLDER_SUBSCRIBED,
+			.other_namespace = f->flags & IMAP_FOLDER_FOREIGN,
+		};
+	}
+	return p;
+}
+
+static struct mapping_side mapping_side(struct arena *arena, const struct imap_session *s,
+					const struct imap_folders *folders)
+{
+	return (struct mapping_side){
+		.prefix = folders->prefix, .separator = folders->separator,
+		.has_namespace = folders->has_namespace,
+		.server = mapping_server_of(bytes_of(s->server_name)),
+		.folders = mapping_folders(arena, folders), .n_folders = folders->n,
+		.utf8_accept = s->utf8,
+		.create_special_use = imap_can(&s->capabilities, IMAP_CAP_CREATE_SPECIAL_USE),
+	};
+}
+
+static size_t slices(struct arena *arena, const char *const *words, const struct bytes **ret)
+{
+	struct bytes *p;
+	size_t n = 0;
+
+	while (words && words[n])
+		n++;
+	p = arena_alloc(arena, (n + 1) * sizeof(*p));
+	for (size_t i = 0; i < n; i++)
+		p[i] = bytes_of(words[i]);
+	*ret = p;
+	return n;
+}
+
+static int wishes(struct copy *copy, struct mapping_options *options, struct fault *fault)
+{
+	const struct bytes *words;
+	size_t n = slices(&copy->arena, copy->options.maps, &words);
+	struct mapping_wish *p = arena_alloc(&copy->arena, (n + 1) * sizeof(*p));
+
+	for (size_t i = 0; i < n; i++) {
+		ptrdiff_t at = bytes_find_char(words[i], '=');
+
+		if (at <= 0 || (size_t)at + 1 == words[i].n)
+			return fault_usage(fault, "--map %.*s: write SOURCE=DESTINATION, two folder "
+					   "names", BYTES_ARG(words[i]));
+		p[i].from = bytes_head(words[i], (size_t)at);
+		p[i].to = bytes_skip(words[i], (size_t)at + 1);
+	}
+	options->wishes = p;
+	options->n_wishes = n;
+	return 0;
+}
+
+static int make_mapping(struct copy *copy, struct fault *fault)
+{
+	struct mapping_side from = mapping_side(&copy->arena, copy->from, &copy->source);
+	struct mapping_side to = mapping_side(&copy->arena, copy->to, &copy->destination);
+	struct mapping_options options = { 0 };
+
+	options.n_include = slices(&copy->arena, copy->options.folders, &options.include);
+	options.n_exclude = slices(&copy->arena, copy->options.excludes, &options.exclude);
+	run_random(&options.seed, sizeof(options.seed));
+	if (wishes(copy, &options, fault) < 0)
+		return -1;
+
+	return mapping_make(&from, &to, &options, &copy->arena, copy->mapping, fault);
+}
+
+/* Every --folder without wildcards must name a folder: a misspelt one would copy nothing and say so in a
+ * table nobody reads. With wildcards at least one must match something. */
+static int check_chosen(struct copy *copy, struct fault *fault)
+{
+	for (size_t i = 0; i < copy->mapping->n_entries; i++)
+		if (copy->mapping->entries[i].action == MAPPING_COPY)
+			return 0;
+
+	if (!copy->options.folders)
+		return fault_set(fault, FAULT_DATA, REACH_MAILBOX, AGAIN_NEVER,
+				 "%s: there is no folder to copy", copy->options.from->label);
+
+	return fault_usage(fault, "--folder %s: the source has no such folder",
+			   copy->options.folders[0]);
+}
+
+/* --- books ----------------------------------------------------------------------------------- */
+
+static int larger_first(const void *a, const void *b, void *arg)
+{
+	const struct books *books = arg;
+	const size_t *x = a, *y = b;
+	const struct copy_folder *f = &books->folders[*x], *g = &books->folders[*y];
+
+	if (f->expected != g->expected)
+		return f->expected > g->expected ? -1 : 1;
+	return *x < *y ? -1 : *x > *y;
+}
+
+static void open_books(struct copy *copy)
+{
+	struct books *books = &copy->books;
+
+	books->folders = xzalloc((copy->mapping->n_entries + 1) * sizeof(*books->folders));
+	books->order = xzalloc((copy->mapping->n_entries + 1) * sizeof(*books->order));
+	for (size_t i = 0; i < copy->mapping->n_entries; i++) {
+		const struct mapping_entry *entry = &copy->mapping->entries[i];
+		const struct imap_folder *source = &copy->source.p[entry->source];
+
+		if (entry->action != MAPPING_COPY)
+			continue;
+		books->folders[books->n] = (struct copy_folder){
+			.source_name = source->name, .source_utf8 = entry->source_path,
+			.destination_name = entry->wire, .destination_utf8 = entry->path,
+			.expected = source->messages, .expected_bytes = source->size,
+		};
+		books->order[books->n] = books->n;
+		books->n++;
+	}
+	qsort_r(books->order, books->n, sizeof(*books->order), larger_first, books);
+}
+
+/* --- a second run ---------------------------------------------------------------------------- */
+
+/* Without a ledger nobody knows which messages of a filled folder came from here: a second run would
+ * double them. So it does not begin. */
+static int refuse_filled(struct copy *copy, struct fault *fault)
+{
+	for (size_t i = 0, index = 0; i < copy->mapping->n_entries; i++) {
+		const struct mapping_entry *entry = &copy->mapping->entries[i];
+		struct copy_folder *folder;
+		struct imap_folder now;
+
+		if (entry->action != MAPPING_COPY)
+			continue;
+		folder = &copy->books.folders[index++];
+		if (!entry->exists || !folder->expected)
+			continue;
+		if (imap_status(copy->to, entry->wire, &now, fault) < 0)
+			return -1;
+		if (now.messages == 0)
+			continue;
+		return fault_set(fault, FAULT_REFUSED, REACH_MAILBOX, AGAIN_NEVER,
+				 "the destination's folder %.*s already holds %" PRIu64 " messages; "
+				 "copying into it again would double them: empty it, choose another "
+				 "with --map, or leave it out with --exclude",
+				 BYTES_ARG(entry->path), now.messages);
+	}
+	return 0;
+}
+
+int copy_prepare(struct copy *copy, struct fault *fault)
+{
+	if (open_sides(copy, fault) < 0)
+		return -1;
+
+	copy->stage = COPY_LISTING;
+	copy->destination_limit = copy->to->capabilities.append_limit;
+	if (make_mapping(copy, fault) < 0 || check_chosen(copy, fault) < 0)
+		return -1;
+
+	open_books(copy);
+	return refuse_filled(copy, fault);
+}
