@@ -57,7 +57,7 @@ static int refused_run(void *arg, struct fault *fault)
 	struct check *check = arg;
 	struct stream *s;
 	char want[80];
-	uint16_t port;
+	uint16_t port = 0;
 	int fd;
 
 	EXPECT(dead_port(&fd, &port) == 0);
@@ -99,7 +99,7 @@ static int late_run(void *arg, struct fault *fault)
 {
 	struct check *check = arg;
 	struct stream *s;
-	uint16_t port;
+	uint16_t port = 0;
 	int fd, fillers[8], n = 0;
 
 	EXPECT(dead_port(&fd, &port) == 0 && listen(fd, 0) == 0);
