@@ -197,12 +197,19 @@ static int status_of_fault(const struct run *run, const struct fault *fault)
 	return EXIT_STOPPED;
 }
 
+static int books_status(const struct copy *copy)
+{
+	struct copy_folder t = books_total(&copy->books);
+
+	return copy->books.exceptions_n || books_not_reached(&t) ? EXIT_EXCEPTIONS : EXIT_DONE;
+}
+
 static int copy_main(void *arg, struct fault *fault)
 {
 	struct run *run = arg;
 	struct nursery showing;
-	int r, shown;
 	struct fault ignored;
+	int r;
 
 	nursery_init(&run->engine, "copy");
 	nursery_init(&showing, "showing");
@@ -216,8 +223,7 @@ static int copy_main(void *arg, struct fault *fault)
 	nursery_start(&run->engine, show_events, run, "events");
 	r = nursery_wait(&run->engine, fault);
 	nursery_cancel(&showing);
-	shown = nursery_wait(&showing, &ignored);
-	(void)shown;
+	nursery_wait(&showing, &ignored);
 
 	if (run->prepared && !run->options.dry_run)
 		show_books(&run->show, run->copy, r < 0);
@@ -226,14 +232,9 @@ static int copy_main(void *arg, struct fault *fault)
 			  "stopped on request; what was copied so far is at the destination");
 	if (r < 0)
 		show_fault(&run->show, fault);
+	run->status = r < 0 ? status_of_fault(run, fault) : books_status(run->copy);
+	run->copy = copy_free(run->copy);
 	return r;
-}
-
-static int books_status(const struct copy *copy)
-{
-	struct copy_folder t = books_total(&copy->books);
-
-	return copy->books.exceptions_n || books_not_reached(&t) ? EXIT_EXCEPTIONS : EXIT_DONE;
 }
 
 static int run_copy(struct run *run, struct fault *fault)
@@ -246,7 +247,6 @@ static int run_copy(struct run *run, struct fault *fault)
 		.bytes_per_second = o->rate.bytes_per_second,
 		.messages_per_second = o->rate.messages_per_second,
 	};
-	int r;
 
 	run->copy = copy_new(&options);
 	run->show = (struct show){
@@ -255,9 +255,7 @@ static int run_copy(struct run *run, struct fault *fault)
 		.columns = os_terminal_width(2), .from = buf_str(&run->from.shown_url),
 		.to = buf_str(&run->to.shown_url),
 	};
-	r = run_main("main", copy_main, run, fault);
-	run->status = r < 0 ? status_of_fault(run, fault) : books_status(run->copy);
-	copy_free(run->copy);
+	run_main("main", copy_main, run, fault);
 	return run->status;
 }
 

@@ -286,7 +286,7 @@ void show_books(struct show *s, const struct copy *copy, bool stopped)
 	struct copy_folder t = books_total(&copy->books);
 	int64_t took = copy->began_us ? run_now() - copy->began_us : 0;
 	double seconds = (double)(took ? took : 1) / (double)SECOND;
-	char a[32], b[32], c[32];
+	char a[32], b[32], c[32], d[32];
 
 	erase_line(s);
 	if (s->json) {
@@ -307,9 +307,9 @@ void show_books(struct show *s, const struct copy *copy, bool stopped)
 	books_line("total", 5, &t);
 	show_exceptions(copy);
 	close_books(copy, &t, stopped);
-	printf("%s, %s in %s: %.0f messages/s, %s/s\n", show_count(a, t.copied), show_bytes(b, t.bytes),
-	       show_duration(c, took), (double)t.copied / seconds,
-	       show_bytes(b, (uint64_t)((double)t.bytes / seconds)));
+	printf("%s messages, %s in %s: %.0f messages/s, %s/s\n", show_count(a, t.copied),
+	       show_bytes(b, t.bytes), show_duration(c, took), (double)t.copied / seconds,
+	       show_bytes(d, (uint64_t)((double)t.bytes / seconds)));
 	fflush(stdout);
 }
 

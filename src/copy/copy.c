@@ -28,8 +28,8 @@ struct copy *copy_free(struct copy *copy)
 		return NULL;
 
 	channel_done(&copy->events, free);
-	imap_session_free(copy->from);
-	imap_session_free(copy->to);
+	imap_logout(copy->from);
+	imap_logout(copy->to);
 	imap_folders_done(&copy->source);
 	imap_folders_done(&copy->destination);
 	books_done(&copy->books);

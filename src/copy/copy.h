@@ -5,7 +5,7 @@
  *	copy->plan → copy_run (creates folders, copies, counts) → the caller shows the books → copy_free
  *
  * While copy_run works, other fibers may read `copy` at any time (counters only grow), and the events of
- * copy->events tell what happened, in order. All calls suspend. */
+ * copy->events tell what happened, in order. All calls but copy_new belong into a fiber. */
 #ifndef COPY_COPY_H
 #define COPY_COPY_H
 
@@ -50,8 +50,7 @@ struct copy {
 
 /* options and what it points to must outlive the copy. */
 struct copy *copy_new(const struct copy_options *options);
-struct copy *copy_free(struct copy *copy); /* accepts NULL, returns NULL */
-DEFINE_FREEP(struct copy, copy_free);
+SUSPENDS struct copy *copy_free(struct copy *copy); /* logs out; accepts NULL, returns NULL */
 
 /* Connects to both sides, lists their folders and decides what becomes what. Nothing is changed. A fault
  * says why it cannot go on; a destination folder that already holds messages is such a fault (FAULT_REFUSED,

@@ -19,9 +19,10 @@
 static const char *const odd_parts[] = {
 	"a", "A", "b", "a_b", "a.b", "a/b", "a (2)", " a", "a ", "a  a", "\xc3\xa9", "e\xcc\x81", "\xc3\x89",
 	"INBOX", "inbox", "Sent", "Sent Items", "Gesendet", "Drafts", "Trash", "Archive", "Files", "cur",
-	"..", "", "~a", "a*b", "a^b", "[Gmail]", "All Mail", "\xf0\x9f\x98\x80", "\x01", "a&b", "\xff", "2019",
+	"..", "", "~a", "a*b", "a^b", "[Gmail]", "All Mail", "\xf0\x9f\x98\x80", "\x01", "a&b", "2019",
 	"a name so long that some servers have to cut it, and then another one like it that ends otherwise 1",
 	"a name so long that some servers have to cut it, and then another one like it that ends otherwise 2",
+	"\xff", /* last: at the source only; what cannot be decoded is taken for its bytes, children and all */
 };
 
 static const char *const plain_parts[] = {
@@ -102,6 +103,7 @@ static void random_attributes(struct rand *r, struct mapping_folder *folder)
 
 static void random_account(struct rand *r, struct account *a, struct arena *arena, size_t room)
 {
+	size_t n_parts = ARRAY_SIZE(odd_parts) - (room > 0);
 	size_t n = rand_below(r, 20);
 
 	new_account(a, arena, n + 1 + room, rand_below(r, ARRAY_SIZE(namespaces)));
@@ -113,7 +115,7 @@ static void random_account(struct rand *r, struct account *a, struct arena *aren
 	for (size_t i = 0; i < n; i++) {
 		_cleanup_(buf_done) struct buf name = BUF_NULL;
 
-		random_name(r, a, odd_parts, ARRAY_SIZE(odd_parts), &name);
+		random_name(r, a, odd_parts, n_parts, &name);
 		random_attributes(r, add_folder(a, arena, buf_bytes(&name)));
 	}
 }
@@ -143,7 +145,7 @@ static void check_m1_m2(struct check *check, const struct account *from, const s
 			const struct mapping *mapping, uint64_t seed)
 {
 	_cleanup_(map_done) struct map seen = { 0 };
-	_cleanup_(free) bool *listed = NULL;
+	_cleanup_(freep) bool *listed = NULL;
 
 	listed = xzalloc(from->side.n_folders + 1);
 	CHECK_EQ(mapping->n_entries, from->side.n_folders);

@@ -190,6 +190,33 @@ static void giving_up(struct check *check)
 	in_fiber(check, large_gives_up);
 }
 
+/* One large item taken out makes room for several. */
+static int room_for_several(void *arg, struct fault *fault)
+{
+	struct check *check = arg;
+	struct channel channel;
+	struct sender large = { &channel, 1, 100, 0 }, small = { &channel, 2, 10, 0 };
+	_cleanup_(nursery_done) struct nursery nursery;
+	void *item = NULL;
+
+	channel_init(&channel, 100);
+	nursery_init(&nursery, "senders");
+	nursery_start(&nursery, send_one, &large, "large");
+	for (int i = 0; i < 4; i++)
+		nursery_start(&nursery, send_one, &small, "small");
+	EXPECT(run_yield(fault) == 0);
+	EXPECT(channel_receive(&channel, &item, fault) == 0 && item == item_of(1));
+	EXPECT(nursery_wait(&nursery, fault) == 0);
+	EXPECT(channel.bytes == 40);
+	channel_done(&channel, NULL);
+	return 0;
+}
+
+static void several(struct check *check)
+{
+	in_fiber(check, room_for_several);
+}
+
 /* --- closing --------------------------------------------------------------------------------- */
 
 static int dropped;
@@ -263,6 +290,7 @@ int main(int argc, char **argv)
 		{ "order and bound, fast and slow", bound },
 		{ "a large item is not starved", fairness },
 		{ "a sender that gives up", giving_up },
+		{ "room for several senders", several },
 		{ "closing with senders", closing },
 		{ "closing with receivers", closing_wakes_receivers },
 		{ 0 },

@@ -145,6 +145,92 @@ static void readable_unasked(struct check *check)
 	in_fiber(check, comes_unasked);
 }
 
+static void count_turn(uv_prepare_t *prepare)
+{
+	++*(int *)prepare->data;
+}
+
+/* Data that nobody reads must not keep the loop turning. */
+static int lies_unread(void *arg, struct fault *fault)
+{
+	struct check *check = arg;
+	struct pair pair;
+	uv_prepare_t prepare;
+	int turns = 0;
+
+	uv_prepare_init(&loop_get()->uv, &prepare);
+	prepare.data = &turns;
+	pair_open(&pair, check);
+	EXPECT(write(pair.b, "abc", 3) == 3);
+	EXPECT(watch_wait(pair.watch, RUN_READABLE, "data", fault) == 0);
+	uv_prepare_start(&prepare, count_turn);
+	EXPECT(run_sleep(20 * MSEC, fault) == 0);
+	EXPECT(turns < 10);
+	uv_close((uv_handle_t *)&prepare, NULL);
+	EXPECT(run_sleep(MSEC, fault) == 0);
+	pair_close(&pair);
+	return 0;
+}
+
+static void readable_unread(struct check *check)
+{
+	in_fiber(check, lies_unread);
+}
+
+struct heir {
+	struct pair *pair;
+	struct fiber *first;
+	int result;
+};
+
+static int wait_readable(void *arg, struct fault *fault)
+{
+	struct heir *heir = arg;
+
+	heir->first = fiber_current();
+	return watch_wait(heir->pair->watch, RUN_READABLE, "data", fault);
+}
+
+static int wait_readable_after(void *arg, struct fault *fault)
+{
+	struct heir *heir = arg;
+	char some[10];
+
+	while (heir->first->state != FIBER_READY) {
+		if (run_yield(fault) < 0)
+			return -1;
+	}
+	if (read(heir->pair->a, some, sizeof(some)) != 3)
+		return fault_local(fault, "read");
+	return watch_wait(heir->pair->watch, RUN_READABLE, "data", fault);
+}
+
+/* A second fiber begins to wait when the first was woken, but did not run yet. */
+static int second_reader(void *arg, struct fault *fault)
+{
+	struct check *check = arg;
+	struct pair pair;
+	struct heir heir = { .pair = &pair };
+	_cleanup_(nursery_done) struct nursery nursery;
+
+	pair_open(&pair, check);
+	nursery_init(&nursery, "readers");
+	nursery_start(&nursery, wait_readable, &heir, "first");
+	nursery_start(&nursery, wait_readable_after, &heir, "second");
+	EXPECT(run_yield(fault) == 0);
+	EXPECT(write(pair.b, "abc", 3) == 3);
+	EXPECT(run_sleep(3 * MSEC, fault) == 0);
+	EXPECT(write(pair.b, "abc", 3) == 3);
+	EXPECT(nursery_wait(&nursery, fault) == 0);
+	pair_close(&pair);
+	return 0;
+}
+
+static void readable_by_two(struct check *check)
+{
+	in_fiber(check, second_reader);
+}
+
 static int write_much(void *arg, struct fault *fault)
 {
 	static const char zeros[30000];
@@ -547,6 +633,8 @@ int main(int argc, char **argv)
 	static const struct check_case cases[] = {
 		{ "a reader is woken", readable },
 		{ "data that comes unasked stays", readable_unasked },
+		{ "data that lies unread", readable_unread },
+		{ "one reader after another", readable_by_two },
 		{ "a writer is woken, beside a reader", writable },
 		{ "on_writable drains a queue", on_writable },
 		{ "errors wake", errors },

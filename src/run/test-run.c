@@ -364,7 +364,6 @@ static void deadline_scopes(struct check *check)
 	in_fiber(check, narrow_and_restore);
 }
 
-/* The timer is left running between suspensions: the one that is due first must not stop a later wait. */
 static int timer_moves(void *arg, struct fault *fault)
 {
 	struct check *check = arg;
@@ -394,6 +393,48 @@ static int timer_moves(void *arg, struct fault *fault)
 static void deadline_timer(struct check *check)
 {
 	in_fiber(check, timer_moves);
+}
+
+static int open_gate(void *arg, struct fault *fault)
+{
+	struct diary *diary = arg;
+
+	waiters_wake_all(&diary->gate);
+	return 0;
+}
+
+/* Waits with a deadline, but is woken long before it: its timer stays. */
+static int leave_timer(struct diary *diary, int64_t duration_us, struct fault *fault)
+{
+	_cleanup_(nursery_done) struct nursery nursery;
+	_deadline_(duration_us);
+
+	nursery_init(&nursery, "opener");
+	nursery_start(&nursery, open_gate, diary, "opener");
+	return waiters_wait(&diary->gate, "the gate", fault);
+}
+
+static int timer_left(void *arg, struct fault *fault)
+{
+	struct diary diary = { .check = arg };
+	struct check *check = arg;
+
+	waiters_init(&diary.gate);
+	EXPECT(leave_timer(&diary, HOUR, fault) == 0);
+	EXPECT(run_sleep(MSEC, fault) == 0);
+	EXPECT(leave_timer(&diary, 3 * MSEC, fault) == 0);
+	{
+		_deadline_(6 * MSEC);
+
+		EXPECT(waiters_wait(&diary.gate, "the gate", fault) == -1);
+		EXPECT(fault->kind == FAULT_TIMEOUT);
+	}
+	return 0;
+}
+
+static void deadline_timer_left(struct check *check)
+{
+	in_fiber(check, timer_left);
 }
 
 static int inherits(void *arg, struct fault *fault)
@@ -660,9 +701,16 @@ static void deep_stack(struct check *check)
 	in_fiber(check, go_deep_twice);
 }
 
+/* Other stacks lie below this one: without a guard page nothing would happen here. */
 static int fall_off(void *arg, struct fault *fault)
 {
-	return descend(10000) > 0 ? 0 : 1;
+	_cleanup_(nursery_done) struct nursery nursery;
+	int count = 0;
+
+	nursery_init(&nursery, "neighbours");
+	for (int i = 0; i < 20; i++)
+		nursery_start(&nursery, count_up, &count, "neighbour");
+	return descend(400) > 0 ? 0 : 1;
 }
 
 static int wait_for_nobody(void *arg, struct fault *fault)
@@ -750,7 +798,8 @@ int main(int argc, char **argv)
 		{ "nursery_done waits whatever happens", done_waits_for_all },
 		{ "a child of a cancelled nursery", start_after_cancel },
 		{ "deadlines narrow and come back", deadline_scopes },
-		{ "a timer left running", deadline_timer },
+		{ "a timer moves", deadline_timer },
+		{ "a timer left running", deadline_timer_left },
 		{ "a child has its starter's deadline", deadline_of_child },
 		{ "shields", shields },
 		{ "a shield while waiting", shield_while_waiting },
