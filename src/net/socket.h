@@ -31,4 +31,8 @@ SUSPENDS int socket_wait_room(struct stream *s, struct fault *fault);
 SUSPENDS int socket_drain(struct stream *s, struct fault *fault);
 void socket_shutdown(struct stream *s);
 
+/* net/tcp.c: tcp_connect() once the name is looked up; `peer` is for faults. */
+SUSPENDS int tcp_connect_any(const struct addresses *addresses, const char *peer,
+			     struct stream **ret, struct fault *fault);
+
 #endif

@@ -16,8 +16,6 @@
 
 #define HEAD_START (250 * MSEC) /* RFC 8305, section 5: Connection Attempt Delay */
 
-enum { MAX_ADDRESSES = 16 };
-
 struct race;
 
 struct attempt {
@@ -29,7 +27,7 @@ struct attempt {
 };
 
 struct race {
-	struct attempt attempts[MAX_ADDRESSES];
+	struct attempt attempts[ARRAY_SIZE(((struct addresses *)NULL)->at)];
 	int started, over;
 	int fd; /* the first that connected, or -1 */
 	struct waiters news;
@@ -194,9 +192,29 @@ struct stream *tcp_stream_new(int fd, const char *peer_name)
 	return &self->stream;
 }
 
-SUSPENDS int tcp_connect(const char *host, uint16_t port, struct stream **ret, struct fault *fault)
+SUSPENDS int tcp_connect_any(const struct addresses *addresses, const char *peer,
+			     struct stream **ret, struct fault *fault)
 {
 	_cleanup_(freep) struct race *race = xzalloc(sizeof(*race));
+	_cleanup_(close_fdp) int fd = -1;
+	int r;
+
+	race->fd = -1;
+	waiters_init(&race->news);
+	r = race_run(race, addresses, fault);
+	fd = race->fd;
+	if (r < 0)
+		return fault_prefix(fault, "connecting to %s", peer);
+	if (fd < 0)
+		return fault_unreachable(race, peer, fault);
+
+	*ret = tcp_stream_new(fd, peer);
+	fd = -1;
+	return 0;
+}
+
+SUSPENDS int tcp_connect(const char *host, uint16_t port, struct stream **ret, struct fault *fault)
+{
 	struct addresses addresses;
 	char peer[280];
 	int r;
@@ -206,17 +224,5 @@ SUSPENDS int tcp_connect(const char *host, uint16_t port, struct stream **ret, s
 	if (r < 0)
 		return r;
 
-	race->fd = -1;
-	waiters_init(&race->news);
-	r = race_run(race, &addresses, fault);
-	if (race->fd >= 0 && r >= 0) {
-		*ret = tcp_stream_new(race->fd, peer);
-		return 0;
-	}
-
-	if (race->fd >= 0)
-		close(race->fd);
-	if (r < 0)
-		return fault_prefix(fault, "connecting to %s", peer);
-	return fault_unreachable(race, peer, fault);
+	return tcp_connect_any(&addresses, peer, ret, fault);
 }

@@ -58,7 +58,7 @@ static int refused_run(void *arg, struct fault *fault)
 	struct stream *s;
 	char want[80];
 	uint16_t port = 0;
-	int fd;
+	int fd = -1;
 
 	EXPECT(dead_port(&fd, &port) == 0);
 	EXPECT(tcp_connect("127.0.0.1", port, &s, fault) < 0);
@@ -95,37 +95,121 @@ static void falls_back(struct check *check)
 }
 
 /* A listener whose queue is full does not answer: the kernel drops what comes. */
+struct mute {
+	int fd, fillers[8];
+	uint16_t port;
+};
+
+static int mute_open(struct mute *mute)
+{
+	if (dead_port(&mute->fd, &mute->port) < 0 || listen(mute->fd, 0) < 0)
+		return -1;
+
+	for (size_t i = 0; i < ARRAY_SIZE(mute->fillers); i++) {
+		struct sockaddr_in address = { .sin_family = AF_INET,
+					       .sin_port = htons(mute->port),
+					       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+		mute->fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		if (connect(mute->fillers[i], (struct sockaddr *)&address, sizeof(address)) < 0 &&
+		    errno != EINPROGRESS)
+			return -1;
+	}
+	return 0;
+}
+
+static void mute_close(struct mute *mute)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(mute->fillers); i++)
+		close(mute->fillers[i]);
+	close(mute->fd);
+}
+
 static int late_run(void *arg, struct fault *fault)
 {
 	struct check *check = arg;
 	struct stream *s;
-	uint16_t port = 0;
-	int fd, fillers[8], n = 0;
+	struct mute mute = { 0 };
 
-	EXPECT(dead_port(&fd, &port) == 0 && listen(fd, 0) == 0);
-	for (; n < 8; n++) {
-		struct sockaddr_in address = { .sin_family = AF_INET,
-					       .sin_port = htons(port),
-					       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-
-		fillers[n] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-		EXPECT(connect(fillers[n], (struct sockaddr *)&address, sizeof(address)) == 0 ||
-		       errno == EINPROGRESS);
-	}
+	EXPECT(mute_open(&mute) == 0);
 	{
 		_deadline_(SECOND / 20);
-		EXPECT(tcp_connect("127.0.0.1", port, &s, fault) < 0);
+		EXPECT(tcp_connect("127.0.0.1", mute.port, &s, fault) < 0);
 	}
 	expect_fault(check, fault, FAULT_TIMEOUT, "connecting to 127.0.0.1:");
-	while (n > 0)
-		close(fillers[--n]);
-	close(fd);
+	mute_close(&mute);
 	return 0;
 }
 
 static void late(struct check *check)
 {
 	in_fiber(check, late_run);
+}
+
+static void add_address(struct addresses *addresses, uint16_t port)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_port = htons(port),
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+	memcpy(addresses->at[addresses->n].bytes, &address, sizeof(address));
+	addresses->at[addresses->n++].len = sizeof(address);
+}
+
+/* Neither an address that refuses nor one that does not answer keeps us from the one that does. */
+static int race_run(void *arg, struct fault *fault)
+{
+	struct check *check = arg;
+	_cleanup_(listener_freep) struct listener *listener = NULL;
+	_cleanup_(stream_freep) struct stream *first = NULL, *second = NULL;
+	struct addresses addresses = { 0 };
+	struct mute mute = { 0 };
+	uint16_t dead = 0;
+	int fd = -1;
+
+	if (listener_new("127.0.0.1", 0, &listener, fault) < 0)
+		return -1;
+
+	EXPECT(mute_open(&mute) == 0 && dead_port(&fd, &dead) == 0);
+	add_address(&addresses, dead);
+	add_address(&addresses, mute.port);
+	add_address(&addresses, dead);
+	add_address(&addresses, listener_port(listener));
+	if (tcp_connect_any(&addresses, "host:1", &first, fault) < 0)
+		return -1;
+	EXPECT(listener_accept(listener, &second, fault) == 0);
+
+	mute_close(&mute);
+	close(fd);
+	return 0;
+}
+
+static void races(struct check *check)
+{
+	in_fiber(check, race_run);
+}
+
+static int all_refuse_run(void *arg, struct fault *fault)
+{
+	struct check *check = arg;
+	struct addresses addresses = { 0 };
+	struct stream *s;
+	uint16_t dead = 0;
+	int fd = -1;
+
+	EXPECT(dead_port(&fd, &dead) == 0);
+	add_address(&addresses, dead);
+	add_address(&addresses, dead);
+	EXPECT(tcp_connect_any(&addresses, "host:1", &s, fault) < 0);
+	expect_fault(check, fault, FAULT_TRANSPORT,
+		     "cannot connect to host:1 at any of 2 addresses: Connection refused");
+	close(fd);
+	return 0;
+}
+
+static void all_refuse(struct check *check)
+{
+	in_fiber(check, all_refuse_run);
 }
 
 static int listen_badly_run(void *arg, struct fault *fault)
@@ -405,6 +489,8 @@ int main(int argc, char **argv)
 		{ "refused", refused },
 		{ "falls-back", falls_back },
 		{ "late", late },
+		{ "races", races },
+		{ "all-refuse", all_refuse },
 		{ "listens-only-where-it-can", listens_only_where_it_can },
 		{ "both-ways", both_ways },
 		{ "slow-reader", slow_reader },
