@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dates of IMAP, see date.h. Days are counted with the calendar's own arithmetic (proleptic Gregorian),
- * so that no C library and no zone database has a say. */
+/* Dates of IMAP, see date.h. Days are counted with the calendar's own arithmetic (proleptic
+ * Gregorian), so that no C library and no zone database has a say. */
 #include "imap/date.h"
 
 #include <stdbool.h>

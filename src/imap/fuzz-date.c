@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any text: no crash, and what was read and can be written reads back as the same second and zone. */
+/* Any text: no crash, and what was read and can be written reads back as the same second
+ * and zone. */
 #include <stdlib.h>
 
 #include "imap/date.h"

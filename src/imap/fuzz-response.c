@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whatever a server says: no crash, every slice where it must be (test-dump.c insists), and the same
- * events when the same bytes come in pieces. The first byte seeds the sizes of the pieces. */
+/* Whatever a server says: no crash, every slice where it must be (test-dump.c insists), and
+ * the same events when the same bytes come in pieces. The first byte seeds the sizes of the
+ * pieces. */
 #include <stdio.h>
 #include <stdlib.h>
 

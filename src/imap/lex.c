@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Cursor over the text of a response, see lex.h. It is generous about which characters make a word:
- * servers put brackets, quotes and raw UTF-8 into flags and names. It never recurses. */
+/* Cursor over the text of a response, see lex.h. It is generous about which characters make
+ * a word: servers put brackets, quotes and raw UTF-8 into flags and names. It never
+ * recurses. */
 #include "imap/lex.h"
 
 #include <string.h>
@@ -87,8 +88,8 @@ static int quoted_raw(struct lex *lex, struct bytes *ret, bool *ret_escaped)
 	return 0;
 }
 
-/* A backslash before anything else than a quote or a backslash is kept: a server that writes "a\b" did
- * not escape, and means it. */
+/* A backslash before anything else than a quote or a backslash is kept: a server that
+ * writes "a\b" did not escape, and means it. */
 static struct bytes unescape(struct arena *arena, struct bytes raw)
 {
 	char *to = arena_alloc(arena, raw.n + 1);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A cursor over the text of one response (RFC 3501 section 9), without the line end that closes it.
- * Literals stand in the text as they came: "{3}" CRLF and the bytes.
+/* A cursor over the text of one response (RFC 3501 section 9), without the line end that
+ * closes it. Literals stand in the text as they came: "{3}" CRLF and the bytes.
  *
- * What returns int gives 0 or, when the text at the cursor is something else, -1; the cursor then
- * stands anywhere, so who wants to go on keeps a copy of the struct. Slices point into the text or,
- * where escapes had to be undone, into the arena. */
+ * What returns int gives 0 or, when the text at the cursor is something else, -1; the
+ * cursor then stands anywhere, so who wants to go on keeps a copy of the struct. Slices
+ * point into the text or, where escapes had to be undone, into the arena. */
 #ifndef IMAP_LEX_H
 #define IMAP_LEX_H
 

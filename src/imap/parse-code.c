@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Response codes (RFC 3501 section 7.1, 4315, 5530, 7162): "[APPENDUID 38505 3955] done". A code that is
- * not what it should be keeps its name and rest, and gives no numbers. A bracket that is never closed
- * leaves the text whole, since it may be no code at all. */
+/* Response codes (RFC 3501 section 7.1, 4315, 5530, 7162): "[APPENDUID 38505 3955] done". A
+ * code that is not what it should be keeps its name and rest, and gives no numbers. A
+ * bracket that is never closed leaves the text whole, since it may be no code at all. */
 #include "imap/parse.h"
 
 static int code_number(struct lex *lex, struct imap_code *code)
@@ -75,8 +75,8 @@ static struct bytes upper(struct arena *arena, struct bytes word)
 	return (struct bytes){ to, word.n };
 }
 
-/* Offset of the bracket that closes: flags may hold brackets, so first outside parentheses and quotes;
- * if those do not match, simply the first. */
+/* Offset of the bracket that closes: flags may hold brackets, so first outside parentheses
+ * and quotes; if those do not match, simply the first. */
 static ptrdiff_t closing_bracket(struct bytes text)
 {
 	size_t depth = 0;

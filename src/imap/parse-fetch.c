@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Attributes of a FETCH response (RFC 3501 section 7.4.2), as far as we use them; all others are skipped.
+/* Attributes of a FETCH response (RFC 3501 section 7.4.2), as far as we use them; all
+ * others are skipped.
  *
- * ENVELOPE and BODYSTRUCTURE are never looked at: NetEase sends them with quotes that do not match. When
- * such a value cannot even be skipped, reading ends there and keeps what it has. The body of a message is
- * not here: parser.c streams it and calls again for what follows. */
+ * ENVELOPE and BODYSTRUCTURE are never looked at: NetEase sends them with quotes that do
+ * not match. When such a value cannot even be skipped, reading ends there and keeps what it
+ * has. The body of a message is not here: parser.c streams it and calls again for what
+ * follows. */
 #include "imap/date.h"
 #include "imap/parse.h"
 
@@ -115,7 +117,8 @@ static bool plain_body(struct bytes name, struct bytes *ret_section)
 	return false;
 }
 
-/* Nobody should echo the PEEK; should somebody, it must not turn a message into a small literal. */
+/* Nobody should echo the PEEK; should somebody, it must not turn a message into a small
+ * literal. */
 static bool bracket_body(struct bytes name)
 {
 	return bytes_equal_nocase(name, BYTES("BODY")) ||
@@ -288,8 +291,9 @@ static size_t bracket_item(struct bytes before, struct bytes *ret_section)
 	return (size_t)(before.p + before.n - name.p);
 }
 
-/* Backwards, because what came earlier in the line may be unreadable. That is safe: outside quotes
- * nothing but a body item is called BODY[…], and quotes cannot span the line end after a literal. */
+/* Backwards, because what came earlier in the line may be unreadable. That is safe: outside
+ * quotes nothing but a body item is called BODY[…], and quotes cannot span the line end
+ * after a literal. */
 size_t imap_fetch_body_item(struct bytes before, struct bytes *ret_section)
 {
 	struct bytes text = before, name;

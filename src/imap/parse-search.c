@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SEARCH, ESEARCH (RFC 4731, 9051) and VANISHED (RFC 7162): numbers of messages. A list that cannot be
- * read to its end is refused as a whole: half of it would look like messages that are not there. */
+/* SEARCH, ESEARCH (RFC 4731, 9051) and VANISHED (RFC 7162): numbers of messages. A list
+ * that cannot be read to its end is refused as a whole: half of it would look like messages
+ * that are not there. */
 #include "imap/parse.h"
 
 static size_t count_words(struct lex lex)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* STATUS, with the items of RFC 3501, 7162, 7889, 8438, 8474 and 9051. An item we do not know, or whose
- * value is not what it should be, is skipped: `has` then lacks it. */
+/* STATUS, with the items of RFC 3501, 7162, 7889, 8438, 8474 and 9051. An item we do not
+ * know, or whose value is not what it should be, is skipped: `has` then lacks it. */
 #include <stddef.h>
 
 #include "imap/parse.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From the text of a response to struct imap_response: which kind it is, and the kinds that need no file
- * of their own. Names are found in a table; what is not in it is IMAP_OTHER with its text. */
+/* From the text of a response to struct imap_response: which kind it is, and the kinds that
+ * need no file of their own. Names are found in a table; what is not in it is IMAP_OTHER
+ * with its text. */
 #include "imap/parse.h"
 
 #include <string.h>

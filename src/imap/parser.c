@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Gathers responses from bytes as they come, see response.h. It knows lines, literals and where a body
- * begins; what the text means is for parse.c and its fellows.
+/* Gathers responses from bytes as they come, see response.h. It knows lines, literals and
+ * where a body begins; what the text means is for parse.c and its fellows.
  *
- * The text of a response is gathered in pieces: a literal that is a body ends one piece, and what follows
- * it is the next. A piece is read where it stands in the caller's input when it is one line and all there,
- * which is the rule; else from p->piece. Pieces before a body are copied into the arena, so that what they
- * said lives until the response is complete. Every piece is read once: no quadratic work.
+ * The text of a response is gathered in pieces: a literal that is a body ends one piece,
+ * and what follows it is the next. A piece is read where it stands in the caller's input
+ * when it is one line and all there, which is the rule; else from p->piece. Pieces before a
+ * body are copied into the arena, so that what they said lives until the response is
+ * complete. Every piece is read once: no quadratic work.
  *
  * The events depend on the bytes only, never on how they were cut. */
 #include <stdarg.h>
@@ -141,7 +142,8 @@ static struct bytes without_line_end(struct bytes line)
 	return line;
 }
 
-/* The caller takes n bytes of the response from the input. 0, or -1 when that makes it too large. */
+/* The caller takes n bytes of the response from the input. 0, or -1 when that makes it too
+ * large. */
 static int count_bytes(struct imap_parser *p, size_t n)
 {
 	if (n > p->limits.max_response - p->used)
@@ -151,7 +153,8 @@ static int count_bytes(struct imap_parser *p, size_t n)
 	return 0;
 }
 
-/* 1: a line is there, in the input (then p->borrowed) or at the end of p->piece. 0: not yet. -1: bad. */
+/* 1: a line is there, in the input (then p->borrowed) or at the end of p->piece. 0: not
+ * yet. -1: bad. */
 static int next_line(struct imap_parser *p, struct bytes *input, struct bytes *ret)
 {
 	const char *end = memchr(input->p, '\n', input->n);
@@ -175,8 +178,8 @@ static int next_line(struct imap_parser *p, struct bytes *input, struct bytes *r
 	return end != NULL;
 }
 
-/* "{12}", "{12+}", "~{12}" at the end of a line. 1: *ret_before is what stands before it, *ret its digits.
- * What only looks alike ("foo{12}") is no literal. */
+/* "{12}", "{12+}", "~{12}" at the end of a line. 1: *ret_before is what stands before it,
+ * *ret its digits. What only looks alike ("foo{12}") is no literal. */
 static int literal_at_end(struct bytes line, struct bytes *ret_before, struct bytes *ret)
 {
 	size_t end;
@@ -218,7 +221,8 @@ static int start_piece(struct imap_parser *p, struct bytes text)
 	return GO_ON;
 }
 
-/* A literal that is a body ends the line. `before` is the line up to it and item the length of its name. */
+/* A literal that is a body ends the line. `before` is the line up to it and item the length
+ * of its name. */
 static int start_body(struct imap_parser *p, struct bytes before, size_t item, uint64_t size)
 {
 	struct bytes all = before, copy;
@@ -256,7 +260,8 @@ static int finish(struct imap_parser *p, struct bytes line, struct call *call)
 {
 	struct bytes text = p->borrowed ? line : buf_bytes(&p->piece);
 
-	text.n -= line.n - without_line_end(line).n; /* of this line only: before it may be a literal */
+	/* The end of this line only: what stands before it may be a literal. */
+	text.n -= line.n - without_line_end(line).n;
 	if (p->form == IMAP_FORM_FETCH) {
 		p->then_body = false;
 		return start_piece(p, text);
@@ -286,8 +291,8 @@ static int line_done(struct imap_parser *p, struct bytes line, struct call *call
 	return item ? start_body(p, before, item, size) : start_literal(p, line, size);
 }
 
-/* What follows a body must go on with the list. Anything else means that the literal's length was a lie;
- * then what we took for the message was not the message. */
+/* What follows a body must go on with the list. Anything else means that the literal's
+ * length was a lie; then what we took for the message was not the message. */
 static bool goes_on(struct bytes line)
 {
 	struct bytes text = bytes_trim(line), before, digits;
@@ -354,8 +359,8 @@ static int step_literal(struct imap_parser *p, struct call *call)
 	return GO_ON;
 }
 
-/* What has been read of the piece lies in the caller's input and would not outlive the events of a body:
- * begin again with a copy. */
+/* What has been read of the piece lies in the caller's input and would not outlive the
+ * events of a body: begin again with a copy. */
 static int own_piece(struct imap_parser *p)
 {
 	p->borrowed = false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The parser's events as text, see test-dump.h. Only what is there is written, so that expectations in
- * tests stay short. Bytes that do not print are written as <0a>. */
+/* The parser's events as text, see test-dump.h. Only what is there is written, so that
+ * expectations in tests stay short. Bytes that do not print are written as <0a>. */
 #include "imap/test-dump.h"
 
 #include <stdio.h>

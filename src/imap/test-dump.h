@@ -6,9 +6,10 @@
 #include "base/buf.h"
 #include "imap/response.h"
 
-/* Feeds all input, cut into pieces of at most next_size(context) bytes (NULL: one piece). Each call of the
- * parser gets a copy of its own that dies right after. Appends a line an event; BODY events side by side become one.
- * Aborts when a slice does not lie where it must, or an event comes where it must not. */
+/* Feeds all input, cut into pieces of at most next_size(context) bytes (NULL: one piece).
+ * Each call of the parser gets a copy of its own that dies right after. Appends a line an
+ * event; BODY events side by side become one. Aborts when a slice does not lie where it
+ * must, or an event comes where it must not. */
 void imap_dump(struct buf *to, struct imap_parser_limits limits, struct bytes input,
 	       size_t (*next_size)(void *context), void *context);
 

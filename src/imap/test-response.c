@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What servers say and what the parser makes of it, as text (test-dump.h). Every row is fed whole, cut at
- * every byte, and byte by byte: the events must be the same. */
+/* What servers say and what the parser makes of it, as text (test-dump.h). Every row is fed
+ * whole, cut at every byte, and byte by byte: the events must be the same. */
 #include "imap/response.h"
 #include "imap/test-dump.h"
 #include "lib/check.h"
@@ -99,7 +99,8 @@ static const struct row simple[] = {
 	SAYS("* ID (\"name\" \"Dovecot\" \"version\" NIL)\r\n", "id name=Dovecot version=NIL\n"),
 	SAYS("* ID NIL\r\n", "id\n"),
 	SAYS("* ID (\"name\" oops)\r\n", "id\n"),
-	SAYS("* NAMESPACE ((\"\" \"/\")(\"INBOX.\" \".\")) NIL ((\"#shared/\" \"/\" \"X\" (\"y\")))\r\n",
+	SAYS("* NAMESPACE ((\"\" \"/\")(\"INBOX.\" \".\")) NIL "
+	     "((\"#shared/\" \"/\" \"X\" (\"y\")))\r\n",
 	     "namespace personal=(:/ INBOX.:.) others=() shared=(#shared/:/)\n"),
 	SAYS("* NAMESPACE ((\"\" NIL)) nil\r\n", "namespace personal=(:NIL) others=() shared=()\n"),
 	SAYS("* NAMESPACE ((\"\" \"/\")) ((\"x\") NIL\r\n",
@@ -119,19 +120,23 @@ static const struct row lists[] = {
 	SAYS("* LIST () \"/\" {7}\r\na\r\n\"(b)\r\n",
 	     "list list attributes=() separator=/ name=a<0d><0a>\"(b)\n"),
 	SAYS("* LIST () \"/\" {0}\r\n\r\n", "list list attributes=() separator=/ name=\n"),
-	SAYS("* LIST () \"/\" {3}\na\r\r\n", "list list attributes=() separator=/ name=a<0d><0d>\n"),
+	SAYS("* LIST () \"/\" {3}\na\r\r\n",
+	     "list list attributes=() separator=/ name=a<0d><0d>\n"),
 	SAYS("* LIST () \"/\" {3+}\nabc\n", "list list attributes=() separator=/ name=abc\n"),
 	SAYS("* LIST () \"/\" Entw\303\274rfe\r\n",
 	     "list list attributes=() separator=/ name=Entw<c3><bc>rfe\n"),
-	SAYS("* LIST () \"\\\\\" \"a\\\\b\"\r\n", "list list attributes=() separator=\\ name=a\\b\n"),
+	SAYS("* LIST () \"\\\\\" \"a\\\\b\"\r\n",
+	     "list list attributes=() separator=\\ name=a\\b\n"),
 	SAYS("* LIST () \"\\\" INBOX\r\n", "list list attributes=() separator=\\ name=INBOX\n"),
 	SAYS("* LIST (\\Noselect) \"/\" \"\"\r\n",
 	     "list list attributes=(\\Noselect) separator=/ name=\n"),
-	SAYS("* LIST (\\Noselect) \"/\"\r\n", "list list attributes=(\\Noselect) separator=/ name=\n"),
+	SAYS("* LIST (\\Noselect) \"/\"\r\n",
+	     "list list attributes=(\\Noselect) separator=/ name=\n"),
 	SAYS("* LIST () \"|\" [Gmail]/100%*\r\n",
 	     "list list attributes=() separator=| name=[Gmail]/100%*\n"),
 	SAYS("* LIST () \"/\" foo{3}\r\n", "list list attributes=() separator=/ name=foo{3}\n"),
-	SAYS("* LIST () \"/\" Sent Items\r\n", "list list attributes=() separator=/ name=Sent Items\n"),
+	SAYS("* LIST () \"/\" Sent Items\r\n",
+	     "list list attributes=() separator=/ name=Sent Items\n"),
 	SAYS("* LIST () \"/\" NIL\r\n", "list list attributes=() separator=/ name=NIL\n"),
 	SAYS("* LSUB () \"/\" x \r\n", "list lsub attributes=() separator=/ name=x\n"),
 	SAYS("* XLIST (\\HasNoChildren \\Inbox) \"/\" \"&kK5O9g-\"\r\n",
@@ -285,7 +290,8 @@ static const struct row refused[] = {
 	     "bad a response that cannot be read: \"HTTP/1.1 400 Bad Request\"\n"),
 	SAYS("garbage\001\r\n", "bad a response that cannot be read: \"garbage?\"\n"),
 	SAYS("* SEARCH 1 x 3\r\n", "bad a response that cannot be read: \"* SEARCH 1 x 3\"\n"),
-	SAYS("* ESEARCH ALL 1,,3\r\n", "bad a response that cannot be read: \"* ESEARCH ALL 1,,3\"\n"),
+	SAYS("* ESEARCH ALL 1,,3\r\n",
+	     "bad a response that cannot be read: \"* ESEARCH ALL 1,,3\"\n"),
 	SAYS("* VANISHED\r\n", "bad a response that cannot be read: \"* VANISHED\"\n"),
 	SAYS("* 4294967296 EXISTS\r\n",
 	     "bad a response that cannot be read: \"* 4294967296 EXISTS\"\n"),
@@ -294,9 +300,11 @@ static const struct row refused[] = {
 	     "bad a literal of 99999999999 bytes in a response of at most 1000\n"),
 	SAYS("* LIST () \"/\" {18446744073709551616}\r\n",
 	     "bad a literal of more bytes than can be: \"18446744073709551616\"\n"),
-	SAYS("* 1 FETCH (BODY[] {18446744073709551615}\r\n", "bad a body of 18446744073709551615 bytes\n"),
+	SAYS("* 1 FETCH (BODY[] {18446744073709551615}\r\n",
+	     "bad a body of 18446744073709551615 bytes\n"),
 	SAYS("* 1 FETCH (BODY[] {2001}\r\n", "bad a body of 2001 bytes\n"),
-	SAYS("* 1 FETCH (X {1001}\r\n", "bad a literal of 1001 bytes in a response of at most 1000\n"),
+	SAYS("* 1 FETCH (X {1001}\r\n",
+	     "bad a literal of 1001 bytes in a response of at most 1000\n"),
 	/* The literal was longer than its number: what follows is the rest of the message. */
 	SAYS("* 1 FETCH (BODY[] {5}\r\nhello world)\r\n",
 	     "begin fetch sequence=1 section= body_size=5\nbody hello\nend\n"
@@ -335,8 +343,8 @@ static void check_cut(struct check *check, struct bytes in, const char *want, st
 
 	imap_dump(&got, small, in, cut_size, &cut);
 	if (strcmp(buf_str(&got), want) != 0)
-		CHECK_FAIL("%.*s\ncut at %zu gives\n%swant\n%s", BYTES_ARG(in), first, buf_str(&got),
-			   want);
+		CHECK_FAIL("%.*s\ncut at %zu gives\n%swant\n%s", BYTES_ARG(in), first,
+			   buf_str(&got), want);
 }
 
 static void check_cuts(struct check *check, struct bytes in, const char *want)
@@ -411,7 +419,7 @@ static void test_limit(struct check *check)
 
 	make_line(&in, 1000);
 	imap_dump(&got, small, buf_bytes(&in), NULL, NULL);
-	CHECK_EQ(bytes_starts(buf_bytes(&got), BYTES("condition OK")), true);
+	CHECK(bytes_starts(buf_bytes(&got), BYTES("condition OK")));
 	check_cuts(check, buf_bytes(&in), buf_str(&got));
 
 	make_line(&in, 1001);
@@ -430,13 +438,13 @@ static void test_limit_around_bodies(struct check *check)
 		buf_append_char(&in, ' ');
 	buf_append_str(&in, ")\r\n");
 	imap_dump(&got, small, buf_bytes(&in), NULL, NULL);
-	CHECK_EQ(bytes_find(buf_bytes(&got), BYTES("\nfetch ")) > 0, true);
+	CHECK(bytes_find(buf_bytes(&got), BYTES("\nfetch ")) > 0);
 
 	in.n -= 3;
 	buf_append_str(&in, " )\r\n");
 	buf_reset(&got);
 	imap_dump(&got, small, buf_bytes(&in), NULL, NULL);
-	CHECK_EQ(bytes_find(buf_bytes(&got), BYTES("\nbad a response of more than 1000")) > 0, true);
+	CHECK(bytes_find(buf_bytes(&got), BYTES("\nbad a response of more than 1000")) > 0);
 }
 
 /* The body must come as slices of the caller's own memory. */

@@ -107,11 +107,14 @@ static void test_set_add_any_order(struct check *check)
 
 static void test_flags(struct check *check)
 {
-	static const char *const good[] = { "\\Seen", "\\answered", "\\DRAFT", "\\Flagged",
-					    "\\Deleted", "$MDNSent", "$NotJunk", "domain.com", "a[b" };
-	static const char *const wrong[] = { "", "\\Recent", "\\X-Foo", "\\", "\\*", "$Not Junk",
-					     "[Gmail]", "a)", "a(", "a{", "a%", "a*", "a\"", "a\\b",
-					     "\303\274", "a\177", "a\r", "a\n" };
+	static const char *const good[] = {
+		"\\Seen", "\\answered", "\\DRAFT", "\\Flagged", "\\Deleted", "$MDNSent", "$NotJunk",
+		"domain.com", "a[b",
+	};
+	static const char *const wrong[] = {
+		"", "\\Recent", "\\X-Foo", "\\", "\\*", "$Not Junk", "[Gmail]", "a)", "a(", "a{",
+		"a%", "a*", "a\"", "a\\b", "\303\274", "a\177", "a\r", "a\n",
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
 		if (!imap_flag_is_sendable(bytes_of(good[i])))

@@ -60,7 +60,8 @@ void imap_write_set(struct buf *to, const struct imap_range *ranges, size_t n)
 	}
 }
 
-/* Index of the first range that ends at number - 1 or later: the one to touch or to insert before. */
+/* Index of the first range that ends at number - 1 or later: the one to touch or to insert
+ * before. */
 static size_t find_range(const struct imap_range *ranges, size_t n, uint32_t number)
 {
 	size_t low = 0, high = n;

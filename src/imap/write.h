@@ -12,7 +12,7 @@
 
 /* How a string can be written. */
 enum imap_string_form {
-	IMAP_STRING_QUOTED,  /* "…" with \ before " and \: ASCII (or UTF-8 when allowed), no CR LF NUL */
+	IMAP_STRING_QUOTED,  /* "…" with \ before " and \: ASCII (or UTF-8 if allowed), no CR LF NUL */
 	IMAP_STRING_LITERAL, /* {n} … : all else without NUL */
 	IMAP_STRING_NONE,    /* holds NUL: cannot be sent */
 };
