@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Patterns for folder names, see glob.h.
  *
- * The pattern is cut into tokens; a set of "matched so far up to here" is carried through the name, a
- * character at a time. No backtracking, so nothing can blow up. */
+ * The pattern is cut into tokens; a set of "matched so far up to here" is carried through the
+ * name, a character at a time. No backtracking, so nothing can blow up. */
 #include "base/glob.h"
 
 #include <stdlib.h>
@@ -24,8 +24,8 @@ struct token {
 	struct bytes text;
 };
 
-/* The next UTF-8 character, or a single byte where there is none. Comparing characters as bytes orders
- * them by code point. */
+/* The next UTF-8 character, or a single byte where there is none. Comparing characters as bytes
+ * orders them by code point. */
 static struct bytes take_char(struct bytes *rest)
 {
 	unsigned char c = (unsigned char)rest->p[0];

@@ -8,9 +8,10 @@
  *	        "]" as the first member is a member. A "[" without its "]" is itself.
  *	\x      x itself, whatever it is; a "\" at the end is itself
  *
- * All else stands for itself, case included. The whole name must match: "Sent" is the folder Sent and not
- * its children. A pattern that ends in "/" and "**" matches the folder before it too: "Projects/" with "**"
- * is Projects and all below it. Bytes that are not UTF-8 count as characters of their own.
+ * All else stands for itself, case included. The whole name must match: "Sent" is the folder
+ * Sent and not its children. A pattern that ends in "/" and "**" matches the folder before it
+ * too: "Projects/" with "**" is Projects and all below it. Bytes that are not UTF-8 count as
+ * characters of their own.
  *
  * Time is at most (length of pattern) × (length of name), whatever they hold. */
 #ifndef BASE_GLOB_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hash map, see map.h: entries in an array by insertion, and a table of indices into it with linear
- * probing. A removed entry stays as a gap, which keeps the chains of the table whole; the gaps go when the
- * table is built anew. */
+/* Hash map, see map.h: entries in an array by insertion, and a table of indices into it with
+ * linear probing. A removed entry stays as a gap, which keeps the chains of the table whole;
+ * the gaps go when the table is built anew. */
 #include "base/map.h"
 
 #include <assert.h>
@@ -184,7 +184,8 @@ void *map_put(struct map *map, struct bytes key, void *value)
 	make_room(map);
 	hash = hash_of(map, key);
 	map->slots[find_slot(map, key, hash)] = (uint32_t)map->n_entries + 1;
-	map->entries = xgrow(map->entries, &map->capacity, map->n_entries + 1, sizeof(*map->entries));
+	map->entries =
+		xgrow(map->entries, &map->capacity, map->n_entries + 1, sizeof(*map->entries));
 	map->entries[map->n_entries++] = (struct map_entry){
 		.key = { xstrndup(key.n ? key.p : "", key.n), key.n }, .value = value, .hash = hash,
 	};

@@ -78,7 +78,8 @@ static void makes_strings(struct check *check)
 
 static void reads_numbers(struct check *check)
 {
-	static const char *const bad[] = { "", "-1", "+1", " 1", "1 ", "0x1", "1a", "18446744073709551616",
+	static const char *const bad[] = { "", "-1", "+1", " 1", "1 ", "0x1", "1a",
+					   "18446744073709551616",
 					   "99999999999999999999999" };
 	uint64_t n = 7;
 

@@ -70,8 +70,9 @@ static void prefixes(struct check *check)
 /* The names are in JSON that people parse: changing one must hurt here. */
 static void names(struct check *check)
 {
-	static const char *const kinds[] = { "none", "transport", "timeout", "tls", "auth", "protocol",
-					     "refused", "limit", "data", "local", "usage", "cancelled" };
+	static const char *const kinds[] = { "none", "transport", "timeout", "tls",
+					     "auth", "protocol", "refused", "limit",
+					     "data", "local", "usage", "cancelled" };
 	static const char *const reaches[] = { "message", "folder", "session", "mailbox", "server",
 					       "process" };
 

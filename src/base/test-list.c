@@ -56,7 +56,9 @@ static void removes(struct check *check)
 
 int main(int argc, char **argv)
 {
-	static const struct check_case cases[] = { { "orders", orders }, { "removes", removes }, { 0 } };
+	static const struct check_case cases[] = {
+		{ "orders", orders }, { "removes", removes }, { 0 },
+	};
 
 	return check_main(argc, argv, cases);
 }

@@ -94,7 +94,8 @@ static void agrees_with_an_array(struct check *check)
 
 		CHECK(when > last);
 		last = when;
-		CHECK_BYTES(entry.key, number_key(text, (unsigned)((unsigned *)entry.value - born)));
+		CHECK_BYTES(entry.key,
+			    number_key(text, (unsigned)((unsigned *)entry.value - born)));
 	}
 	CHECK_EQ(walked, count);
 }

@@ -17,19 +17,25 @@ static void reads_networks(struct check *check)
 		{ "IMAP://ann@mail.example.org/", URL_IMAP, "ann", "mail.example.org", 143, NULL,
 		  "imap://ann@mail.example.org" },
 		{ "imaps://ann@example.org@mail.example.org:1993", URL_IMAPS, "ann@example.org",
-		  "mail.example.org", 1993, NULL, "imaps://ann%40example.org@mail.example.org:1993" },
+		  "mail.example.org", 1993, NULL,
+		  "imaps://ann%40example.org@mail.example.org:1993" },
 		{ "imaps://ann%40example.org@h:993", URL_IMAPS, "ann@example.org", "h", 993, NULL,
 		  "imaps://ann%40example.org@h" },
-		{ "imaps://d%3aa%2Fb%25@h", URL_IMAPS, "d:a/b%", "h", 993, NULL, "imaps://d%3Aa%2Fb%25@h" },
-		{ "imaps://user*master@h", URL_IMAPS, "user*master", "h", 993, NULL, "imaps://user*master@h" },
-		{ "imaps://a@[::1]:1143/x", URL_IMAPS, "a", "::1", 1143, "x", "imaps://a@[::1]:1143/x" },
+		{ "imaps://d%3aa%2Fb%25@h", URL_IMAPS, "d:a/b%", "h", 993, NULL,
+		  "imaps://d%3Aa%2Fb%25@h" },
+		{ "imaps://user*master@h", URL_IMAPS, "user*master", "h", 993, NULL,
+		  "imaps://user*master@h" },
+		{ "imaps://a@[::1]:1143/x", URL_IMAPS, "a", "::1", 1143, "x",
+		  "imaps://a@[::1]:1143/x" },
 		{ "imap://a@[2001:DB8::1]", URL_IMAP, "a", "2001:DB8::1", 143, NULL,
 		  "imap://a@[2001:DB8::1]" },
-		{ "imap://a@127.0.0.1:143", URL_IMAP, "a", "127.0.0.1", 143, NULL, "imap://a@127.0.0.1" },
+		{ "imap://a@127.0.0.1:143", URL_IMAP, "a", "127.0.0.1", 143, NULL,
+		  "imap://a@127.0.0.1" },
 		{ "imaps://a@h/Entw%C3%BCrfe/Sub%20x", URL_IMAPS, "a", "h", 993, "Entwürfe/Sub x",
 		  "imaps://a@h/Entwürfe/Sub%20x" },
 		{ "imaps://a@h/b@c:d", URL_IMAPS, "a", "h", 993, "b@c:d", "imaps://a@h/b@c:d" },
-		{ "imaps://a@h/What?#1", URL_IMAPS, "a", "h", 993, "What?#1", "imaps://a@h/What%3F%231" },
+		{ "imaps://a@h/What?#1", URL_IMAPS, "a", "h", 993, "What?#1",
+		  "imaps://a@h/What%3F%231" },
 		{ "imaps://a@bücher.example", URL_IMAPS, "a", "bücher.example", 993, NULL,
 		  "imaps://a@bücher.example" },
 		{ "imaps://a@h:65535", URL_IMAPS, "a", "h", 65535, NULL, "imaps://a@h:65535" },
@@ -89,20 +95,28 @@ static void reads_local_ones(struct check *check)
 static void refuses(struct check *check)
 {
 	static const struct { const char *text, *speaks_of; } bad[] = {
-		{ "", "maildir:PATH" }, { "imaps", "maildir:PATH" }, { "ann@example.org", "imaps://user@host" },
+		{ "", "maildir:PATH" }, { "imaps", "maildir:PATH" },
+		{ "ann@example.org", "imaps://user@host" },
 		{ "http://a@b", "imaps://user@host" }, { "pop3:x", "imaps://user@host" },
 		{ "imaps:a@b", "\"//\"" }, { "imaps:/a@b", "\"//\"" },
-		{ "imaps://", "user" }, { "imaps://host", "no user" }, { "imaps://host:993/x", "no user" },
+		{ "imaps://", "user" }, { "imaps://host", "no user" },
+		{ "imaps://host:993/x", "no user" },
 		{ "imaps://@host", "user" }, { "imaps://a@", "host" }, { "imaps://a@/x", "host" },
-		{ "imaps://a@h:", "port" }, { "imaps://a@h:0", "port" }, { "imaps://a@h:65536", "port" },
-		{ "imaps://a@h:99x", "port" }, { "imaps://a@h:-1", "port" }, { "imaps://a@::1", "brackets" },
-		{ "imaps://a@[::1", "]" }, { "imaps://a@[::1]x", ":port" }, { "imaps://a@[::1]:", "port" },
+		{ "imaps://a@h:", "port" }, { "imaps://a@h:0", "port" },
+		{ "imaps://a@h:65536", "port" },
+		{ "imaps://a@h:99x", "port" }, { "imaps://a@h:-1", "port" },
+		{ "imaps://a@::1", "brackets" },
+		{ "imaps://a@[::1", "]" }, { "imaps://a@[::1]x", ":port" },
+		{ "imaps://a@[::1]:", "port" },
 		{ "imaps://a@[nonsense]", "IPv6" }, { "imaps://a@[127.0.0.1]", "IPv6" },
-		{ "imaps://a@h h", "host" }, { "imaps://a@h\n", "host" }, { "imaps://a@h?x", "host" },
+		{ "imaps://a@h h", "host" }, { "imaps://a@h\n", "host" },
+		{ "imaps://a@h?x", "host" },
 		{ "imaps://a@h%41", "host" }, { "imaps://a%@h", "%25" }, { "imaps://a%4@h", "%25" },
 		{ "imaps://a%zz@h", "%25" }, { "imaps://a%00@h", "two hex digits" },
-		{ "imaps://a%0a@h", "control" }, { "imaps://a\x7f@h", "control" }, { "imaps://a@h/%", "%25" },
-		{ "imaps://a@h/x%00", "two hex digits" }, { "imap+pipe:", "command" }, { "imap+pipe:  ", "command" },
+		{ "imaps://a%0a@h", "control" }, { "imaps://a\x7f@h", "control" },
+		{ "imaps://a@h/%", "%25" },
+		{ "imaps://a@h/x%00", "two hex digits" }, { "imap+pipe:", "command" },
+		{ "imap+pipe:  ", "command" },
 		{ "maildir:", "path" },
 	};
 
@@ -124,11 +138,14 @@ static void refuses_passwords_without_repeating_them(struct check *check)
 {
 	static const char *const bad[] = {
 		"imaps://ann:Hunter2@host", "imaps://ann:Hunter2@host:993/x", "imaps://ann:@host",
-		"imaps://ann:Hun@ter2@host", "imaps://ann:Hun/ter2@host", "imap://ann@x.org:Hunter2@host",
+		"imaps://ann:Hun@ter2@host", "imaps://ann:Hun/ter2@host",
+		"imap://ann@x.org:Hunter2@host",
 		"imaps://:Hunter2@host", "imaps://ann:Hun/Hunter2/@host:143",
 	};
-	static const char *const odd[] = { "imaps://ann@host:Hunter2", "Hunter2", "Hunter2://ann@host",
-					   "imaps://ann@Hun ter2", "imaps://ann%Hunter2@host" };
+	static const char *const odd[] = {
+		"imaps://ann@host:Hunter2", "Hunter2", "Hunter2://ann@host", "imaps://ann@Hun ter2",
+		"imaps://ann%Hunter2@host",
+	};
 	struct store_url url;
 	struct fault fault;
 
@@ -147,11 +164,15 @@ static void refuses_passwords_without_repeating_them(struct check *check)
 
 static void loopback(struct check *check)
 {
-	static const char *const yes[] = { "localhost", "LOCALHOST", "127.0.0.1", "127.255.0.3", "::1",
-					   "0:0:0:0:0:0:0:1", "::ffff:127.0.0.1" };
-	static const char *const no[] = { "", "example.org", "localhost.example.org", "128.0.0.1", "127.1",
-					  "127.0.0.1.example.org", "127.0.0.256", "::2", "::", "0.0.0.0",
-					  "::ffff:128.0.0.1", "::127.0.0.1", "1::1", "[::1]", "notlocalhost" };
+	static const char *const yes[] = {
+		"localhost", "LOCALHOST", "127.0.0.1", "127.255.0.3", "::1", "0:0:0:0:0:0:0:1",
+		"::ffff:127.0.0.1",
+	};
+	static const char *const no[] = {
+		"", "example.org", "localhost.example.org", "notlocalhost", "128.0.0.1", "127.1",
+		"127.0.0.1.example.org", "127.0.0.256", "::2", "::", "0.0.0.0", "::ffff:128.0.0.1",
+		"::127.0.0.1", "1::1", "[::1]",
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(yes); i++)
 		if (!host_is_loopback(yes[i]))
@@ -167,7 +188,8 @@ int main(int argc, char **argv)
 		{ "reads-networks", reads_networks },
 		{ "reads-local-ones", reads_local_ones },
 		{ "refuses", refuses },
-		{ "refuses-passwords-without-repeating-them", refuses_passwords_without_repeating_them },
+		{ "refuses-passwords-without-repeating-them",
+		  refuses_passwords_without_repeating_them },
 		{ "loopback", loopback },
 		{ 0 },
 	};

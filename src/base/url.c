@@ -90,9 +90,10 @@ static bool has_control(const char *s)
 static int password_fault(struct fault *fault)
 {
 	return fault_usage(fault,
-			   "a URL must not hold a password (\"user:password@host\"), since others can read it there; "
-			   "write " FORM " and give the password with --from-password-file, --to-password-file or "
-			   "password_file in the configuration; if the \":\" belongs to the user, write %%3A");
+			   "a URL must not hold a password (\"user:password@host\"), since others "
+			   "can read it there; write " FORM " and give the password with "
+			   "--from-password-file, --to-password-file or password_file in the "
+			   "configuration; if the \":\" belongs to the user, write %%3A");
 }
 
 static int parse_user(struct bytes text, struct store_url *url, struct fault *fault)
@@ -105,8 +106,9 @@ static int parse_user(struct bytes text, struct store_url *url, struct fault *fa
 
 	url->user = percent_decode(text);
 	if (!url->user)
-		return fault_usage(fault, "a \"%%\" in the user must be followed by two hex digits; "
-					  "a \"%%\" of the user itself is written %%25");
+		return fault_usage(fault,
+				   "a \"%%\" in the user must be followed by two hex digits; "
+				   "a \"%%\" of the user itself is written %%25");
 
 	if (has_control(url->user))
 		return fault_usage(fault, "the user holds a control character; the form is " FORM);
@@ -127,7 +129,8 @@ static int set_host_name(struct bytes text, struct store_url *url, struct fault 
 	for (size_t i = 0; good && i < text.n; i++)
 		good = is_host_char(text.p[i]);
 	if (!good)
-		return fault_usage(fault, "the host is missing or not a host name; the form is " FORM);
+		return fault_usage(fault,
+				   "the host is missing or not a host name; the form is " FORM);
 
 	url->host = bytes_to_str(text);
 	return 0;
@@ -161,7 +164,8 @@ static int parse_port(struct bytes text, struct store_url *url, struct fault *fa
 					  "imaps://user@[2001:db8::1]:993");
 
 	if (bytes_to_u64(bytes_skip(text, 1), 65535, &port) < 0 || port == 0)
-		return fault_usage(fault, "the port must be a number from 1 to 65535; the form is " FORM);
+		return fault_usage(fault,
+				   "the port must be a number from 1 to 65535; the form is " FORM);
 
 	url->port = (uint16_t)port;
 	return 0;
@@ -193,8 +197,9 @@ static int parse_folder(struct bytes text, struct store_url *url, struct fault *
 
 	url->folder = percent_decode(text);
 	if (!url->folder)
-		return fault_usage(fault, "a \"%%\" in the folder must be followed by two hex digits; "
-					  "a \"%%\" of the folder itself is written %%25");
+		return fault_usage(fault,
+				   "a \"%%\" in the folder must be followed by two hex digits; "
+				   "a \"%%\" of the folder itself is written %%25");
 
 	return 0;
 }
@@ -238,7 +243,8 @@ static int parse_local(struct bytes text, struct store_url *url, struct fault *f
 	char **what = url->kind == URL_IMAP_PIPE ? &url->command : &url->path;
 
 	if (bytes_trim(text).n == 0)
-		return fault_usage(fault, "\"%s:\" must be followed by a %s", url_kind_name(url->kind),
+		return fault_usage(fault, "\"%s:\" must be followed by a %s",
+				   url_kind_name(url->kind),
 				   url->kind == URL_IMAP_PIPE ? "command" : "path");
 
 	*what = bytes_to_str(text);
@@ -260,8 +266,9 @@ static int parse(struct bytes text, struct store_url *url, struct fault *fault)
 		return url->port ? parse_network(rest, url, fault) : parse_local(rest, url, fault);
 	}
 
-	return fault_usage(fault, "this is no store; the forms are " FORM ", imap://user@host, "
-				  "imap+pipe:COMMAND, maildir:PATH, mbox:PATH, bag:PATH and pst:PATH");
+	return fault_usage(fault,
+			   "this is no store; the forms are " FORM ", imap://user@host, "
+			   "imap+pipe:COMMAND, maildir:PATH, mbox:PATH, bag:PATH and pst:PATH");
 }
 
 int url_parse(const char *text, struct store_url *ret_url, struct fault *fault)
@@ -282,8 +289,8 @@ static void append_encoded(struct buf *to, const char *s, const char *also)
 	for (; *s; s++) {
 		unsigned char c = (unsigned char)*s;
 
-		if (ascii_is_alpha(*s) || ascii_is_digit(*s) || c >= 0x80 || strchr("-._~!$&'()*+,;=", c) ||
-		    strchr(also, c))
+		if (ascii_is_alpha(*s) || ascii_is_digit(*s) || c >= 0x80 ||
+		    strchr("-._~!$&'()*+,;=", c) || strchr(also, c))
 			buf_append_char(to, *s);
 		else
 			buf_appendf(to, "%%%02X", c);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The header scanner, see header.h. Two readers go over each slice: one finds fields, byte by byte, until
- * the header ends; one counts lines and looks for NUL with memchr(), and goes on through the body. */
+/* The header scanner, see header.h. Two readers go over each slice: one finds fields, byte by
+ * byte, until the header ends; one counts lines and looks for NUL with memchr(), and goes on
+ * through the body. */
 #include "mail/header.h"
 
 #include <string.h>
@@ -72,7 +73,9 @@ static char *field_text(struct header_scan *s, size_t *ret_size)
 static enum header_field field_named(struct bytes name)
 {
 	static const char *const names[] = {
-		[HEADER_MESSAGE_ID] = "Message-ID", [HEADER_DATE] = "Date", [HEADER_SUBJECT] = "Subject",
+		[HEADER_MESSAGE_ID] = "Message-ID",
+		[HEADER_DATE] = "Date",
+		[HEADER_SUBJECT] = "Subject",
 	};
 
 	for (size_t i = HEADER_MESSAGE_ID; i < ARRAY_SIZE(names); i++)

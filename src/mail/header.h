@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Watches a message stream by and takes down what one wants to know of it: the fields that name it in
- * reports and that match it again, and oddities that explain a server's refusal. It changes nothing and
- * refuses nothing: a message is what it is.
+/* Watches a message stream by and takes down what one wants to know of it: the fields that name
+ * it in reports and that match it again, and oddities that explain a server's refusal. It
+ * changes nothing and refuses nothing: a message is what it is.
  *
- * Bounded: a struct of less than 2.5 KiB whatever passes, embedded where it is used. A zeroed struct is
- * ready. Slices may be cut anywhere, the result is the same. */
+ * Bounded: a struct of less than 2.5 KiB whatever passes, embedded where it is used. A zeroed
+ * struct is ready. Slices may be cut anywhere, the result is the same. */
 #ifndef MAIL_HEADER_H
 #define MAIL_HEADER_H
 
@@ -38,8 +38,9 @@ struct header_scan {
 	uint64_t size;    /* bytes of the header, its empty line included, so far */
 	uint64_t longest; /* bytes of the longest line so far, without its line end */
 
-	/* The first of each, unfolded, without blanks at its ends, cut to what fits. Tabs are blanks, other
-	 * control characters (NUL too) "?"; 8-bit bytes stay. "" when there is none. */
+	/* The first of each, unfolded, without blanks at its ends, cut to what fits. Tabs are
+	 * blanks, other control characters (NUL too) "?"; 8-bit bytes stay. "" when there is
+	 * none. */
 	char message_id[999], date[101], subject[501];
 
 	/* Private from here on. */

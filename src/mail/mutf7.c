@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Modified UTF-7, see mutf7.h.
  *
- * The decoder is tolerant and does not judge: a name is canonical exactly when encoding the result gives
- * the same bytes, so that is how it is found out. */
+ * The decoder is tolerant and does not judge: a name is canonical exactly when encoding the
+ * result gives the same bytes, so that is how it is found out. */
 #include "mail/mutf7.h"
 
 #include <stdbool.h>

@@ -17,8 +17,10 @@ static const struct header_scan *scan(struct bytes message)
 
 static void ordinary(struct check *check)
 {
-	struct bytes m = BYTES("Received: from a\r\n\tby b\r\nMessage-ID: <a@b>\r\nDate: Mon, 1 Jan 2024 00:00:00 +0000\r\n"
-			       "SUBJECT:  Hello\r\n  world\t! \r\n\r\nMessage-ID: <not@me>\r\n");
+	struct bytes m = BYTES(
+		"Received: from a\r\n\tby b\r\nMessage-ID: <a@b>\r\n"
+		"Date: Mon, 1 Jan 2024 00:00:00 +0000\r\n"
+		"SUBJECT:  Hello\r\n  world\t! \r\n\r\nMessage-ID: <not@me>\r\n");
 	const struct header_scan *s = scan(m);
 
 	CHECK_EQ(s->notes, 0);
@@ -91,7 +93,8 @@ static void notes(struct check *check)
 		const struct header_scan *s = scan(known[i].message);
 
 		if (s->notes != known[i].notes)
-			CHECK_FAIL("message %zu has the notes %x, not %x", i, s->notes, known[i].notes);
+			CHECK_FAIL("message %zu has the notes %x, not %x", i, s->notes,
+				   known[i].notes);
 	}
 }
 

@@ -11,7 +11,8 @@ static void validity(struct check *check)
 		BYTES("\xf0\x90\x80\x80\xf4\x8f\xbf\xbf"),
 	};
 	static const struct bytes bad[] = {
-		BYTES("\x80"), BYTES("\xc3"), BYTES("\xc0\x80"), BYTES("\xc1\xbf"), BYTES("\xe0\x9f\xbf"),
+		BYTES("\x80"), BYTES("\xc3"), BYTES("\xc0\x80"), BYTES("\xc1\xbf"),
+		BYTES("\xe0\x9f\xbf"),
 		BYTES("\xed\xa0\x80"), BYTES("\xf0\x8f\xbf\xbf"), BYTES("\xf4\x90\x80\x80"),
 		BYTES("\xf5\x80\x80\x80"), BYTES("\xff"), BYTES("\xe2\x82"), BYTES("\xc3" "a"),
 		BYTES("ok\xc3\xa4\xfc"),

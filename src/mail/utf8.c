@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* UTF-8 for names and tables, see utf8.h. The tables of Unicode are libunistring's; the walking is our own
- * because names come off the wire and one place must decide what is valid. */
+/* UTF-8 for names and tables, see utf8.h. The tables of Unicode are libunistring's; the walking
+ * is our own because names come off the wire and one place must decide what is valid. */
 #include "mail/utf8.h"
 
 #include <assert.h>
@@ -217,7 +217,8 @@ int utf8_key(struct bytes b, struct buf *to)
 		return 0;
 	}
 
-	/* Decomposes, folds, composes: definition D145 of the Unicode Standard up to the last form. */
+	/* Decomposes, folds, composes: definition D145 of the Unicode Standard up to the last
+	 * form. */
 	uint8_t *result = u8_casefold((const uint8_t *)b.p, b.n, NULL, UNINORM_NFC, NULL, &n);
 
 	return append_result(to, result, n);

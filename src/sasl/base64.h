@@ -8,9 +8,9 @@
 
 void base64_encode(struct bytes b, struct buf *to);
 
-/* Appends what b stands for. -1, and nothing appended, when it holds anything but the alphabet, "=" in
- * the wrong place or number, or bits that belong to no byte. All "=" missing is tolerated: some servers
- * leave them out. */
+/* Appends what b stands for. -1, and nothing appended, when it holds anything but the alphabet,
+ * "=" in the wrong place or number, or bits that belong to no byte. All "=" missing is
+ * tolerated: some servers leave them out. */
 int base64_decode(struct bytes b, struct buf *to);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* EXTERNAL (RFC 4422 appendix A): the client certificate says who we are; the response is the identity
- * asked for, or empty for the one that the server takes from the certificate. */
+/* EXTERNAL (RFC 4422 appendix A): the client certificate says who we are; the response is the
+ * identity asked for, or empty for the one that the server takes from the certificate. */
 #include "sasl/mechanism.h"
 
 static bool fits(const struct sasl_mechanism *mechanism, const struct sasl_credentials *c)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* LOGIN (draft-murchison-sasl-login): the server asks for the user, then for the password. What it says
- * when asking differs ("Username:", "User Name", nothing, Chinese), so only the order counts. It cannot name
- * another mailbox than the user's own. */
+/* LOGIN (draft-murchison-sasl-login): the server asks for the user, then for the password. What
+ * it says when asking differs ("Username:", "User Name", nothing, Chinese), so only the order
+ * counts. It cannot name another mailbox than the user's own. */
 #include "sasl/mechanism.h"
 
 static bool fits(const struct sasl_mechanism *mechanism, const struct sasl_credentials *c)

@@ -15,8 +15,9 @@ struct sasl_mechanism {
 	bool plus;          /* SCRAM: bound to the TLS channel */
 };
 
-extern const struct sasl_mechanism sasl_oauthbearer, sasl_xoauth2, sasl_external, sasl_plain, sasl_login,
-	sasl_scram_sha_256_plus, sasl_scram_sha_256, sasl_scram_sha_1_plus, sasl_scram_sha_1;
+extern const struct sasl_mechanism sasl_oauthbearer, sasl_xoauth2, sasl_external, sasl_plain,
+	sasl_login, sasl_scram_sha_256_plus, sasl_scram_sha_256, sasl_scram_sha_1_plus,
+	sasl_scram_sha_1;
 
 enum { SCRAM_MAX_DIGEST = 32 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* OAUTHBEARER (RFC 7628) and XOAUTH2 (Google's and Microsoft's elder form): a bearer token that somebody
- * else obtained. The answer to a token that is not liked is a JSON object, then a line from us, then NO. */
+/* OAUTHBEARER (RFC 7628) and XOAUTH2 (Google's and Microsoft's elder form): a bearer token that
+ * somebody else obtained. The answer to a token that is not liked is a JSON object, then a line
+ * from us, then NO. */
 #include <stdio.h>
 
 #include <jansson.h>
@@ -33,8 +34,8 @@ static const char *whose(const struct sasl_credentials *c)
 static int check_fields(const struct sasl_credentials *c, struct fault *fault)
 {
 	if (has_control(c->token))
-		return auth_fault(fault, "the OAuth token holds a control character or a line end; it must be the "
-					 "token alone");
+		return auth_fault(fault, "the OAuth token holds a control character or a line end; "
+					 "it must be the token alone");
 
 	if (has_control(whose(c)))
 		return auth_fault(fault, "the user holds a control character");
@@ -66,8 +67,10 @@ static int refused(struct bytes json, struct fault *fault)
 
 	read_status(json, status, sizeof(status));
 	if (status[0])
-		auth_fault(fault, "the server refused the OAuth token with the status \"%s\"; it may have "
-				  "expired, belong to another user or lack the scope for IMAP", status);
+		auth_fault(fault,
+			   "the server refused the OAuth token with the status \"%s\"; it may have "
+			   "expired, belong to another user or lack the scope for IMAP",
+			   status);
 	else
 		auth_fault(fault, "the server refused the OAuth token");
 	return fault_server(fault, json);

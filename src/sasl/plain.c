@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PLAIN (RFC 4616): authzid NUL user NUL password. The bytes are sent as they were given: servers that
- * prepare strings do so themselves, and the many that do not compare bytes. */
+/* PLAIN (RFC 4616): authzid NUL user NUL password. The bytes are sent as they were given:
+ * servers that prepare strings do so themselves, and the many that do not compare bytes. */
 #include "sasl/mechanism.h"
 
 static bool fits(const struct sasl_mechanism *mechanism, const struct sasl_credentials *c)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of mechanisms and the life of an exchange, see sasl.h. The mechanisms have a file each. */
+/* The table of mechanisms and the life of an exchange, see sasl.h. The mechanisms have a file
+ * each. */
 #include "sasl/sasl.h"
 
 #include <stdlib.h>
@@ -8,14 +9,15 @@
 #include "base/xalloc.h"
 #include "sasl/mechanism.h"
 
-/* Best first. SHA-256 without channel binding goes before SHA-1 with it: the order that users see in
- * sasl.h. */
+/* Best first. SHA-256 without channel binding goes before SHA-1 with it: the order that users
+ * see in sasl.h. */
 static const struct sasl_mechanism *const mechanisms[] = {
-	&sasl_oauthbearer, &sasl_xoauth2, &sasl_external, &sasl_scram_sha_256_plus, &sasl_scram_sha_256,
-	&sasl_scram_sha_1_plus, &sasl_scram_sha_1, &sasl_plain, &sasl_login,
+	&sasl_oauthbearer, &sasl_xoauth2, &sasl_external, &sasl_scram_sha_256_plus,
+	&sasl_scram_sha_256, &sasl_scram_sha_1_plus, &sasl_scram_sha_1, &sasl_plain, &sasl_login,
 };
 
-static bool is_offered(const struct sasl_mechanism *mechanism, const struct bytes *offered, size_t n)
+static bool is_offered(const struct sasl_mechanism *mechanism, const struct bytes *offered,
+		       size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (bytes_equal_nocase(offered[i], bytes_of(mechanism->name)))
@@ -98,7 +100,8 @@ bool sasl_is_done(const struct sasl_exchange *exchange)
 
 int sasl_surplus_challenge(struct sasl_exchange *e, struct fault *fault)
 {
-	return auth_fault(fault, "the server went on asking after %s was complete", e->mechanism->name);
+	return auth_fault(fault, "the server went on asking after %s was complete",
+			  e->mechanism->name);
 }
 
 const char *sasl_authzid(const struct sasl_credentials *c)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SCRAM-SHA-1 and SCRAM-SHA-256 (RFC 5802, 7677), with and without channel binding (RFC 9266, 5929).
+/* SCRAM-SHA-1 and SCRAM-SHA-256 (RFC 5802, 7677), with and without channel binding (RFC 9266,
+ * 5929).
  *
- * Both sides prove that they know the password, neither learns it. What must stay true: the server's nonce
- * continues ours; an exchange is done only after the server's signature was compared; nothing derived from
- * the password outlives the step that needs it, but for that signature. */
+ * Both sides prove that they know the password, neither learns it. What must stay true: the
+ * server's nonce continues ours; an exchange is done only after the server's signature was
+ * compared; nothing derived from the password outlives the step that needs it, but for that
+ * signature. */
 #include <stdio.h>
 #include <string.h>
 
@@ -28,7 +30,8 @@ static bool has_channel(const struct sasl_credentials *c)
 	return c->tls_exporter.n || c->tls_end_point.n;
 }
 
-/* A password that cannot be prepared cannot be hashed as the server did: then PLAIN is the only way. */
+/* A password that cannot be prepared cannot be hashed as the server did: then PLAIN is the only
+ * way. */
 static bool fits(const struct sasl_mechanism *mechanism, const struct sasl_credentials *c)
 {
 	_cleanup_(buf_wipe) struct buf user = BUF_NULL, password = BUF_NULL;
@@ -73,7 +76,8 @@ static int client_first(struct sasl_exchange *e, struct buf *response, struct fa
 	struct scram *s = &e->scram;
 
 	if (sasl_prep(e->credentials->user, &user) < 0)
-		return auth_fault(fault, "the user name is not UTF-8 or holds characters that %s forbids",
+		return auth_fault(fault,
+				  "the user name is not UTF-8 or holds characters that %s forbids",
 				  e->mechanism->name);
 
 	if (!s->nonce)
@@ -117,11 +121,13 @@ static const char *explain(struct bytes error)
 		{ "invalid-proof", "user or password is wrong" },
 		{ "unknown-user", "user or password is wrong" },
 		{ "channel-bindings-dont-match",
-		  "the TLS channel it sees is not ours: something between us opens the encryption" },
+		  "the TLS channel it sees is not ours: something between us opens the "
+		  "encryption" },
 		{ "server-does-support-channel-binding",
 		  "it offers channel binding but the offer did not reach us: something between us "
 		  "changes what it says" },
-		{ "unsupported-channel-binding-type", "it does not know our kind of channel binding" },
+		{ "unsupported-channel-binding-type",
+		  "it does not know our kind of channel binding" },
 		{ "channel-binding-not-supported", "it does not support channel binding" },
 	};
 
@@ -161,7 +167,8 @@ static int parse_server_first(const struct sasl_exchange *e, struct bytes messag
 		return server_error(error, fault);
 
 	if (bytes_starts(message, BYTES("m=")) || bytes_find(message, BYTES(",m=")) >= 0)
-		return auth_fault(fault, "the server demands an extension of SCRAM that does not exist here");
+		return auth_fault(
+			fault, "the server demands an extension of SCRAM that does not exist here");
 
 	rest = message;
 	if (message.n > MAX_MESSAGE || take_attribute(&rest, 'r', &to->nonce) < 0 ||
@@ -170,8 +177,9 @@ static int parse_server_first(const struct sasl_exchange *e, struct bytes messag
 		return auth_fault(fault, "the server's first message is not SCRAM's (RFC 5802)");
 
 	if (!is_our_nonce(&e->scram, to->nonce))
-		return auth_fault(fault, "the server's nonce does not continue ours: this is the answer to "
-					 "somebody else's login");
+		return auth_fault(
+			fault, "the server's nonce does not continue ours: this is the answer to "
+			       "somebody else's login");
 
 	if (bytes_to_u64(iterations, MAX_ITERATIONS, &to->iterations) < 0 ||
 	    to->iterations < MIN_ITERATIONS)
@@ -186,8 +194,8 @@ static int parse_server_first(const struct sasl_exchange *e, struct bytes messag
 struct secrets {
 	const EVP_MD *md;
 	int n; /* bytes of a digest */
-	unsigned char salted[SCRAM_MAX_DIGEST], client_key[SCRAM_MAX_DIGEST], stored_key[SCRAM_MAX_DIGEST],
-		server_key[SCRAM_MAX_DIGEST], proof[SCRAM_MAX_DIGEST];
+	unsigned char salted[SCRAM_MAX_DIGEST], client_key[SCRAM_MAX_DIGEST],
+		stored_key[SCRAM_MAX_DIGEST], server_key[SCRAM_MAX_DIGEST], proof[SCRAM_MAX_DIGEST];
 };
 
 static void secrets_done(struct secrets *s)
@@ -195,7 +203,8 @@ static void secrets_done(struct secrets *s)
 	wipe(s, sizeof(*s));
 }
 
-static bool hmac(const struct secrets *s, const unsigned char *key, struct bytes text, unsigned char *to)
+static bool hmac(const struct secrets *s, const unsigned char *key, struct bytes text,
+		 unsigned char *to)
 {
 	return HMAC(s->md, key, s->n, (const unsigned char *)text.p, text.n, to, NULL);
 }
@@ -225,13 +234,14 @@ static bool sign(struct bytes auth_message, struct secrets *s, unsigned char *re
 	return true;
 }
 
-static int prove(struct sasl_exchange *e, const struct server_first *first, struct bytes auth_message,
-		 struct secrets *s, struct fault *fault)
+static int prove(struct sasl_exchange *e, const struct server_first *first,
+		 struct bytes auth_message, struct secrets *s, struct fault *fault)
 {
 	_cleanup_(buf_wipe) struct buf password = BUF_NULL;
 
 	if (sasl_prep(e->credentials->password, &password) < 0)
-		return auth_fault(fault, "the password is not UTF-8 or holds characters that %s forbids",
+		return auth_fault(fault,
+				  "the password is not UTF-8 or holds characters that %s forbids",
 				  e->mechanism->name);
 
 	s->md = EVP_get_digestbyname(e->mechanism->digest);
@@ -239,7 +249,8 @@ static int prove(struct sasl_exchange *e, const struct server_first *first, stru
 	if (s->n <= 0 || s->n > SCRAM_MAX_DIGEST || password.n > INT32_MAX ||
 	    !derive_keys(first, buf_bytes(&password), s) ||
 	    !sign(auth_message, s, e->scram.server_signature))
-		return fault_local(fault, "the TLS library does not compute %s", e->mechanism->digest);
+		return fault_local(fault, "the TLS library does not compute %s",
+				   e->mechanism->digest);
 
 	return 0;
 }
@@ -261,8 +272,8 @@ static void write_without_proof(const struct sasl_exchange *e, struct bytes nonc
 	buf_append_bytes(to, nonce);
 }
 
-static int client_final(struct sasl_exchange *e, struct bytes challenge, const struct server_first *first,
-			struct buf *response, struct fault *fault)
+static int client_final(struct sasl_exchange *e, struct bytes challenge,
+			const struct server_first *first, struct buf *response, struct fault *fault)
 {
 	_cleanup_(buf_done) struct buf without_proof = BUF_NULL, auth_message = BUF_NULL;
 	_cleanup_(secrets_done) struct secrets secrets = { 0 };
@@ -282,8 +293,8 @@ static int client_final(struct sasl_exchange *e, struct bytes challenge, const s
 	return 0;
 }
 
-static int answer_server_first(struct sasl_exchange *e, struct bytes challenge, struct buf *response,
-			       struct fault *fault)
+static int answer_server_first(struct sasl_exchange *e, struct bytes challenge,
+			       struct buf *response, struct fault *fault)
 {
 	struct server_first first = { 0 };
 	int r = parse_server_first(e, challenge, &first, fault);
@@ -312,8 +323,9 @@ static int check_server_final(struct sasl_exchange *e, struct bytes message, str
 
 	if (signature.n != (size_t)EVP_MD_get_size(md) ||
 	    CRYPTO_memcmp(signature.p, e->scram.server_signature, signature.n) != 0)
-		return auth_fault(fault, "the server does not know the password: it is not the one it "
-					 "claims to be");
+		return auth_fault(fault,
+				  "the server does not know the password: it is not the one it "
+				  "claims to be");
 
 	e->done = true;
 	return 0;

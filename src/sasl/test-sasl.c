@@ -23,7 +23,9 @@ static const char *chosen(const char *offer, const struct sasl_credentials *c, c
 	return m ? sasl_name(m) : "none";
 }
 
-#define ALL "LOGIN PLAIN SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-1-PLUS SCRAM-SHA-256-PLUS EXTERNAL XOAUTH2 OAUTHBEARER"
+#define ALL                                                                                        \
+	"LOGIN PLAIN SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-1-PLUS SCRAM-SHA-256-PLUS " \
+	"EXTERNAL XOAUTH2 OAUTHBEARER"
 
 static void chooses(struct check *check)
 {
@@ -53,11 +55,14 @@ static void chooses(struct check *check)
 	CHECK_STR(chosen("PLAIN XOAUTH2", &c, NULL), "XOAUTH2");
 	c = (struct sasl_credentials){ .user = "ann", .token = "t", .random = zeros };
 	CHECK_STR(chosen(ALL, &c, NULL), "none"); /* tokens are as good as passwords */
-	c = (struct sasl_credentials){ .user = "ann", .password = "Pa\xdf", .random = zeros, .encrypted = true };
+	c = (struct sasl_credentials){
+		.user = "ann", .password = "Pa\xdf", .random = zeros, .encrypted = true
+	};
 	CHECK_STR(chosen(ALL, &c, NULL), "PLAIN"); /* Latin-1: nothing that SCRAM can hash */
 }
 
-static struct sasl_exchange *start(struct check *check, const char *name, const struct sasl_credentials *c)
+static struct sasl_exchange *start(struct check *check, const char *name,
+				   const struct sasl_credentials *c)
 {
 	struct bytes offered = bytes_of(name);
 	const struct sasl_mechanism *m = sasl_choose(&offered, 1, c, NULL);
@@ -68,8 +73,10 @@ static struct sasl_exchange *start(struct check *check, const char *name, const 
 }
 
 /* Q14: quotes, backslash, %, blanks and 8-bit must arrive as they are. */
-static const char *const passwords[] = { "x", "a\"b", "a\\b\\", "100%", "p\xc3\xa4ss w\xc3\xb6rd ", "Pa\xdf",
-					 "{5}", "(*&^", "\xe5\xaf\x86\xe7\xa0\x81", "\t" };
+static const char *const passwords[] = {
+	"x", "a\"b", "a\\b\\", "100%", "p\xc3\xa4ss w\xc3\xb6rd ", "Pa\xdf", "{5}", "(*&^",
+	"\xe5\xaf\x86\xe7\xa0\x81", "\t",
+};
 
 static void plain(struct check *check)
 {
@@ -98,7 +105,9 @@ static void plain(struct check *check)
 static void login(struct check *check)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(passwords); i++) {
-		struct sasl_credentials c = { .user = "ann", .password = passwords[i], .encrypted = true };
+		struct sasl_credentials c = { .user = "ann",
+					      .password = passwords[i],
+					      .encrypted = true };
 		_cleanup_(sasl_freep) struct sasl_exchange *e = start(check, "LOGIN", &c);
 		_cleanup_(buf_done) struct buf out = BUF_NULL;
 		struct fault f;
@@ -134,19 +143,24 @@ static void external(struct check *check)
 
 static void oauthbearer(struct check *check)
 {
-	struct sasl_credentials c = { .user = "a=n,n@example.org", .token = "ya29.to-ken==", .encrypted = true,
-				      .host = "imap.example.org", .port = 993 };
+	struct sasl_credentials c = { .user = "a=n,n@example.org",
+				      .token = "ya29.to-ken==",
+				      .encrypted = true,
+				      .host = "imap.example.org",
+				      .port = 993 };
 	_cleanup_(sasl_freep) struct sasl_exchange *e = start(check, "OAUTHBEARER", &c);
 	_cleanup_(buf_done) struct buf out = BUF_NULL;
 	struct fault f;
 
 	CHECK_EQ(sasl_step(e, BYTES_NULL, &out, &f), 0);
-	CHECK_STR(buf_str(&out), "n,a=a=3Dn=2Cn@example.org,\x01host=imap.example.org\x01port=993\x01"
-				 "auth=Bearer ya29.to-ken==\x01\x01");
+	CHECK_STR(buf_str(&out),
+		  "n,a=a=3Dn=2Cn@example.org,\x01host=imap.example.org\x01port=993\x01"
+		  "auth=Bearer ya29.to-ken==\x01\x01");
 	CHECK(sasl_is_done(e));
 
 	buf_reset(&out);
-	CHECK_EQ(sasl_step(e, BYTES("{\"status\":\"invalid_token\",\"scope\":\"mail\"}"), &out, &f), -1);
+	CHECK_EQ(sasl_step(e, BYTES("{\"status\":\"invalid_token\",\"scope\":\"mail\"}"), &out, &f),
+		 -1);
 	CHECK_STR(buf_str(&out), "\x01");
 	CHECK_EQ(f.kind, FAULT_AUTH);
 	CHECK_EQ(f.reach, REACH_MAILBOX);
@@ -179,7 +193,8 @@ static void odd_oauth_errors(struct check *check)
 {
 	static const struct bytes odd[] = {
 		BYTES_NULL, BYTES("{"), BYTES("[]"), BYTES("null"), BYTES("{\"status\":{}}"),
-		BYTES("{\"status\":\"\\u001b[31m\"}"), BYTES("{\"status\":\"a\\u0000b\"}"), BYTES("\xff\0\x1b"),
+		BYTES("{\"status\":\"\\u001b[31m\"}"), BYTES("{\"status\":\"a\\u0000b\"}"),
+		BYTES("\xff\0\x1b"),
 	};
 	struct sasl_credentials c = { .user = "ann", .token = "t", .encrypted = true };
 
@@ -218,13 +233,17 @@ static void oauth_fields_cannot_break_out(struct check *check)
 static void prepares(struct check *check)
 {
 	static const struct { const char *in, *out; } known[] = {
-		{ "I\xc2\xadX", "IX" }, { "user", "user" }, { "USER", "USER" }, { "\xc2\xaa", "a" }, /* RFC 4013 §3 */
+		{ "I\xc2\xadX", "IX" }, { "user", "user" }, { "USER", "USER" }, { "\xc2\xaa", "a" },
+		/* RFC 4013 §3 */
 		{ "\xe2\x85\xa8", "IX" },
-		{ "a\xc2\xa0" "b", "a b" }, { "a\xe3\x80\x80" "b", "a b" }, { "u\xcc\x88", "\xc3\xbc" },
+		{ "a\xc2\xa0" "b", "a b" }, { "a\xe3\x80\x80" "b", "a b" },
+		{ "u\xcc\x88", "\xc3\xbc" },
 		{ "", "" }, { " \"\\% ", " \"\\% " }, { "\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80" },
 	};
-	static const char *const bad[] = { "\x07", "a\x7f", "\xd8\xa7\xe2\x80\x8f", "\xee\x80\x80", "\xef\xbf\xbf",
-					   "\xf0\x9f\xbf\xbe", "\xff", "Pa\xdf", "\xf3\xa0\x80\x81", "\xc2\x85" };
+	static const char *const bad[] = {
+		"\x07", "a\x7f", "\xd8\xa7\xe2\x80\x8f", "\xee\x80\x80", "\xef\xbf\xbf",
+		"\xf0\x9f\xbf\xbe", "\xff", "Pa\xdf", "\xf3\xa0\x80\x81", "\xc2\x85",
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
 		_cleanup_(buf_done) struct buf to = BUF_NULL;

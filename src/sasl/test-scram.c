@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SCRAM against the examples of RFC 5802 §5 and RFC 7677 §3, vectors computed by another implementation
- * (Python's hashlib and hmac), and servers that cheat. */
+/* SCRAM against the examples of RFC 5802 §5 and RFC 7677 §3, vectors computed by another
+ * implementation (Python's hashlib and hmac), and servers that cheat. */
 #include "base/xalloc.h"
 #include "lib/check.h"
 #include "sasl/mechanism.h"
@@ -14,8 +14,9 @@ static void counting(void *p, size_t n)
 
 #define N "AAECAwQFBgcICQoLDA0ODxAR"
 
-static const char cb_exporter[] = "\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10"
-				  "\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f";
+static const char cb_exporter[] =
+	"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f"
+	"\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f";
 
 struct dialogue {
 	const struct sasl_mechanism *mechanism;
@@ -26,12 +27,18 @@ struct dialogue {
 };
 
 static const struct dialogue good[] = {
-	{ &sasl_scram_sha_1, { .user = "user", .password = "pencil" }, false, "fyko+d2lbbFgONRv9qkxdawL",
+	{ &sasl_scram_sha_1,
+	  { .user = "user", .password = "pencil" },
+	  false,
+	  "fyko+d2lbbFgONRv9qkxdawL",
 	  "n,,n=user,r=fyko+d2lbbFgONRv9qkxdawL",
 	  "r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096",
 	  "c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=",
 	  "v=rmF9pqV8S7suAoZWja4dJRkFsKQ=" },
-	{ &sasl_scram_sha_256, { .user = "user", .password = "pencil" }, true, "rOprNGfwEbeRWgbNEkqO",
+	{ &sasl_scram_sha_256,
+	  { .user = "user", .password = "pencil" },
+	  true,
+	  "rOprNGfwEbeRWgbNEkqO",
 	  "n,,n=user,r=rOprNGfwEbeRWgbNEkqO",
 	  "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
 	  "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
@@ -39,22 +46,38 @@ static const struct dialogue good[] = {
 	  "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=" },
 	/* bound to the exporter, with an authzid; extensions behind are for others */
 	{ &sasl_scram_sha_256_plus,
-	  { .user = "ann,=", .password = "p\"\\% Äß", .authzid = "boss=,",
-	    .tls_exporter = { cb_exporter, 32 }, .tls_end_point = { "unused", 6 } },
-	  true, N, "p=tls-exporter,a=boss=3D=2C,n=ann=2C=3D,r=" N, "r=" N "SRV,s=MDEyMzQ1Njc4OQ==,i=1000",
-	  "c=cD10bHMtZXhwb3J0ZXIsYT1ib3NzPTNEPTJDLAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f,r=" N "SRV,"
+	  { .user = "ann,=",
+	    .password = "p\"\\% Äß",
+	    .authzid = "boss=,",
+	    .tls_exporter = { cb_exporter, 32 },
+	    .tls_end_point = { "unused", 6 } },
+	  true,
+	  N,
+	  "p=tls-exporter,a=boss=3D=2C,n=ann=2C=3D,r=" N,
+	  "r=" N "SRV,s=MDEyMzQ1Njc4OQ==,i=1000",
+	  "c=cD10bHMtZXhwb3J0ZXIsYT1ib3NzPTNEPTJDLAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f,r=" N
+	  "SRV,"
 	  "p=UWrEyEb7JrMp7qkwwnd9uq+pLpvs3DCOJTHGv/jlce0=",
 	  "v=qLKlfHMrKpe9qncwwZu3xR2TAfagtMeUs8zpRQ1oh8E=" },
 	/* bound to the certificate; user and password are prepared (RFC 4013) first */
 	{ &sasl_scram_sha_1_plus,
-	  { .user = "ju\xcc\x88rgen", .password = "I\xc2\xadX", .tls_end_point = { "certcertcertcertcert", 20 } },
-	  true, N, "p=tls-server-end-point,,n=jürgen,r=" N, "r=" N "SRV,s=AHNhbHQ=,i=1000",
+	  { .user = "ju\xcc\x88rgen",
+	    .password = "I\xc2\xadX",
+	    .tls_end_point = { "certcertcertcertcert", 20 } },
+	  true,
+	  N,
+	  "p=tls-server-end-point,,n=jürgen,r=" N,
+	  "r=" N "SRV,s=AHNhbHQ=,i=1000",
 	  "c=cD10bHMtc2VydmVyLWVuZC1wb2ludCwsY2VydGNlcnRjZXJ0Y2VydGNlcnQ=,r=" N "SRV,"
 	  "p=s3RMVLgzNj5e3hZy6pSL5RFnCX8=",
 	  "v=8xPvG8Wshedd5FNtxA9a5r0+oRA=" },
 	/* "y": we could have bound the channel but nobody offered */
-	{ &sasl_scram_sha_256, { .user = "ann", .password = "x", .tls_exporter = { cb_exporter, 32 } }, false, N,
-	  "y,,n=ann,r=" N, "r=" N "SRV,s=cw==,i=1000",
+	{ &sasl_scram_sha_256,
+	  { .user = "ann", .password = "x", .tls_exporter = { cb_exporter, 32 } },
+	  false,
+	  N,
+	  "y,,n=ann,r=" N,
+	  "r=" N "SRV,s=cw==,i=1000",
 	  "c=eSws,r=" N "SRV,p=9LsWdSR7oMbSBIITySKAp5lB6ZpB4Zuo5V7wMy85Tzo=",
 	  "v=j9qCNLH0NriB9LO1OUM9/ZvN7wtuFTaB2Z+YG5ZEjYs=" },
 };
@@ -136,14 +159,16 @@ static void cheating_at_first(struct check *check)
 {
 	static const char *const malformed[] = {
 		"", "r", "r=", "x", ",,,", "s=QSXCR+Q6sek8bf92,i=4096",
-		"r=fyko+d2lbbFgONRv9qkxdawLx", "r=fyko+d2lbbFgONRv9qkxdawLx,s=QSXC", "r=fyko+d2lbbFgONRv9qkxdawLx,i=4096,s=QSXC",
+		"r=fyko+d2lbbFgONRv9qkxdawLx", "r=fyko+d2lbbFgONRv9qkxdawLx,s=QSXC",
+		"r=fyko+d2lbbFgONRv9qkxdawLx,i=4096,s=QSXC",
 		"r=fyko+d2lbbFgONRv9qkxdawLx,s=,i=4096", "r=fyko+d2lbbFgONRv9qkxdawLx,s=!!,i=4096",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(malformed); i++)
 		check_first(check, bytes_of(malformed[i]), "not SCRAM's");
 
-	check_first(check, BYTES("r=fyko+d2lbbFgONRv9qkxdawL,s=QSXC,i=4096"), "nonce"); /* nothing added */
+	/* nothing added */
+	check_first(check, BYTES("r=fyko+d2lbbFgONRv9qkxdawL,s=QSXC,i=4096"), "nonce");
 	check_first(check, BYTES("r=Xyko+d2lbbFgONRv9qkxdawLx,s=QSXC,i=4096"), "nonce");
 	check_first(check, BYTES("r=fyko,s=QSXC,i=4096"), "nonce");
 	check_first(check, BYTES("r=fyko+d2lbbFgONRv9qkxdawL\0x,s=QSXC,i=4096"), "nonce");
@@ -152,7 +177,8 @@ static void cheating_at_first(struct check *check)
 	check_first(check, BYTES("r=fyko+d2lbbFgONRv9qkxdawLx,s=QSXC,i=-4096"), "iteration");
 	check_first(check, BYTES("r=fyko+d2lbbFgONRv9qkxdawLx,s=QSXC,i="), "iteration");
 	check_first(check, BYTES("r=fyko+d2lbbFgONRv9qkxdawLx,s=QSXC,i=10000001"), "iteration");
-	check_first(check, BYTES("r=fyko+d2lbbFgONRv9qkxdawLx,s=QSXC,i=99999999999999999999999"), "iteration");
+	check_first(check, BYTES("r=fyko+d2lbbFgONRv9qkxdawLx,s=QSXC,i=99999999999999999999999"),
+		    "iteration");
 	check_first(check, BYTES("m=x,r=fyko+d2lbbFgONRv9qkxdawLx,s=QSXC,i=4096"), "extension");
 	check_first(check, BYTES("r=fyko+d2lbbFgONRv9qkxdawLx,s=QSXC,i=4096,m=x"), "extension");
 	check_first(check, BYTES("e=unknown-user"), "user or password");
