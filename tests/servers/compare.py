@@ -7,8 +7,8 @@
 
 In every folder: the messages as a multiset of SHA-256, their order, flags, keywords and INTERNALDATE (as the
 instant it names); and of folders their special use and subscription. --json is what `mailferry copy --json`
-printed: a message it names as excepted (folder, UID, cause) may be missing, a folder it says it renamed is
-looked for under that name. --to-kind allows what that kind of server is known to change in a message, and
+printed: a message it names as excepted (folder, UID, cause) may be missing, a flag it says was cut too; a
+folder it says it renamed is looked for under that name. --to-kind allows what that kind of server is known to change in a message, and
 nothing else. Exit status 0: equal but for what is allowed and listed; 1: not.
 """
 import argparse
@@ -34,13 +34,12 @@ class Account:
     def __init__(self, imap, kind=None):
         self.prefix, self.separator = imap.namespace()
         self.knows_special_use = "SPECIAL-USE" in imap.capabilities
-        self.folders, self.special, self.names = {}, {}, {}
+        self.folders, self.special = {}, {}
         for name, separator, attributes in imap.list():
             lower = {a.lower() for a in attributes}
             if lower & {"\\noselect", "\\nonexistent"}:
                 continue
             path = self.path(name, separator)
-            self.names[name] = path
             self.special[path] = lower & SPECIAL
             self.folders[path] = self._messages(imap, name, kind)
         self.subscribed = {self.path(n, s) for n, s, _ in imap.list(b'LSUB "" "*"')} & self.folders.keys()
@@ -70,16 +69,30 @@ class Account:
 
 
 class Report:
-    """What mailferry said of itself: exceptions {(folder, uid): cause}, folders {source name: name there}."""
+    """What mailferry said of itself. Folders are paths with "/" below the namespace."""
 
-    def __init__(self, file=None):
-        self.exceptions, self.renamed = {}, {}
-        for line in file or ():
-            record = json.loads(line)
-            if record.get("event") == "exception" and "uid" in record:
-                self.exceptions[record["folder"], record["uid"]] = record["cause"]
-            if record.get("event") == "folder" and "to" in record:
-                self.renamed[record["folder"]] = record["to"]
+    def __init__(self, lines=()):
+        self.exceptions = {}  # (folder, uid, or None for all of it) → cause
+        self.altered = {}     # (folder, uid) → causes of what arrived without something
+        self.destination = {}
+        self.total = {}
+        for line in lines:
+            if line.startswith("{"):
+                self.take(json.loads(line))
+
+    def take(self, record):
+        event, folder, uid = record["event"], record.get("folder"), record.get("uid")
+        if event == "exception" and record["missing"]:
+            self.exceptions[folder, uid] = record["cause"]
+        elif event == "exception":
+            self.altered.setdefault((folder, uid), []).append(record["cause"])
+        elif event == "folder":
+            self.destination[folder] = record["destination"]
+        elif event == "total":
+            self.total = record
+
+    def lost(self, folder, uid):
+        return self.exceptions.get((folder, uid)) or self.exceptions.get((folder, None))
 
 
 class Comparison:
@@ -90,11 +103,12 @@ class Comparison:
         self.allowed = collections.Counter()
         self.differences = collections.Counter()
         self.notes = []
+        self.held = sum(map(len, there.folders.values()))
         taken = set()
-        for name, path in source.names.items():
-            target = self._target(name, path)
+        for path in source.folders:
+            target = self._target(path)
             taken.add(target)
-            self._folder(name, path, target)
+            self._folder(path, target)
         for path in there.folders.keys() - taken:
             extra = len(there.folders[path])
             if not extra and any(p[:len(path)] == path for p in taken):
@@ -102,45 +116,55 @@ class Comparison:
             elif extra or path != ("INBOX",):
                 self._differ("folder only there", f"{'/'.join(path)} ({extra} messages)")
 
-    def _target(self, name, path):
-        to = self.report.renamed.get(name)
-        return self.there.path(to, self.there.separator) if to else path
+    def _target(self, path):
+        to = self.report.destination.get("/".join(path))
+        return tuple(to.split("/")) if to and to != "/".join(path) else path
 
     def _differ(self, cause, note):
         self.differences[cause] += 1
         self.notes.append(f"{cause}: {note}")
 
-    def _folder(self, name, path, target):
+    def _differ_unless(self, cause, shown, uid, what, note):
+        """A difference, unless mailferry itself named it."""
+        if cause in self.report.altered.get((shown, uid), ()):
+            self._allow("named: " + cause)
+        else:
+            self._differ(what, f"{shown}: UID {uid} {note}")
+
+    def _allow(self, what):
+        self.allowed[what] += 1
+
+    def _folder(self, path, target):
         shown = "/".join(path)
         messages = self.source.folders[path]
         self.counts["folders"] += 1
         self.counts["messages"] += len(messages)
         if target not in self.there.folders:
-            return self._missing_folder(name, shown, messages)
+            return self._missing_folder(shown, messages)
         if target != path:
-            self.allowed["folder renamed"] += 1
+            self._allow("folder renamed")
         if self.source.knows_special_use and self.there.knows_special_use:
             if self.source.special[path] - self.there.special[target]:
-                self._differ("special use", f"{shown}: {sorted(self.source.special[path])} there {sorted(self.there.special[target])}")
+                self._differ("special use", f"{shown}: {sorted(self.source.special[path])}, there {sorted(self.there.special[target])}")
         if (path in self.source.subscribed) != (target in self.there.subscribed):
-            self._differ("subscription", shown)
-        self._messages(name, shown, messages, self.there.folders[target])
+            self._differ_unless("not-subscribed", shown, None, "subscription", shown)
+        self._messages(shown, messages, self.there.folders[target])
 
-    def _missing_folder(self, name, shown, messages):
-        left = [m for m in messages if (name, m.uid) not in self.report.exceptions]
-        if left or not messages:
+    def _missing_folder(self, shown, messages):
+        left = [m for m in messages if not self.report.lost(shown, m.uid)]
+        if left or (not messages and not self.report.lost(shown, None)):
             self._differ("folder missing", f"{shown} ({len(left)} messages)")
         for m in messages:
-            if (name, m.uid) in self.report.exceptions:
-                self.allowed["excepted: " + self.report.exceptions[name, m.uid]] += 1
+            if m not in left:
+                self._allow("excepted: " + self.report.lost(shown, m.uid))
 
-    def _messages(self, name, shown, messages, there):
+    def _messages(self, shown, messages, there):
         places = collections.defaultdict(list)
         for i, m in enumerate(there):
             places[m.digest].append(i)
         order = []
         for m in messages:
-            at = self._find(name, shown, m, there, places)
+            at = self._find(shown, m, there, places)
             if at is not None:
                 order.append(at)
                 self._compare(shown, m, there[at])
@@ -149,12 +173,11 @@ class Comparison:
         for i in sorted(i for rest in places.values() for i in rest):
             self._differ("extra message", f"{shown}: UID {there[i].uid}, {there[i].size} bytes")
 
-    def _find(self, name, shown, m, there, places):
+    def _find(self, shown, m, there, places):
         """The place of m there; of twins the one that is most like it."""
-        cause = self.report.exceptions.get((name, m.uid))
+        cause = self.report.lost(shown, m.uid)
         if cause and not places[m.digest]:
-            self.allowed["excepted: " + cause] += 1
-            return None
+            return self._allow("excepted: " + cause)
         for how, digest in [("same bytes", m.digest), *m.altered.items()]:
             if places[digest]:
                 best = min(places[digest], key=lambda i: (there[i].flags != m.flags) + (there[i].keywords != m.keywords) +
@@ -166,11 +189,14 @@ class Comparison:
         return None
 
     def _compare(self, shown, m, got):
-        for what in ("flags", "keywords", "date"):
-            if getattr(m, what) != getattr(got, what):
-                def show(x):
-                    return sorted(x) if what != "date" else x
-                self._differ(what, f"{shown}: UID {m.uid} {show(getattr(m, what))}, there UID {got.uid} {show(getattr(got, what))}")
+        if m.flags != got.flags:
+            cause = "flags-cut" if got.flags < m.flags else ""
+            self._differ_unless(cause, shown, m.uid, "flags", f"{sorted(m.flags)}, there UID {got.uid} {sorted(got.flags)}")
+        if m.keywords != got.keywords:
+            cause = "flags-cut" if got.keywords < m.keywords else ""
+            self._differ_unless(cause, shown, m.uid, "keywords", f"{sorted(m.keywords)}, there UID {got.uid} {sorted(got.keywords)}")
+        if m.date != got.date:
+            self._differ_unless("date-lost", shown, m.uid, "date", f"{m.date}, there UID {got.uid} {got.date}")
 
     @property
     def equal(self):

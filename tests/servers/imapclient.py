@@ -153,12 +153,19 @@ class Imap:
             while end < len(messages) and end - start < 100 and size < 8 << 20:
                 size += len(messages[end][2])
                 end += 1
-            error = self._append_group(folder, messages[start:end])
-            if error:  # one bad message refuses all of its group
-                refused += [(start + i, e) for i, m in enumerate(messages[start:end])
-                            if (e := self._append_one(folder, m))]
+            refused += self._append_some(folder, messages, start, end)
             start = end
         return refused
+
+    def _append_some(self, folder, messages, start, end):
+        """One bad message refuses all of its group: halves find it."""
+        if end - start > 1:
+            if not self._append_group(folder, messages[start:end]):
+                return []
+            middle = (start + end) // 2
+            return self._append_some(folder, messages, start, middle) + self._append_some(folder, messages, middle, end)
+        error = self._append_one(folder, messages[start])
+        return [(start, error)] if error else []
 
     def _append_group(self, folder, group):
         if any(not raw for _, _, raw in group) or "LITERAL+" not in self.capabilities:

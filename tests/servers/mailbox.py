@@ -79,20 +79,20 @@ def make(seed=1, count=2000, hard=True, median=8192, largest=6 << 20):
             last_id = fresh
             raw = writer.message(size, when, message_id, raw_8bit=0.05 <= chance < 0.07,
                                  received=path not in (("Sent",), ("Drafts",)))
-        folder.messages.append(Message(raw, _flags(random, path), _date(random), ""))
+        folder.messages.append(Message(raw, some_flags(random, path), some_date(random), ""))
     if hard:
         for name, raw in hard_cases():
-            box.folder(("Hard cases",)).messages.append(Message(raw, _flags(random, ()), _date(random), name))
+            box.folder(("Hard cases",)).messages.append(Message(raw, some_flags(random), some_date(random), name))
     return box
 
 
-def _flags(random, path):
+def some_flags(random, path=()):
     flags = {name for name, share in FLAGS if random.random() < share}
     flags |= {k for k in KEYWORDS if random.random() < 0.04}
     return frozenset(flags | ({"\\Draft"} if path == ("Drafts",) else set()))
 
 
-def _date(random):
+def some_date(random):
     zone = timezone(timedelta(minutes=random.choice(ZONES)))
     return datetime.fromtimestamp(random.randrange(FIRST, LAST), zone)
 
@@ -150,7 +150,7 @@ def _create(imap, name, special=None):
 
 def load_maildir(mailbox, server, user, line_ends="CRLF"):
     """Writes the files of a Dovecot that keeps Maildirs; the server may already run, the user must be new.
-    line_ends="LF" stores messages the way mail transports write them."""
+    line_ends="LF" stores messages the way mail transports write them, anything else as they are."""
     root = os.path.join(server.home(user), "Maildir")
     number = 0
     for folder in mailbox.folders.values():
@@ -161,7 +161,7 @@ def load_maildir(mailbox, server, user, line_ends="CRLF"):
             f.writelines(f"{i} {k}\n" for i, k in enumerate(KEYWORDS))
         for m in folder.messages:
             number += 1
-            raw = m.raw if line_ends == "CRLF" else m.raw.replace(b"\r\n", b"\n")
+            raw = m.raw.replace(b"\r\n", b"\n") if line_ends == "LF" else m.raw
             letters = "".join(sorted(LETTERS[f] for f in m.flags if f in LETTERS))
             letters += "".join(chr(97 + i) for i, k in enumerate(KEYWORDS) if k in m.flags)
             file = os.path.join(path, "cur", f"{1000000000 + number}.M{number}P1.host,S={len(raw)}:2,{letters}")

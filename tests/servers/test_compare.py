@@ -92,13 +92,31 @@ class Compare(unittest.TestCase):
 
     def test_exception_is_allowed_for_its_message_only(self):
         report = compare.Report()
-        report.exceptions["INBOX.Sent", 1] = "too large"
+        report.exceptions["Sent", 1] = "too large"
         lost = [b"SELECT Sent", b"STORE 1 FLAGS \\Deleted", b"UID EXPUNGE 1"]
         comparison = self.changed(*lost, report=report)
         self.assertTrue(comparison.equal, comparison.notes)
         self.assertEqual(comparison.allowed["excepted: too large"], 1)
-        report.exceptions = {("INBOX.Sent", 2): "too large"}
+        report.exceptions = {("Sent", 2): "too large"}
         self.assertFalse(self.changed(*lost, report=report).equal)
+
+    def test_a_cut_keyword_is_allowed_for_its_message_only(self):
+        cut = [b"SELECT INBOX", b"STORE 1 FLAGS ()"]
+        report = compare.Report()
+        report.altered["INBOX", 1] = ["flags-cut"]
+        comparison = self.changed(*cut, report=report)
+        self.assertTrue(comparison.equal, comparison.notes)
+        report.altered = {("INBOX", 2): ["flags-cut"]}
+        self.assertFalse(self.changed(*cut, report=report).equal)
+
+    def test_reads_a_report(self):
+        report = compare.Report([
+            '{"event":"exception","cause":"refused","missing":true,"folder":"A/B","messages":1,"uid":3}',
+            '{"event":"exception","cause":"flags-cut","missing":false,"folder":"A/B","messages":1,"uid":4}',
+            '{"event":"folder","folder":"A/B","destination":"A/B_"}', '{"event":"total","copied":5}'])
+        self.assertEqual((report.lost("A/B", 3), report.lost("A/B", 4), report.lost("A", 3)), ("refused", None, None))
+        self.assertEqual(report.altered, {("A/B", 4): ["flags-cut"]})
+        self.assertEqual((report.destination, report.total["copied"]), ({"A/B": "A/B_"}, 5))
 
 
 if __name__ == "__main__":
