@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Commands, see spawn.h. They stay in our process group, on purpose: a password command may ask on the
+ * terminal, which is refused to background groups, and ^C should reach it as it reaches us. So only the shell
+ * can be killed; what it started and left behind loses its reader. */
+#include "os/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/xalloc.h"
+
+extern char **environ;
+
+struct command {
+	pid_t pid;
+	int pidfd;
+	int out; /* our end of its standard output */
+	int64_t deadline;
+};
+
+static int64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * SECOND + t.tv_nsec / 1000;
+}
+
+/* --- starting -------------------------------------------------------------------------------- */
+
+/* The caller may ignore SIGPIPE or block signals (threads of a pool do); the command must not. */
+static int set_signals(posix_spawnattr_t *attributes)
+{
+	sigset_t none, pipe_only;
+	int error;
+
+	sigemptyset(&none);
+	sigemptyset(&pipe_only);
+	sigaddset(&pipe_only, SIGPIPE);
+	error = posix_spawnattr_setsigmask(attributes, &none);
+	if (error == 0)
+		error = posix_spawnattr_setsigdefault(attributes, &pipe_only);
+	if (error == 0)
+		error = posix_spawnattr_setflags(attributes,
+						 POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	return error;
+}
+
+static int spawn_shell(char *command, int out, pid_t *ret_pid)
+{
+	static char name[] = "sh", option[] = "-c";
+	char *argv[] = { name, option, command, NULL };
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	int error;
+
+	error = posix_spawn_file_actions_init(&actions);
+	if (error != 0)
+		return error;
+	error = posix_spawnattr_init(&attributes);
+	if (error != 0) {
+		posix_spawn_file_actions_destroy(&actions);
+		return error;
+	}
+
+	error = set_signals(&attributes);
+	/* Not closed but empty: the first file it opened would become its standard input. */
+	if (error == 0)
+		error = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null",
+							 O_RDONLY, 0);
+	if (error == 0)
+		error = posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+	if (error == 0)
+		error = posix_spawn(ret_pid, "/bin/sh", &actions, &attributes, argv, environ);
+	posix_spawnattr_destroy(&attributes);
+	posix_spawn_file_actions_destroy(&actions);
+	return error;
+}
+
+static int fault_start(struct fault *fault, int error)
+{
+	return fault_local(fault, "cannot start a command: %s", strerror(error));
+}
+
+static int reap(struct command *c)
+{
+	int status = 0;
+
+	while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static int start(struct command *c, const char *command, struct fault *fault)
+{
+	_cleanup_(freep) char *own = xstrdup(command);
+	int ends[2], error;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return fault_start(fault, errno);
+	error = spawn_shell(own, ends[1], &c->pid);
+	close(ends[1]);
+	if (error != 0) {
+		close(ends[0]);
+		return fault_start(fault, error);
+	}
+
+	c->out = ends[0];
+	c->pidfd = pidfd_open(c->pid, 0);
+	if (c->pidfd >= 0 && fcntl(c->out, F_SETFL, O_NONBLOCK) == 0)
+		return 0;
+
+	error = errno;
+	kill(c->pid, SIGKILL);
+	reap(c);
+	close(c->out);
+	if (c->pidfd >= 0)
+		close(c->pidfd);
+	return fault_start(fault, error);
+}
+
+/* --- listening ------------------------------------------------------------------------------- */
+
+/* Waits until it printed or ended. -1: too late. */
+static int wait_for_it(struct command *c, bool printing)
+{
+	struct pollfd fds[] = {
+		{ .fd = c->pidfd, .events = POLLIN },
+		{ .fd = printing ? c->out : -1, .events = POLLIN },
+	};
+
+	for (;;) {
+		int64_t left = c->deadline - now();
+		int r;
+
+		if (left <= 0)
+			return -1;
+		/* By the hour: a distant deadline does not fit poll()'s int. */
+		r = poll(fds, ARRAY_SIZE(fds), (int)(left < HOUR ? left / MSEC + 1 : HOUR / MSEC));
+		if (r > 0)
+			return 0;
+		if (r < 0 && errno != EINTR)
+			return -1;
+	}
+}
+
+static bool has_ended(const struct command *c)
+{
+	struct pollfd fd = { .fd = c->pidfd, .events = POLLIN };
+
+	return poll(&fd, 1, 0) > 0;
+}
+
+/* Reads what there is. 1: more may come; 0: the end of its output; -1: too much. */
+static int read_output(struct command *c, size_t limit, struct buf *out)
+{
+	while (out->n <= limit) {
+		size_t want = limit + 1 - out->n;
+		ssize_t n = read(c->out, buf_reserve(out, want), want);
+
+		if (n > 0)
+			out->n += (size_t)n;
+		else if (n == 0)
+			return 0;
+		else if (errno != EINTR)
+			return errno == EAGAIN ? 1 : 0;
+	}
+	return -1;
+}
+
+/* Until the shell has ended and what it printed is read. Something it left in the background may hold
+ * the pipe open for ever, so the end of the pipe is not waited for. */
+static int listen_to(struct command *c, size_t limit, struct buf *out, enum fault_kind *ret_why)
+{
+	bool printing = true;
+
+	for (;;) {
+		bool ended;
+		int r = 0;
+
+		if (wait_for_it(c, printing) < 0) {
+			*ret_why = FAULT_TIMEOUT;
+			return -1;
+		}
+		/* Asked before reading, so that nothing printed before the end is missed. */
+		ended = has_ended(c);
+		if (printing)
+			r = read_output(c, limit, out);
+		if (r < 0) {
+			*ret_why = FAULT_LIMIT;
+			return -1;
+		}
+		if (ended)
+			return 0;
+		if (r == 0)
+			printing = false;
+	}
+}
+
+int os_command_output(const char *command, size_t max_bytes, int64_t timeout_us, struct buf *out,
+		      int *ret_status, struct fault *fault)
+{
+	struct command c = { .pid = -1 };
+	enum fault_kind why = FAULT_NONE;
+	size_t limit = out->n + max_bytes;
+	int r;
+
+	if (start(&c, command, fault) < 0)
+		return -1;
+
+	if (__builtin_add_overflow(now(), timeout_us, &c.deadline))
+		c.deadline = MOMENT_NEVER;
+	buf_reserve(out, max_bytes + 1);
+	r = listen_to(&c, limit, out, &why);
+	if (r < 0)
+		kill(c.pid, SIGKILL);
+	*ret_status = reap(&c);
+	close(c.out);
+	close(c.pidfd);
+	if (r == 0)
+		return 0;
+
+	if (why == FAULT_LIMIT)
+		return fault_set(fault, FAULT_LIMIT, REACH_PROCESS, AGAIN_NEVER,
+				 "the command printed more than %zu bytes", max_bytes);
+	return fault_set(fault, FAULT_TIMEOUT, REACH_PROCESS, AGAIN_LATER,
+			 "the command did not end within %lld s", (long long)(timeout_us / SECOND));
+}
