@@ -33,7 +33,7 @@ static int add_unit(struct buf *to, uint32_t unit, uint32_t *high)
 	bool is_high = unit >= 0xd800 && unit <= 0xdbff;
 	bool is_low = unit >= 0xdc00 && unit <= 0xdfff;
 
-	if (unit == 0 || is_low != (*high != 0))
+	if (is_low != (*high != 0))
 		return -1;
 
 	if (is_low)
@@ -86,7 +86,7 @@ static int decode(struct bytes rest, struct buf *to)
 	uint32_t c;
 
 	while (rest.n) {
-		if (utf8_next(&rest, &c) < 0 || c == 0)
+		if (utf8_next(&rest, &c) < 0)
 			return -1;
 
 		if (c != '&') {
@@ -105,6 +105,7 @@ int mutf7_decode(struct bytes in, struct buf *to_utf8)
 	_cleanup_(buf_done) struct buf utf8 = BUF_NULL;
 	_cleanup_(buf_done) struct buf canonical = BUF_NULL;
 
+	/* The encoder also refuses a NUL, raw or in base64. */
 	if (decode(in, &utf8) < 0 || mutf7_encode(buf_bytes(&utf8), &canonical) < 0)
 		return -1;
 
