@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What servers refuse in names, as data, and making a component acceptable by it.
  *
- * The rows come from the servers' sources, from trying (Dovecot 2.3), and from what migrations ran into
- * (docs/servers/). A server that is not in the table gets the common part only: controls, separator, "/",
- * "." and "..", empty components. A refusal we do not know of shows when the folder is created; what must
- * not happen is that two folders become one, and for that a rule too many does no harm. */
+ * The rows come from the servers' sources, from trying (Dovecot 2.3), and from what migrations
+ * ran into (docs/servers/). A server that is not in the table gets the common part only:
+ * controls, separator, "/", "." and "..", empty components. A refusal we do not know of shows
+ * when the folder is created; what must not happen is that two folders become one, and for that
+ * a rule too many does no harm. */
 #include "copy/mapping-names.h"
 
 #include <inttypes.h>
@@ -25,14 +26,15 @@ static const char *const gmail_top[] = {
 	"sent", "snoozed", "spam", "starred", "trash", "unread", "[gmail]", "[google mail]", NULL,
 };
 
-/* Folders of every Exchange mailbox that hold other things than mail, some never listed over IMAP. */
+/* Folders of every Exchange mailbox that hold other things than mail, some never listed over
+ * IMAP. */
 static const char *const exchange_top[] = {
 	"calendar", "contacts", "conversation history", "files", "journal", "notes",
 	"outbox", "sync issues", "tasks", NULL,
 };
 
-/* The first row that fits is taken. Lengths are rounded down from the known ones (Maildir++ keeps a whole
- * path in one directory name of at most 255 bytes; Cyrus counts "user.NAME." in). */
+/* The first row that fits is taken. Lengths are rounded down from the known ones (Maildir++
+ * keeps a whole path in one directory name of at most 255 bytes; Cyrus counts "user.NAME." in). */
 static const struct mapping_rules table[] = {
 	{ .server = MAPPING_SERVER_DOVECOT, .separator = '/', .refused = "", .refused_first = "~",
 	  .reserved = maildir_parts, .max_component = 250, .max_name = 4000 },
@@ -115,8 +117,8 @@ static bool in_set(const char *set, uint32_t c)
 	return c > 0 && c < 0x80 && strchr(set, (int)c) != NULL;
 }
 
-/* Why this character cannot stay, or 0. "/" never stays: almost no server takes it in a name, and our own
- * paths are written with it. */
+/* Why this character cannot stay, or 0. "/" never stays: almost no server takes it in a name,
+ * and our own paths are written with it. */
 static unsigned refusal(const struct mapping_rules *rules, char separator, uint32_t c)
 {
 	if (c == '/' || (separator && c == (unsigned char)separator))
@@ -223,8 +225,8 @@ static size_t character_start(struct bytes name, size_t at)
 	return at;
 }
 
-/* The longest head of name, whole characters, with wire length of at most max. The length grows with the
- * head, so halving finds it. */
+/* The longest head of name, whole characters, with wire length of at most max. The length grows
+ * with the head, so halving finds it. */
 static struct bytes cut_to(struct bytes name, size_t max, bool utf8)
 {
 	size_t low = 0, high = name.n < max ? name.n : max;
@@ -258,8 +260,8 @@ unsigned mapping_name_fit(struct bytes name, struct bytes suffix, size_t max, bo
 	return 1u << MAPPING_LENGTH;
 }
 
-void mapping_name_key(const struct mapping_rules *rules, struct bytes name, bool utf8_accept, bool top,
-		      struct buf *to)
+void mapping_name_key(const struct mapping_rules *rules, struct bytes name, bool utf8_accept,
+		      bool top, struct buf *to)
 {
 	if (top && bytes_equal_nocase(name, BYTES("INBOX"))) {
 		buf_append_str(to, "INBOX");

@@ -15,7 +15,7 @@ struct mapping_rules {
 	char separator;		  /* this row only for it; '\0': any */
 	const char *refused;	  /* ASCII characters */
 	const char *refused_first; /* as the first character of the whole name */
-	const char *const *reserved_top; /* whole components at the top, case folded; NULL-terminated */
+	const char *const *reserved_top; /* whole components at the top, lower case; ends in NULL */
 	const char *const *reserved;	 /* anywhere */
 	bool case_blind; /* cannot tell names apart by case, nor by composition */
 	bool bmp_only;	 /* refuses characters above U+FFFF */
@@ -34,8 +34,9 @@ bool mapping_name_reserved(const struct mapping_rules *rules, struct bytes name,
 unsigned mapping_name_clean(const struct mapping_rules *rules, char separator, struct bytes name,
 			    bool top, struct buf *to);
 
-/* Appends name and suffix, cut so that no more than max bytes go over the wire; what is cut gets "~" and
- * eight digits of id, which stands for the whole. Returns 0 or 1 << MAPPING_LENGTH. */
+/* Appends name and suffix, cut so that no more than max bytes go over the wire; what is cut
+ * gets "~" and eight digits of id, which stands for the whole. Returns 0 or 1 <<
+ * MAPPING_LENGTH. */
 unsigned mapping_name_fit(struct bytes name, struct bytes suffix, size_t max, bool utf8,
 			  uint32_t id, struct buf *to);
 
@@ -43,8 +44,8 @@ unsigned mapping_name_fit(struct bytes name, struct bytes suffix, size_t max, bo
 void mapping_name_encode(struct bytes name, bool utf8, struct buf *to);
 
 /* Appends the key by which the destination tells names apart below one parent. */
-void mapping_name_key(const struct mapping_rules *rules, struct bytes name, bool utf8_accept, bool top,
-		      struct buf *to);
+void mapping_name_key(const struct mapping_rules *rules, struct bytes name, bool utf8_accept,
+		      bool top, struct buf *to);
 
 /* Least room (bytes on the wire) that a component needs: "~", eight digits, a suffix. */
 #define MAPPING_MIN_ROOM 24

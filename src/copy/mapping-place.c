@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Giving every node its place: wishes, INBOX, (roles,) the rest; each place to one node only.
  *
- * The rest goes level by level, and on a level those first that can keep their name: so a folder loses its
- * name only to a wish, to a role, or to one that the destination cannot tell from it. */
+ * The rest goes level by level, and on a level those first that can keep their name: so a
+ * folder loses its name only to a wish, to a role, or to one that the destination cannot tell
+ * from it. */
 #include "copy/mapping-tree.h"
 
 #include <inttypes.h>
@@ -37,8 +38,10 @@ static size_t room_below(const struct mapper *m, const struct place *parent)
 	size_t room = m->rules->max_component ? m->rules->max_component : SIZE_MAX / 2;
 
 	if (max)
-		room = max < parent->below.n ? 0 : room < max - parent->below.n ? room : max - parent->below.n;
-	return room;
+		max -= parent->below.n < max ? parent->below.n : max;
+	else
+		max = room;
+	return room < max ? room : max;
 }
 
 static uint32_t id_of(const struct node *node)
@@ -47,7 +50,8 @@ static uint32_t id_of(const struct node *node)
 }
 
 /* A folder of that very name is there: it has proved that the name is good. */
-static bool claim_existing(struct mapper *m, struct node *node, struct place *parent, struct bytes name)
+static bool claim_existing(struct mapper *m, struct node *node, struct place *parent,
+			   struct bytes name)
 {
 	struct place *place = place_find(m, parent, name);
 	bool reserved = mapping_name_reserved(m->rules, name, parent == &m->root) &&
@@ -57,13 +61,16 @@ static bool claim_existing(struct mapper *m, struct node *node, struct place *pa
 	       place_claim(m, place, node);
 }
 
-void node_place_below(struct mapper *m, struct node *node, struct place *parent, struct bytes name)
+void node_place_below(struct mapper *m, struct node *node, struct place *parent,
+		      struct bytes name)
 {
 	_cleanup_(buf_done) struct buf clean = BUF_NULL, fit = BUF_NULL;
 	struct place *place;
 
-	for (; parent != &m->root && room_below(m, parent) < MAPPING_MIN_ROOM; parent = parent->parent)
+	while (parent != &m->root && room_below(m, parent) < MAPPING_MIN_ROOM) {
 		node->reasons |= 1u << MAPPING_LENGTH;
+		parent = parent->parent;
+	}
 	if (claim_existing(m, node, parent, name))
 		return;
 
@@ -71,7 +78,8 @@ void node_place_below(struct mapper *m, struct node *node, struct place *parent,
 
 	if (room < MAPPING_MIN_ROOM)
 		room = MAPPING_MIN_ROOM;
-	node->reasons |= mapping_name_clean(m->rules, m->to_separator, name, parent == &m->root, &clean);
+	node->reasons |=
+		mapping_name_clean(m->rules, m->to_separator, name, parent == &m->root, &clean);
 	node->reasons |= mapping_name_fit(buf_bytes(&clean), BYTES_NULL, room, m->to->utf8_accept,
 					  id_of(node), &fit);
 	place = place_get(m, parent, buf_bytes(&fit));
@@ -135,7 +143,9 @@ static int rank_of(struct mapper *m, const struct node *node)
 		return 3;
 	if (node->role != ROLE_NONE)
 		return 0;
-	return mapping_name_clean(m->rules, m->to_separator, node->name, node->depth == 1, &clean) ? 2 : 1;
+	if (mapping_name_clean(m->rules, m->to_separator, node->name, node->depth == 1, &clean))
+		return 2;
+	return 1;
 }
 
 struct turn {
@@ -251,35 +261,40 @@ static int wished_node(struct mapper *m, const struct mapping_wish *wish, struct
 	return 0;
 }
 
-/* The place for a path that the user wrote; NULL when it is empty or absurdly deep. */
+/* One component of a path that the user wrote. */
+static struct place *wished_step(struct mapper *m, struct place *parent, struct bytes name,
+				 unsigned *reasons)
+{
+	_cleanup_(buf_done) struct buf clean = BUF_NULL, fit = BUF_NULL;
+	struct place *existing;
+
+	if (parent == m->to_inbox && m->inbox_prefix)
+		parent = &m->root;
+	parent = open_parent(m, parent, &name, reasons);
+	existing = place_find(m, parent, name);
+	if (existing)
+		return existing;
+
+	*reasons |= mapping_name_clean(m->rules, m->to_separator, name, parent == &m->root, &clean);
+	*reasons |= mapping_name_fit(buf_bytes(&clean), BYTES_NULL, room_below(m, parent),
+				     m->to->utf8_accept, (uint32_t)siphash13(0, 0, name), &fit);
+	return place_get(m, parent, buf_bytes(&fit));
+}
+
+/* The place for the whole path; NULL when it is empty or absurdly deep. */
 static struct place *wished_place(struct mapper *m, struct bytes path, unsigned *reasons)
 {
 	struct place *place = &m->root;
 	unsigned depth = 0;
 
 	while (path.n > 0) {
-		_cleanup_(buf_done) struct buf clean = BUF_NULL, fit = BUF_NULL;
 		struct bytes name = bytes_cut(&path, '/');
 
 		if (name.n == 0)
 			continue;
 		if (++depth > MAPPING_MAX_DEPTH)
 			return NULL;
-		if (place == m->to_inbox && m->inbox_prefix)
-			place = &m->root;
-		place = open_parent(m, place, &name, reasons);
-
-		struct place *existing = place_find(m, place, name);
-
-		if (existing) {
-			place = existing;
-			continue;
-		}
-		*reasons |= mapping_name_clean(m->rules, m->to_separator, name, place == &m->root, &clean);
-		*reasons |= mapping_name_fit(buf_bytes(&clean), BYTES_NULL, room_below(m, place),
-					     m->to->utf8_accept,
-					     (uint32_t)siphash13(0, 0, name), &fit);
-		place = place_get(m, place, buf_bytes(&fit));
+		place = wished_step(m, place, name, reasons);
 	}
 	return place == &m->root ? NULL : place;
 }
@@ -314,7 +329,8 @@ int mapper_place_wishes(struct mapper *m)
 	const struct node *taken = m->to_inbox->owner;
 
 	if (taken && m->inbox && !m->inbox->place && m->inbox->source != NO_FOLDER)
-		return fault_usage(m->fault, "--map puts '%.*s' into INBOX, where INBOX itself goes",
+		return fault_usage(m->fault,
+				   "--map puts '%.*s' into INBOX, where INBOX itself goes",
 				   BYTES_ARG(taken->path));
 	return 0;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which source folder has which role, and which destination folder is for it.
  *
- * An attribute is the server's word and beats every name. A name counts at the top of the hierarchy only,
- * when no folder has the role by attribute and no second folder has such a name: a user's own "Sent" beside
- * "Gesendet" is the user's to sort out, and both stay what they are. */
+ * An attribute is the server's word and beats every name. A name counts at the top of the
+ * hierarchy only, when no folder has the role by attribute and no second folder has such a
+ * name: a user's own "Sent" beside "Gesendet" is the user's to sort out, and both stay what
+ * they are. */
 #include "copy/mapping-tree.h"
 
 #include "base/cleanup.h"
@@ -26,8 +27,8 @@ static size_t rank_of(struct bytes name, enum role role)
 	return role_of_name(name, &rank) == role ? rank : SIZE_MAX;
 }
 
-/* Several folders may have one attribute (Dovecot's stock configuration gives \Sent to "Sent" and to "Sent
- * Messages"): the plainest name wins, then the first. */
+/* Several folders may have one attribute (Dovecot's stock configuration gives \Sent to "Sent"
+ * and to "Sent Messages"): the plainest name wins, then the first. */
 static bool decide_by_attribute(struct mapper *m, enum role role)
 {
 	struct node *best = NULL;
@@ -61,10 +62,12 @@ static bool below_gmail(const struct node *node)
 
 static bool is_at_top(const struct node *node)
 {
-	return node->depth == 1 || (node->depth == 2 && node->parent->is_inbox) || below_gmail(node);
+	return node->depth == 1 || below_gmail(node) ||
+	       (node->depth == 2 && node->parent->is_inbox);
 }
 
-/* The role that the folder's name asks for. "Important" is a view below "[Gmail]" and on Gmail only. */
+/* The role that the folder's name asks for. "Important" is a view below "[Gmail]" and on Gmail
+ * only. */
 static enum role role_by_name(const struct mapper *m, const struct node *node)
 {
 	if (!can_have_role(m, node) || !is_at_top(node))
@@ -107,7 +110,8 @@ void mapper_decide_roles(struct mapper *m)
 	}
 }
 
-/* Where the folder would stand by its own name alone, if there is such a folder. */
+/* Where the folder would stand by its own name, or what the destination makes of it, if there
+ * is such a place. */
 static struct place *natural_place(struct mapper *m, const struct node *node)
 {
 	_cleanup_(buf_done) struct buf clean = BUF_NULL;
@@ -160,8 +164,8 @@ static struct place *place_by_name(const struct mapper *m, enum role role)
 	for (size_t i = 0; i < m->to->n_folders; i++) {
 		struct place *place = m->to_places[i];
 
-		if (!place || !place_exists(place) || place->owner || !is_top_place(m, place) ||
-		    attribute_of(place) != ROLE_NONE)
+		if (!place || !place_exists(place) || place->owner || place->namesake ||
+		    !is_top_place(m, place) || attribute_of(place) != ROLE_NONE)
 			continue;
 
 		size_t rank = rank_of(place->name, role);
@@ -174,12 +178,30 @@ static struct place *place_by_name(const struct mapper *m, enum role role)
 	return best;
 }
 
-/* The destination's folder for the node's role: by attribute, the same name first; then any folder of the
- * same name (so that a second run, without attributes, finds what the first made); then by name. */
+/* Whom a place is the natural one of; of two it is nobody's. Roles leave it to the one, on the
+ * first run and on the second, when a plain "Sent" has come to the destination and has no
+ * attribute. */
+static void note_namesakes(struct mapper *m)
+{
+	for (size_t i = 0; i < m->n_nodes; i++) {
+		struct place *place = natural_place(m, m->nodes[i]);
+
+		if (!place)
+			continue;
+		place->contested = place->contested || place->namesake;
+		if (!place->namesake)
+			place->namesake = m->nodes[i];
+	}
+}
+
+/* The destination's folder for the node's role: by attribute, the same name first; then any
+ * folder of the same name (so that a second run, without attributes, finds what the first
+ * made); then by name. */
 static struct place *place_for_role(struct mapper *m, const struct node *node)
 {
 	struct place *same = natural_place(m, node), *place;
-	bool same_fits = same && place_exists(same) && !same->owner && !same->is_inbox;
+	bool same_fits = same && place_exists(same) && !same->owner && same->namesake == node &&
+			 !same->contested;
 
 	if (same_fits && attribute_of(same) == node->role)
 		return same;
@@ -201,7 +223,8 @@ static void place_role(struct mapper *m, struct node *node)
 	if (place && place_claim(m, place, node))
 		return;
 
-	/* A new one. Gmail's own folders leave their container; deeper ones wait for their parents. */
+	/* A new one. Gmail's own folders leave their container; deeper ones wait for their
+	 * parents. */
 	if (!node->parent || below_gmail(node) || node_lifts_from_inbox(m, node)) {
 		if (node_lifts_from_inbox(m, node))
 			node->reasons |= 1u << MAPPING_INBOX_CHILD;
@@ -211,6 +234,7 @@ static void place_role(struct mapper *m, struct node *node)
 
 void mapper_place_roles(struct mapper *m)
 {
+	note_namesakes(m);
 	for (int by_name = 0; by_name <= 1; by_name++) {
 		for (size_t i = 0; i < m->n_nodes; i++) {
 			struct node *node = m->nodes[i];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading both sides' lists into trees: separators, prefixes, INBOX, names listed twice. Decides nothing
- * about where a folder goes.
+/* Reading both sides' lists into trees: separators, prefixes, INBOX, names listed twice.
+ * Decides nothing about where a folder goes.
  *
- * Both trees are looked up through a map whose key is the parent's address and the component, so a list of
- * 20,000 folders costs 20,000 times its depth. */
+ * Both trees are looked up through a map whose key is the parent's address and the component,
+ * so a list of 20,000 folders costs 20,000 times its depth. */
 #include "copy/mapping-tree.h"
 
 #include "base/xalloc.h"
@@ -17,10 +17,13 @@ bool is_gmail_container(struct bytes name)
 	       bytes_equal_nocase(name, BYTES("[Google Mail]"));
 }
 
-/* Without NAMESPACE: the first separator that is one, and "INBOX." when all but INBOX begin so. That guess is
- * for "." only, where Courier and its kin are; elsewhere all folders may stand below INBOX by choice. */
-static struct bytes side_prefix(struct mapper *m, const struct mapping_side *side, char *ret_separator)
+/* Without NAMESPACE: the first separator that is one, and "INBOX." when all but INBOX begin so.
+ * That guess is for "." only, where Courier and its kin are; elsewhere all folders may stand
+ * below INBOX by choice. */
+static struct bytes side_prefix(struct mapper *m, const struct mapping_side *side,
+				char *ret_separator)
 {
+	struct bytes prefix = side->prefix;
 	char separator = side->separator;
 	bool all_below = true, any = false;
 
@@ -28,9 +31,10 @@ static struct bytes side_prefix(struct mapper *m, const struct mapping_side *sid
 		separator = side->folders[i].separator;
 	*ret_separator = separator;
 	if (side->has_namespace) {
-		if (!side->prefix.n || !separator || side->prefix.p[side->prefix.n - 1] == separator)
-			return side->prefix;
-		return bytes_of(arena_printf(m->arena, "%.*s%c", BYTES_ARG(side->prefix), separator));
+		if (!prefix.n || !separator || prefix.p[prefix.n - 1] == separator)
+			return prefix;
+		return bytes_of(
+			arena_printf(m->arena, "%.*s%c", BYTES_ARG(prefix), separator));
 	}
 
 	for (size_t i = 0; i < side->n_folders; i++) {
@@ -49,7 +53,9 @@ void mapper_init(struct mapper *m, const struct mapping_side *from, const struct
 {
 	char separator;
 
-	*m = (struct mapper){ .from = from, .to = to, .options = options, .arena = arena, .fault = fault };
+	*m = (struct mapper){
+		.from = from, .to = to, .options = options, .arena = arena, .fault = fault,
+	};
 	map_init(&m->node_of, options->seed);
 	map_init(&m->place_of, options->seed);
 	m->from_prefix = side_prefix(m, from, &separator);
@@ -136,8 +142,10 @@ static struct node *node_get(struct mapper *m, struct node *parent, struct bytes
 /* Takes a component off *rest; false when that was the last. */
 static bool cut_component(struct bytes *rest, char separator, unsigned depth, struct bytes *ret)
 {
-	ptrdiff_t at = separator && depth < MAPPING_MAX_DEPTH ? bytes_find_char(*rest, separator) : -1;
+	ptrdiff_t at = -1;
 
+	if (separator && depth < MAPPING_MAX_DEPTH)
+		at = bytes_find_char(*rest, separator);
 	if (at < 0) {
 		*ret = *rest;
 		return false;
@@ -162,8 +170,9 @@ static bool is_structure(const struct mapping_folder *folder)
 	return folder->noselect || folder->nonexistent;
 }
 
-/* A second folder of the same path. The same raw name (INBOX in any case) is the same mailbox, and a \Noselect
- * one adds nothing: true, it is a repetition. Others are mailboxes of their own. */
+/* A second folder of the same path. The same raw name (INBOX in any case) is the same mailbox,
+ * and a \Noselect one adds nothing: true, it is a repetition. Others are mailboxes of their
+ * own. */
 static bool is_repetition(const struct mapping_side *side, const struct node *node, size_t source,
 			  bool stripped)
 {
@@ -264,8 +273,9 @@ static bool is_closed(const struct mapper *m, const struct place *place)
 		return true;
 	if (m->to->server != MAPPING_SERVER_GMAIL)
 		return false;
-	return place->parent->parent ? place->parent->closed && is_gmail_container(place->parent->name)
-				     : is_gmail_container(place->name);
+	if (place->parent == &m->root)
+		return is_gmail_container(place->name);
+	return place->parent->closed && is_gmail_container(place->parent->name);
 }
 
 static void place_set_wire(struct mapper *m, struct place *place, const struct bytes *raw)
@@ -284,7 +294,8 @@ static void place_set_wire(struct mapper *m, struct place *place, const struct b
 	if (place->is_inbox && m->to_prefix.n)
 		buf_append_bytes(&m->scratch, m->to_prefix);
 	buf_append_bytes(&m->scratch, place->wire);
-	if (m->to_separator)
+	/* A directory may be listed with the separator at its end. */
+	if (m->to_separator && (!m->scratch.n || m->scratch.p[m->scratch.n - 1] != m->to_separator))
 		buf_append_char(&m->scratch, m->to_separator);
 	place->below = arena_copy(m->arena, buf_bytes(&m->scratch));
 }
@@ -342,13 +353,24 @@ static void read_place(struct mapper *m, size_t at)
 		place_set_wire(m, place, &folder->raw);
 }
 
+/* A server said to have no levels that shows some has them. */
+static bool has_levels(const struct mapper *m)
+{
+	for (size_t i = 0; i < m->to->n_folders; i++) {
+		bool stripped;
+
+		if (bytes_find_char(strip_prefix(m->to->folders[i].utf8, m->to_prefix, &stripped),
+				    m->to_separator) > 0)
+			return true;
+	}
+	return false;
+}
+
 void mapper_read_destination(struct mapper *m)
 {
 	m->root = (struct place){ .below = m->to_prefix };
-	/* A server said to have no levels that shows some has them. */
-	for (size_t i = 0; i < m->to->n_folders && m->to_separator; i++)
-		if (bytes_find_char(m->to->folders[i].utf8, m->to_separator) > 0)
-			m->flat = false;
+	if (m->to_separator && has_levels(m))
+		m->flat = false;
 
 	m->to_inbox = place_get(m, &m->root, inbox_name);
 	m->to_inbox->is_inbox = true;

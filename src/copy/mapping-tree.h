@@ -39,8 +39,10 @@ struct place {
 	struct bytes below; /* what raw names of children begin with */
 	const struct mapping_folder *folder; /* as listed, or NULL */
 	const struct node *owner;	     /* the one source folder that becomes it */
+	const struct node *namesake; /* would become it by his name alone, roles apart */
 	size_t next_twin; /* "(2)": where to look for the next free one */
 	bool is_inbox;
+	bool contested; /* not the namesake alone */
 	bool closed;	/* takes no children */
 	bool implied;	/* noted as a parent that comes into being */
 };
@@ -89,8 +91,9 @@ bool place_exists(const struct place *place); /* a mailbox that can be selected 
 /* "[Gmail]": holds the server's own folders only. */
 bool is_gmail_container(struct bytes name);
 
-/* Whether the node is a child of INBOX that has to stand at the top of the destination: because INBOX is the
- * prefix there ("INBOX/Sub" is "INBOX.Sub", not "INBOX.INBOX.Sub"), or takes no children. */
+/* Whether the node is a child of INBOX that has to stand at the top of the destination: because
+ * INBOX is the prefix there ("INBOX/Sub" is "INBOX.Sub", not "INBOX.INBOX.Sub"), or takes no
+ * children. */
 bool node_lifts_from_inbox(const struct mapper *m, const struct node *node);
 
 /* mapping-roles.c: decides node->role for all nodes, then finds them their folders. */

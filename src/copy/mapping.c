@@ -66,7 +66,8 @@ void mapping_folder_attribute(struct mapping_folder *folder, struct bytes attrib
 			*(bool *)((char *)folder + attributes[i].flag) = true;
 }
 
-/* A name may hold what means something in a pattern ("[Gmail]/Chats"): written as it is, it counts. */
+/* A name may hold what means something in a pattern ("[Gmail]/Chats"): written as it is, it
+ * counts. */
 static bool matches_any(const struct bytes *globs, size_t n, struct bytes path, bool is_inbox)
 {
 	for (size_t i = 0; i < n; i++)
@@ -223,7 +224,7 @@ static void emit(struct table *t, size_t source)
 	size_t n = 0;
 
 	if (node && t->by_source[source].action != MAPPING_SKIP)
-		for (const struct place *p = node->place->parent; p && n < ARRAY_SIZE(way); p = p->parent)
+		for (const struct place *p = node->place; p && n < ARRAY_SIZE(way); p = p->parent)
 			way[n++] = p;
 	while (n > 0) {
 		const struct mapping_entry *entry = entry_of(t, way[--n]);
@@ -290,8 +291,9 @@ static void make_table(const struct mapper *m, struct mapping *ret)
 	for (size_t i = 0; i < n; i++)
 		note_parents(&t, &t.entries[i]);
 
-	struct mapping_parent *parents = arena_alloc(m->arena, (t.n_parents + 1) * sizeof(parents[0]));
+	struct mapping_parent *parents;
 
+	parents = arena_alloc(m->arena, (t.n_parents + 1) * sizeof(parents[0]));
 	if (t.n_parents)
 		memcpy(parents, t.parents, t.n_parents * sizeof(parents[0]));
 	free(t.parents);

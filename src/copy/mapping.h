@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which destination folder every source folder becomes: decided before anything is copied. No I/O.
+/* Which destination folder every source folder becomes: decided before anything is copied. No
+ * I/O.
  *
- * In go the folders of both sides as their servers list them, and what the user wishes; out comes a table
- * with a line for every source folder, and the reason in words. What holds for every table (test-mapping.c
- * tries to break it):
+ * In go the folders of both sides as their servers list them, and what the user wishes; out
+ * comes a table with a line for every source folder, and the reason in words. What holds for
+ * every table (test-mapping.c tries to break it):
  *   M1  every source folder has exactly one entry
- *   M2  no two entries that are not skipped have the same destination, as the destination sees names
+ *   M2  no two entries that are not skipped have the same destination, as the destination sees
+ *       names
  *   M3  an entry comes after those of its destination's parents
- *   M4  --folder and --exclude choose lines, they do not change any: a run over a part of the folders puts
- *       them where the run over all would
- *   M5  made again after the folders were created, the table is the same (only `exists` and reasons may differ)
+ *   M4  --folder and --exclude choose lines, they do not change any: a run over a part of the
+ *       folders puts them where the run over all would
+ *   M5  made again after the folders were created, the table is the same (only `exists` and
+ *       reasons may differ)
  *
- * Folders are thought of as paths: lists of UTF-8 components below the personal namespace, written here
- * with "/" between them. A "/" inside a component never reaches a destination. */
+ * Folders are thought of as paths: lists of UTF-8 components below the personal namespace,
+ * written here with "/" between them. A "/" inside a component never reaches a destination. */
 #ifndef COPY_MAPPING_H
 #define COPY_MAPPING_H
 
@@ -67,7 +70,7 @@ struct mapping_side {
 	/* Of the destination only. */
 	bool utf8_accept;	 /* ENABLEd: names go out in UTF-8 */
 	bool create_special_use; /* CREATE … (USE (\Sent)) is understood */
-	size_t max_name;	 /* bytes of a whole name on the wire; 0: what its kind is known for */
+	size_t max_name;	 /* wire bytes of a whole name; 0: what its kind is known for */
 };
 
 /* --map FROM=TO: both UTF-8 paths with "/". */
@@ -76,7 +79,8 @@ struct mapping_wish {
 };
 
 struct mapping_options {
-	const struct bytes *include, *exclude; /* globs (base/glob.h) on source paths; none: all, nothing */
+	/* Globs (base/glob.h) on source paths; none: all, nothing. */
+	const struct bytes *include, *exclude;
 	size_t n_include, n_exclude;
 	const struct mapping_wish *wishes;
 	size_t n_wishes;
@@ -136,22 +140,22 @@ struct mapping_entry {
 	const char *text; /* all of them in words: "renamed: separator in name, name was taken" */
 };
 
-/* A destination folder that has to come into being because others lie below it. Servers create it by
- * themselves, some of them selectable; it holds no mail. */
+/* A destination folder that has to come into being because others lie below it. Servers create
+ * it by themselves, some of them selectable; it holds no mail. */
 struct mapping_parent {
 	struct bytes path, wire;
 };
 
 struct mapping {
-	const struct mapping_entry *entries; /* INBOX, roles, then the server's order; parents first */
+	const struct mapping_entry *entries; /* INBOX, roles, the server's order; parents first */
 	size_t n_entries;
 	const struct mapping_parent *parents; /* in the order they come into being */
 	size_t n_parents;
 	const struct mapping_entry *const *by_source; /* entry of each source folder */
 };
 
-/* Makes the table, in the arena. -1 with FAULT_USAGE when a --map names an unknown source folder, one
- * source twice, or one destination for two. */
+/* Makes the table, in the arena. -1 with FAULT_USAGE when a --map names an unknown source
+ * folder, one source twice, or one destination for two. */
 int mapping_make(const struct mapping_side *from, const struct mapping_side *to,
 		 const struct mapping_options *options, struct arena *arena, struct mapping *ret,
 		 struct fault *fault);

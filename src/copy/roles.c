@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Roles by attribute and by name: two tables and their look-ups.
  *
- * The names are those that webmail, mail programs and servers create by themselves: Outlook and Exchange,
- * Apple Mail, Thunderbird, Gmail, Yahoo, GMX, Roundcube, Horde, Alibaba, NetEase, Tencent and others, each
- * in its languages. They are written as keys (lower case, composed), the test holds them to it. Left out on
- * purpose: outboxes, and words that mean junk here and trash there ("垃圾箱"). English comes first, so that
- * of several folders at a destination the plainest is taken. */
+ * The names are those that webmail, mail programs and servers create by themselves: Outlook and
+ * Exchange, Apple Mail, Thunderbird, Gmail, Yahoo, GMX, Roundcube, Horde, Alibaba, NetEase,
+ * Tencent and others, each in its languages. They are written as keys (lower case, composed),
+ * the test holds them to it. Left out on purpose: outboxes, and words that mean junk here and
+ * trash there ("垃圾箱"). English comes first, so that of several folders at a destination the
+ * plainest is taken. */
 #include "copy/roles.h"
 
 #include "base/buf.h"
@@ -40,7 +41,7 @@ static const struct {
 
 static const char *const sent_names[] = {
 	"sent", "sent items", "sent mail", "sent messages", "sent objects", "sent-mail",
-	"sentmail", "sent_items", "sentitems", "sent elements", "sent email", "sent emails",
+	"sentmail", "sentitems", "sent elements", "sent email", "sent emails",
 	"gesendet", "gesendete elemente", "gesendete objekte", "gesendete nachrichten",
 	"gesendete mails", "gesendete e-mails", "gesendete", "éléments envoyés", "envoyés",
 	"messages envoyés", "objets envoyés", "courrier envoyé", "envoyé", "courriels envoyés",
@@ -90,7 +91,7 @@ static const char *const drafts_names[] = {
 
 static const char *const junk_names[] = {
 	"junk", "spam", "junk email", "junk e-mail", "junk mail", "junk-mail", "bulk mail",
-	"bulk", "junk messages", "spambox", "junkmail", "spam mail", "junk_email",
+	"bulk", "junk messages", "spambox", "junkmail", "spam mail", 
 	"bulk e-mail", "junk-e-mail", "spamverdacht", "unerwünscht", "unerwünschte werbung",
 	"unerwünschte e-mail", "spam-mails", "spam-verdacht", "courrier indésirable",
 	"indésirables", "pourriel", "pourriels", "indésirable", "messages indésirables",
@@ -120,7 +121,7 @@ static const char *const junk_names[] = {
 static const char *const trash_names[] = {
 	"trash", "deleted items", "deleted messages", "deleted", "bin", "deleted objects",
 	"recycle bin", "wastebasket", "rubbish", "deleted mail", "trash can", "trashcan",
-	"deleted-items", "deleted_items", "recycled", "papierkorb", "gelöschte elemente",
+	"deleted-items", "recycled", "papierkorb", "gelöschte elemente",
 	"gelöschte objekte", "gelöscht", "gelöschte nachrichten", "corbeille",
 	"éléments supprimés", "messages supprimés", "supprimés", "objets supprimés",
 	"poubelle", "courrier supprimé", "elementos eliminados", "papelera", "eliminados",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Mapping's promises M1 to M5 (mapping.h) for accounts that a generator makes up: few names, so that they
- * meet often, and those among them that servers dislike. Also: there and back, and 20,000 folders. */
+/* Mapping's promises M1 to M5 (mapping.h) for accounts that a generator makes up: few names, so
+ * that they meet often, and those among them that servers dislike. Also: there and back, and
+ * 20,000 folders. */
 #include "lib/check.h"
 
 #include <assert.h>
@@ -17,24 +18,69 @@
 #define SEED UINT64_C(20240229)
 
 static const char *const odd_parts[] = {
-	"a", "A", "b", "a_b", "a.b", "a/b", "a (2)", " a", "a ", "a  a", "\xc3\xa9", "e\xcc\x81", "\xc3\x89",
-	"INBOX", "inbox", "Sent", "Sent Items", "Gesendet", "Drafts", "Trash", "Archive", "Files", "cur",
-	"..", "", "~a", "a*b", "a^b", "[Gmail]", "All Mail", "\xf0\x9f\x98\x80", "\x01", "a&b", "2019",
-	"a name so long that some servers have to cut it, and then another one like it that ends otherwise 1",
-	"a name so long that some servers have to cut it, and then another one like it that ends otherwise 2",
-	"\xff", /* last: at the source only; what cannot be decoded is taken for its bytes, children and all */
+	"a",
+	"A",
+	"b",
+	"a_b",
+	"a.b",
+	"a/b",
+	"a (2)",
+	" a",
+	"a ",
+	"a  a",
+	"\xc3\xa9",
+	"e\xcc\x81",
+	"\xc3\x89",
+	"INBOX",
+	"inbox",
+	"Sent",
+	"Sent Items",
+	"Gesendet",
+	"Drafts",
+	"Trash",
+	"Archive",
+	"Files",
+	"cur",
+	"..",
+	"",
+	"~a",
+	"a*b",
+	"a^b",
+	"[Gmail]",
+	"All Mail",
+	"\xf0\x9f\x98\x80",
+	"\x01",
+	"a&b",
+	"2019",
+	"a name so long that some servers have to cut it, and then another one like it that ends "
+	"otherwise 1",
+	"a name so long that some servers have to cut it, and then another one like it that ends "
+	"otherwise 2",
+	/* Last, at the source only: what cannot be decoded stands for its bytes, children too. */
+	"\xff",
 };
 
 static const char *const plain_parts[] = {
-	"a", "b", "Work", "2019", "Sent", "Projects", "\xe6\x97\xa5\xe6\x9c\xac", "\xc3\xa9t\xc3\xa9", "R&D", "x y",
+	"a",
+	"b",
+	"Work",
+	"2019",
+	"Sent",
+	"Projects",
+	"\xe6\x97\xa5\xe6\x9c\xac",
+	"\xc3\xa9t\xc3\xa9",
+	"R&D",
+	"x y",
 };
 
 static const struct {
 	const char *prefix;
 	char separator;
-} namespaces[] = { { "", '/' }, { "INBOX.", '.' }, { "", '.' }, { "mail/", '/' }, { "", '|' }, { "", '\0' } };
+} namespaces[] = { { "", '/' },      { "INBOX.", '.' }, { "", '.' },
+		   { "mail/", '/' }, { "", '|' },       { "", '\0' } };
 
-static const enum role some_roles[] = { ROLE_SENT, ROLE_DRAFTS, ROLE_TRASH, ROLE_ARCHIVE, ROLE_ALL, ROLE_FLAGGED };
+static const enum role some_roles[] = { ROLE_SENT,    ROLE_DRAFTS, ROLE_TRASH,
+					ROLE_ARCHIVE, ROLE_ALL,    ROLE_FLAGGED };
 
 struct account {
 	struct mapping_side side;
@@ -49,9 +95,10 @@ static struct mapping_folder *add_folder(struct account *a, struct arena *arena,
 
 	assert(a->side.n_folders < a->size);
 	folder = &a->folders[a->side.n_folders++];
-	*folder = (struct mapping_folder){ .raw = arena_copy(arena, raw), .separator = a->side.separator };
+	*folder = (struct mapping_folder){ .raw = arena_copy(arena, raw),
+					   .separator = a->side.separator };
 	folder->utf8 = folder->raw;
-	if (mutf7_decode(raw, &utf8) >= 0)
+	if (!a->side.utf8_accept && mutf7_decode(raw, &utf8) >= 0)
 		folder->utf8 = arena_copy(arena, buf_bytes(&utf8));
 	return folder;
 }
@@ -66,14 +113,14 @@ static void new_account(struct account *a, struct arena *arena, size_t size, siz
 	a->side.has_namespace = true;
 }
 
-static void append_part(struct buf *name, const char *part)
+static void append_part(struct buf *name, const char *part, bool utf8)
 {
-	if (mutf7_encode(bytes_of(part), name) < 0)
+	if (utf8 || mutf7_encode(bytes_of(part), name) < 0)
 		buf_append_str(name, part);
 }
 
-static void random_name(struct rand *r, const struct account *a, const char *const *parts, size_t n_parts,
-			struct buf *name)
+static void random_name(struct rand *r, const struct account *a, const char *const *parts,
+			size_t n_parts, struct buf *name)
 {
 	size_t depth = 1 + rand_below(r, 3);
 
@@ -81,7 +128,7 @@ static void random_name(struct rand *r, const struct account *a, const char *con
 	for (size_t i = 0; i < depth; i++) {
 		if (i > 0 && a->side.separator)
 			buf_append_char(name, a->side.separator);
-		append_part(name, parts[rand_below(r, n_parts)]);
+		append_part(name, parts[rand_below(r, n_parts)], a->side.utf8_accept);
 	}
 }
 
@@ -154,14 +201,15 @@ static void check_m1_m2(struct check *check, const struct account *from, const s
 		_cleanup_(buf_done) struct buf key = BUF_NULL;
 
 		if (listed[e->source] || mapping->by_source[e->source] != e)
-			CHECK_FAIL("seed %llu: folder %zu twice", (unsigned long long)seed, e->source);
+			CHECK_FAIL("seed %llu: folder %zu twice", (unsigned long long)seed,
+				   e->source);
 		listed[e->source] = true;
 		if (e->action == MAPPING_SKIP)
 			continue;
 		name_key(&to->side, e->wire, &key);
 		if (map_put(&seen, buf_bytes(&key), &listed[e->source]))
-			CHECK_FAIL("seed %llu: '%.*s' is the destination of two", (unsigned long long)seed,
-				   BYTES_ARG(e->wire));
+			CHECK_FAIL("seed %llu: '%.*s' is the destination of two",
+				   (unsigned long long)seed, BYTES_ARG(e->wire));
 	}
 }
 
@@ -172,17 +220,21 @@ static void check_m3(struct check *check, const struct account *to, const struct
 		for (size_t k = i + 1; k < mapping->n_entries; k++)
 			if (mapping->entries[k].action != MAPPING_SKIP &&
 			    mapping->entries[i].action != MAPPING_SKIP &&
-			    starts_as_parent(&to->side, mapping->entries[k].wire, mapping->entries[i].wire))
+			    starts_as_parent(&to->side, mapping->entries[k].wire,
+					     mapping->entries[i].wire))
 				CHECK_FAIL("seed %llu: '%.*s' comes after its child",
-					   (unsigned long long)seed, BYTES_ARG(mapping->entries[k].wire));
+					   (unsigned long long)seed,
+					   BYTES_ARG(mapping->entries[k].wire));
 }
 
 static void check_m4(struct check *check, const struct account *from, const struct account *to,
 		     const struct mapping *mapping, struct arena *arena, uint64_t seed)
 {
-	const struct bytes include[] = { BYTES("a**"), BYTES("S*"), BYTES("*/*") }, exclude[] = { BYTES("*b") };
+	const struct bytes include[] = { BYTES("a**"), BYTES("S*"), BYTES("*/*") },
+			   exclude[] = { BYTES("*b") };
 	const struct mapping_options options = {
-		.include = include, .n_include = 3, .exclude = exclude, .n_exclude = 1, .seed = seed };
+		.include = include, .n_include = 3, .exclude = exclude, .n_exclude = 1, .seed = seed
+	};
 	struct mapping part;
 	struct fault fault;
 
@@ -190,9 +242,11 @@ static void check_m4(struct check *check, const struct account *from, const stru
 	for (size_t i = 0; i < from->side.n_folders; i++) {
 		const struct mapping_entry *a = mapping->by_source[i], *b = part.by_source[i];
 
-		if (a->action != MAPPING_SKIP && b->action != MAPPING_SKIP && !bytes_equal(a->wire, b->wire))
-			CHECK_FAIL("seed %llu: '%.*s' when chosen, else '%.*s'", (unsigned long long)seed,
-				   BYTES_ARG(b->wire), BYTES_ARG(a->wire));
+		if (a->action != MAPPING_SKIP && b->action != MAPPING_SKIP &&
+		    !bytes_equal(a->wire, b->wire))
+			CHECK_FAIL("seed %llu: '%.*s' when chosen, else '%.*s'",
+				   (unsigned long long)seed, BYTES_ARG(b->wire),
+				   BYTES_ARG(a->wire));
 	}
 }
 
@@ -207,10 +261,20 @@ static void create_all(struct account *to, const struct mapping *mapping, struct
 		if (e->create)
 			add_folder(to, arena, e->wire)->role = e->create_role;
 	}
-	if (!to->side.utf8_accept)
-		return;
-	for (size_t i = 0; i < to->side.n_folders; i++)
-		to->folders[i].utf8 = to->folders[i].raw;
+}
+
+static void print_table(const struct account *from, const struct account *to,
+			const struct mapping *mapping)
+{
+	printf("# prefix '%.*s' separator '%c' server %d\n", BYTES_ARG(to->side.prefix),
+	       to->side.separator, (int)to->side.server);
+	for (size_t i = 0; i < mapping->n_entries; i++) {
+		const struct mapping_entry *e = &mapping->entries[i];
+
+		printf("# '%.*s' %s -> '%.*s'%s: %s\n", BYTES_ARG(from->folders[e->source].raw),
+		       role_name(from->folders[e->source].role), BYTES_ARG(e->wire),
+		       e->exists ? " =" : "", e->text);
+	}
 }
 
 static void check_m5(struct check *check, const struct account *from, struct account *to,
@@ -225,11 +289,40 @@ static void check_m5(struct check *check, const struct account *from, struct acc
 	for (size_t i = 0; i < from->side.n_folders; i++) {
 		const struct mapping_entry *a = mapping->by_source[i], *b = again.by_source[i];
 
-		if (a->action == MAPPING_COPY && (!bytes_equal(a->wire, b->wire) || !b->exists))
-			CHECK_FAIL("seed %llu: '%.*s' became '%.*s', the second time '%.*s'%s",
-				   (unsigned long long)seed, BYTES_ARG(from->folders[i].raw), BYTES_ARG(a->wire),
-				   BYTES_ARG(b->wire), b->exists ? "" : " (not there)");
+		if (a->action != MAPPING_COPY || (bytes_equal(a->wire, b->wire) && b->exists))
+			continue;
+		print_table(from, to, mapping);
+		print_table(from, to, &again);
+		for (size_t k = 0; k < to->side.n_folders; k++)
+			printf("# there: '%.*s' %s\n", BYTES_ARG(to->folders[k].raw),
+			       role_name(to->folders[k].role));
+		CHECK_FAIL("seed %llu: '%.*s' became '%.*s', the second time '%.*s'%s",
+			   (unsigned long long)seed, BYTES_ARG(from->folders[i].raw),
+			   BYTES_ARG(a->wire), BYTES_ARG(b->wire), b->exists ? "" : " (not there)");
 	}
+}
+
+/* The same promises with a --map of a folder to some name. (Not inlined for the frame's sake.) */
+static __attribute__((noinline)) void check_wish(struct check *check, struct rand *r, const struct account *from,
+		       const struct account *to, const struct mapping *mapping, struct arena *arena,
+		       uint64_t seed)
+{
+	const struct mapping_entry *e = &mapping->entries[rand_below(r, mapping->n_entries)];
+	const char *part = odd_parts[rand_below(r, ARRAY_SIZE(odd_parts))];
+	const struct mapping_wish wish = {
+		.from = e->source_path,
+		.to = one_in(r, 2) ? bytes_of(part) : bytes_of(arena_printf(arena, "a/%s", part))
+	};
+	const struct mapping_options options = { .wishes = &wish, .n_wishes = 1, .seed = seed };
+	struct mapping wished;
+	struct fault fault;
+
+	if (mapping_make(&from->side, &to->side, &options, arena, &wished, &fault) < 0) {
+		CHECK_EQ(fault.kind, FAULT_USAGE); /* two of that path, or INBOX */
+		return;
+	}
+	check_m1_m2(check, from, to, &wished, seed);
+	check_m3(check, to, &wished, seed);
 }
 
 static void promises(struct check *check)
@@ -249,6 +342,7 @@ static void promises(struct check *check)
 		check_m1_m2(check, &from, &to, &mapping, seed);
 		check_m3(check, &to, &mapping, seed);
 		check_m4(check, &from, &to, &mapping, &arena, seed);
+		check_wish(check, &r, &from, &to, &mapping, &arena, seed);
 		check_m5(check, &from, &to, &mapping, &arena, seed);
 	}
 }
@@ -272,8 +366,8 @@ static void plain_account(struct rand *r, struct account *a, struct arena *arena
 static void there_and_back(struct check *check)
 {
 	static const enum mapping_server servers[] = {
-		MAPPING_SERVER_UNKNOWN, MAPPING_SERVER_DOVECOT, MAPPING_SERVER_CYRUS, MAPPING_SERVER_COURIER,
-		MAPPING_SERVER_EXCHANGE,
+		MAPPING_SERVER_UNKNOWN, MAPPING_SERVER_DOVECOT,  MAPPING_SERVER_CYRUS,
+		MAPPING_SERVER_COURIER, MAPPING_SERVER_EXCHANGE,
 	};
 
 	for (uint64_t seed = SEED; seed < SEED + 500; seed++) {
@@ -297,8 +391,9 @@ static void there_and_back(struct check *check)
 		CHECK_EQ(mapping_make(&b.side, &c.side, &options, &arena, &back, &fault), 0);
 		for (size_t i = 0; i < a.side.n_folders; i++)
 			if (!bytes_equal(back.by_source[i]->wire, a.folders[i].raw))
-				CHECK_FAIL("seed %llu: '%.*s' came back as '%.*s'", (unsigned long long)seed,
-					   BYTES_ARG(a.folders[i].raw), BYTES_ARG(back.by_source[i]->wire));
+				CHECK_FAIL("seed %llu: '%.*s' came back as '%.*s'",
+					   (unsigned long long)seed, BYTES_ARG(a.folders[i].raw),
+					   BYTES_ARG(back.by_source[i]->wire));
 	}
 }
 
@@ -322,9 +417,9 @@ static void many(struct check *check)
 		for (size_t k = 0; k < 15; k++)
 			bits[k] = i >> k & 1 ? '.' : '\x01';
 		bits[15] = '\0';
-		name = i % 4 == 0 ? arena_strdup(&arena, bits)
-		     : i % 4 == 1 ? arena_printf(&arena, "d%zu/x%zu", i / 100, i)
-				  : arena_printf(&arena, "f%zu", i);
+		name = i % 4 == 0   ? arena_strdup(&arena, bits)
+		       : i % 4 == 1 ? arena_printf(&arena, "d%zu/x%zu", i / 100, i)
+				    : arena_printf(&arena, "f%zu", i);
 		add_folder(&from, &arena, bytes_of(name))->noselect = i % 7 == 0;
 		if (i % 2)
 			add_folder(&to, &arena, bytes_of(arena_printf(&arena, "INBOX.f%zu", i)));
