@@ -147,7 +147,9 @@ void show_event(struct show *s, const struct copy *copy, const struct copy_event
 		break;
 	case EVENT_NOTE:
 		erase_line(s);
-		fprintf(stderr, "  %s\n", event->text);
+		fputs("  ", stderr);
+		put_name(stderr, bytes_of(event->text));
+		fputc('\n', stderr);
 		break;
 	case EVENT_FOLDER_ENDED:
 		if (s->quiet || s->progress || !copy->books.folders[event->folder].listed)
@@ -315,11 +317,13 @@ void show_books(struct show *s, const struct copy *copy, bool stopped)
 
 void show_fault(struct show *s, const struct fault *fault)
 {
+	_cleanup_(buf_done) struct buf printable = BUF_NULL;
 	char text[700];
 
 	erase_line(s);
 	fault_format(fault, text, sizeof(text));
-	fprintf(stderr, "mailferry: %s\n", text);
+	utf8_printable(&printable, bytes_of(text));
+	fprintf(stderr, "mailferry: %s\n", buf_str(&printable));
 	if (s->json)
 		show_json_fault(fault);
 }

@@ -51,8 +51,44 @@ static int send_response(struct imap_session *s, struct bytes response, struct f
 	return r;
 }
 
-/* Answers challenges until the command is done. A fault of ours cancels the exchange with "*", whose NO
- * must still be read. */
+struct step_call {
+	struct sasl_exchange *exchange;
+	struct bytes challenge;
+	struct buf *response;
+};
+
+static int step(void *arg, struct fault *fault)
+{
+	struct step_call *call = arg;
+
+	return sasl_step(call->exchange, call->challenge, call->response, fault);
+}
+
+/* SCRAM lets the server choose how often to hash, up to seconds of work: not on the loop. */
+static int step_in_pool(struct sasl_exchange *exchange, struct bytes challenge,
+			struct buf *response, struct fault *fault)
+{
+	struct step_call call = { exchange, challenge, response };
+
+	return pool_call("a login step", step, &call, fault);
+}
+
+/* Ends an exchange that failed on our side. A refused OAuth token wants its last line (RFC 7628 §3.2.3);
+ * all else is cancelled. The server's NO must still be read. */
+static void give_up(struct imap_session *s, struct imap_command *c, struct bytes last_line)
+{
+	struct fault ignored;
+	int r;
+
+	if (s->account->token)
+		r = send_response(s, last_line, &ignored);
+	else
+		r = imap_flush_data(s, BYTES("*\r\n"), &ignored);
+	if (r == 0)
+		imap_wait(s, c, &ignored);
+}
+
+/* Answers challenges until the command is done. */
 static int answer_challenges(struct imap_session *s, struct imap_command *c,
 			     struct sasl_exchange *exchange, struct fault *fault)
 {
@@ -64,11 +100,8 @@ static int answer_challenges(struct imap_session *s, struct imap_command *c,
 		if (base64_decode(bytes_of(s->continuation), &challenge) < 0)
 			return fault_protocol(fault, "%s: the server's login challenge is not "
 					      "base64", s->account->label);
-		if (sasl_step(exchange, buf_bytes(&challenge), &response, fault) < 0) {
-			struct fault ignored;
-
-			imap_flush_data(s, BYTES("*\r\n"), &ignored);
-			imap_wait(s, c, &ignored);
+		if (step_in_pool(exchange, buf_bytes(&challenge), &response, fault) < 0) {
+			give_up(s, c, buf_bytes(&response));
 			return fault_prefix(fault, "%s", s->account->label);
 		}
 		if (send_response(s, buf_bytes(&response), fault) < 0)
