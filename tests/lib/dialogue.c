@@ -305,6 +305,7 @@ static const struct step_word {
 	{ "serve", STEP_SERVE, NONE },
 	{ "bye", STEP_BYE, NONE },
 	{ "default", STEP_DEFAULT, NONE },
+	{ "answer:", STEP_ANSWER, PATTERN },
 	{ "later", STEP_LATER, NONE },
 };
 
@@ -374,8 +375,8 @@ static const char *const server_settings[] = {
 };
 
 static const char *const run_settings[] = {
-	"about", "options", "exit", "stdout", "stderr", "not stdout", "not stderr", "timeout",
-	"books", "max-rss", "from", "to", "password", "slow", "signal", "json",
+	"about", "options", "exit", "stdout", "stderr", "not stdout", "not stderr", "max-rss",
+	"from", "to", "password", "slow",
 };
 
 static bool is_one_of(struct bytes name, const char *const *names, size_t n)

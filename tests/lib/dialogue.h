@@ -34,6 +34,7 @@ enum dialogue_step_kind {
 	STEP_SERVE,           /* the built-in server goes on */
 	STEP_BYE,             /* takes a LOGOUT or the end of the connection, then closes */
 	STEP_DEFAULT,         /* in a rule: what the built-in server does here */
+	STEP_ANSWER,          /* in a rule: the command at hand ends in text, or in nothing */
 	STEP_LATER,           /* in a rule: the steps below run after the next command was answered */
 	STEP_KINDS,
 };

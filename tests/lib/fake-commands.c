@@ -523,7 +523,8 @@ static int follow_rule(struct fake_connection *c)
 
 	if (!c->said_ok || !command)
 		return 0;
-	if (command->states == FAKE_GREETED && c->state == FAKE_GREETED)
+	if (c->state == FAKE_GREETED &&
+	    (command->run == do_login || command->run == do_authenticate))
 		c->state = FAKE_LOGGED_IN;
 	if (command->run == do_select || command->run == do_examine)
 		return command->run(c);
@@ -536,6 +537,7 @@ static int serve_one(struct fake_connection *c)
 	int r = read_command(c, &early);
 
 	c->said_ok = false;
+	c->answer = BYTES_NULL;
 	if (r)
 		return r < 0 ? -1 : 0;
 	if (early)

@@ -298,7 +298,7 @@ static int fetch(struct fake_connection *c, bool by_uid)
 
 	buf_done(&f.line);
 	c->message = NULL;
-	return r < 0 ? -1 : fake_answer(c, "OK done");
+	return r < 0 ? -1 : fake_end(c, "OK done");
 }
 
 int fake_fetch(struct fake_connection *c)

@@ -56,6 +56,7 @@ struct fake_connection {
 	enum fake_state state;
 	bool read_only, deflated;
 	bool said_ok;         /* a rule's step sent "TAG OK" for the command at hand */
+	struct bytes answer;  /* of a rule: how the command at hand ends; "nothing" */
 	struct fake_folder *folder;
 	char tag[64];
 	struct buf command;   /* the command at hand without its tag, in plain form */
@@ -81,6 +82,9 @@ void fake_complain(struct fake_imap *fake, int line, const char *format, ...) PR
 SUSPENDS int fake_send(struct fake_connection *c, struct bytes bytes);
 SUSPENDS int fake_sendf(struct fake_connection *c, const char *format, ...) PRINTF_LIKE(2, 3);
 SUSPENDS int fake_answer(struct fake_connection *c, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Ends the command at hand as a rule's "answer:" said, else with text. */
+SUSPENDS int fake_end(struct fake_connection *c, const char *text);
 
 /* Sends {n} CRLF and the message, letting rules for "message FOLDER UID" step in at their bytes. */
 SUSPENDS int fake_send_message(struct fake_connection *c);

@@ -91,6 +91,14 @@ int fake_answer(struct fake_connection *c, const char *format, ...)
 	return r;
 }
 
+int fake_end(struct fake_connection *c, const char *text)
+{
+	if (bytes_equal(c->answer, BYTES("nothing")))
+		return 0;
+	return c->answer.n ? fake_answer(c, "%.*s", BYTES_ARG(c->answer)) :
+			     fake_answer(c, "%s", text);
+}
+
 static int send_body(struct fake_connection *c, uint64_t from, uint64_t to)
 {
 	char piece[3000];
@@ -521,6 +529,12 @@ static int play_default(struct play *p)
 	return p->otherwise ? p->otherwise(p->c, p->arg) : 0;
 }
 
+static int play_answer(struct play *p)
+{
+	p->c->answer = p->step->text;
+	return 0;
+}
+
 static int play_later(struct play *p)
 {
 	p->c->later = p->step->next;
@@ -551,6 +565,7 @@ static int (*const players[STEP_KINDS])(struct play *) = {
 	[STEP_SERVE] = play_serve,
 	[STEP_BYE] = play_bye,
 	[STEP_DEFAULT] = play_default,
+	[STEP_ANSWER] = play_answer,
 	[STEP_LATER] = play_later,
 };
 

@@ -222,7 +222,7 @@ int64_t fake_instant(const char *date)
 	if (sscanf(date, "%d-%3s-%d %d:%d:%d %c%d", &tm.tm_mday, month, &tm.tm_year, &tm.tm_hour,
 		   &tm.tm_min, &tm.tm_sec, &sign, &zone) != 8)
 		return INT64_MIN;
-	at = strstr(months, month);
+	at = strcasestr(months, month);
 	tm.tm_mon = at ? (int)(at - months) / 3 : 0;
 	tm.tm_year -= 1900;
 	zone = (zone / 100 * 60 + zone % 100) * 60;

@@ -158,7 +158,7 @@ static void rules_step_in(struct check *check)
 	struct talk t = { .dialogue =
 		"server from\nfolder INBOX\nmessage 1..3 text \"abcdef\"\n"
 		"on nth 2: NOOP\nS: * 9 EXISTS\ndefault\n"
-		"on: message INBOX 2\nS-raw: * {seq} FETCH (UID {uid} BODY[]\\x20\nS-message\nS: FLAGS ())\n"
+		"on: message INBOX 2\nS-raw: * {seq} FETCH (UID {uid} BODY[]\\x20\nS-message\nS:  FLAGS ())\n"
 		"on at 2: message INBOX 3\nS-raw: <here>\n"
 		"on early: APPEND INBOX *\nS: {tag} NO [OVERQUOTA] full\n"
 		"on: arrived Sent poison\nS: {tag} NO virus\n"
@@ -172,7 +172,7 @@ static void rules_step_in(struct check *check)
 	talk(check, &t);
 	CHECK_STR(t.verdict, "");
 	hears(check, &t, "b OK done\r\n* 9 EXISTS\r\nc OK done\r\n");
-	hears(check, &t, "BODY[] {6}\r\nabcdef)\r\n* 2 FETCH (UID 2 BODY[] {6}\r\nabcdefFLAGS ())\r\n");
+	hears(check, &t, "BODY[] {6}\r\nabcdef)\r\n* 2 FETCH (UID 2 BODY[] {6}\r\nabcdef FLAGS ())\r\n");
 	hears(check, &t, "{6}\r\nab<here>cdef)\r\ne OK");
 	hears(check, &t, "f NO [OVERQUOTA] full\r\ng NO virus\r\nh OK [APPENDUID");
 	hears(check, &t, "y OK done\r\nx OK late\r\n");
