@@ -41,6 +41,13 @@ static int fault_file(struct fault *fault, const char *what, const char *path)
 
 /* --- reading --------------------------------------------------------------------------------- */
 
+/* Filled from outside, a buffer needs its NUL again. */
+static void set_length(struct buf *b, size_t n)
+{
+	b->n = n;
+	b->p[n] = '\0';
+}
+
 /* Reads at most max_bytes and one more, which tells that there is more. */
 static ssize_t read_all(int fd, size_t max_bytes, struct buf *to)
 {
@@ -59,7 +66,7 @@ static ssize_t read_all(int fd, size_t max_bytes, struct buf *to)
 			return -1;
 		if (n == 0)
 			break;
-		to->n += (size_t)n;
+		set_length(to, to->n + (size_t)n);
 	}
 	return (ssize_t)(to->n - start);
 }
@@ -77,7 +84,7 @@ int os_read_file(const char *path, size_t max_bytes, struct buf *to, struct faul
 	if (n >= 0 && (size_t)n <= max_bytes)
 		return 0;
 
-	to->n = start;
+	set_length(to, start);
 	if (n < 0 && errno == EISDIR)
 		return fault_usage(fault, "%s is a folder, not a file", path);
 	if (n < 0)

@@ -219,6 +219,7 @@ int os_command_output(const char *command, size_t max_bytes, int64_t timeout_us,
 		c.deadline = MOMENT_NEVER;
 	buf_reserve(out, max_bytes + 1);
 	r = listen_to(&c, limit, out, &why);
+	out->p[out->n] = '\0';
 	if (r < 0)
 		kill(c.pid, SIGKILL);
 	*ret_status = reap(&c);

@@ -25,6 +25,13 @@ static struct trigger kill_at, fail_at;
 static const char *trace_path;
 static bool on;
 
+/* A test set it up wrong: there is nobody to give a fault to. */
+static void die(const char *variable, const char *value)
+{
+	fprintf(stderr, "%s=%s cannot be used\n", variable, value);
+	abort();
+}
+
 static void read_trigger(struct trigger *trigger, const char *variable)
 {
 	const char *value = getenv(variable);
@@ -34,10 +41,8 @@ static void read_trigger(struct trigger *trigger, const char *variable)
 		return;
 
 	name = bytes_cut(&rest, ':');
-	if (bytes_to_u64(rest, UINT64_MAX, &trigger->at) < 0 || trigger->at == 0) {
-		fprintf(stderr, "%s=%s: should be NAME:N or :N, N from 1\n", variable, value);
-		abort();
-	}
+	if (bytes_to_u64(rest, UINT64_MAX, &trigger->at) < 0 || trigger->at == 0)
+		die(variable, value);
 	trigger->name = name.p;
 	trigger->name_len = name.n;
 	on = true;
@@ -74,10 +79,8 @@ static void trace(const char *name)
 	int fd, n = snprintf(line, sizeof(line), "%.120s\n", name);
 
 	fd = open(trace_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	if (fd < 0 || write(fd, line, (size_t)n) != n) {
-		fprintf(stderr, "cannot write MAILFERRY_STEP_TRACE=%s\n", trace_path);
-		abort();
-	}
+	if (fd < 0 || write(fd, line, (size_t)n) != n)
+		die("MAILFERRY_STEP_TRACE", trace_path);
 	close(fd);
 }
 
