@@ -168,7 +168,7 @@ DEFINE_FREEP(struct transcript, transcript_close);
 /* Puts a tap on *stream: each line either way goes to the transcript as "time label > text" or
  * "time label < text"; message data is counted, not kept ("[literal, 10240 bytes]"): what follows an
  * announcement {n} at the end of a line, what is beyond 1,000 bytes in a line, and what passes between
- * tap_hide and tap_show. NULL transcript: does nothing. */
+ * tap_hide and tap_show. NULL transcript, or a stream that has a tap: does nothing. */
 void tap_start(struct stream **stream, struct transcript *t, const char *label);
 
 /* Between these calls nothing that passes is written, only that it did and `what` ("password",

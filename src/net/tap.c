@@ -331,7 +331,7 @@ void tap_start(struct stream **stream, struct transcript *t, const char *label)
 {
 	struct tap *tap;
 
-	if (!t)
+	if (!t || find_tap(*stream))
 		return;
 
 	tap = xzalloc(sizeof(*tap));

@@ -457,6 +457,7 @@ static int tap_stays_run(void *arg, struct fault *fault)
 
 	EXPECT(deflate_start(&t.a, fault) == 0);
 	EXPECT(deflate_start(&t.b, fault) == 0);
+	tap_start(&t.a, t.transcript, "again");
 	EXPECT(strcmp(t.a->ops->name, "tap") == 0);
 	EXPECT(stream_find(t.a, "deflate") == t.a->lower);
 	EXPECT(stream_find(t.a, "tls") == NULL);
