@@ -42,7 +42,9 @@ class Account:
             path = self.path(name, separator)
             self.special[path] = lower & SPECIAL
             self.folders[path] = self._messages(imap, name, kind)
-        self.subscribed = {self.path(n, s) for n, s, _ in imap.list(b'LSUB "" "*"')} & self.folders.keys()
+        # a parent that is listed because a child is subscribed is \Noselect here (RFC 3501 6.3.9)
+        self.subscribed = {self.path(n, s) for n, s, at in imap.list(b'LSUB "" "*"')
+                           if "\\noselect" not in {a.lower() for a in at}} & self.folders.keys()
 
     def path(self, name, separator):
         if name.upper() == "INBOX":

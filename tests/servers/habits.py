@@ -5,7 +5,14 @@ import re
 
 
 def dovecot(raw):
-    return ()
+    """It stores lines that end in LF and serves them with CR LF: of CR CR LF one CR is lost, and one at the very end; a lone LF
+    gains a CR. NUL is served as 0x80."""
+    stored = raw.replace(b"\r\n", b"\n").replace(b"\0", b"\x80")
+    if stored.endswith(b"\r"):
+        stored = stored[:-1]
+    changed = re.sub(rb"(?<!\r)\n", b"\r\n", stored)
+    if changed != raw:
+        yield "dovecot: line ends become CR LF, NUL becomes 0x80", changed
 
 
 def cyrus(raw):

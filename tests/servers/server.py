@@ -272,14 +272,14 @@ class Server:
         self.child.wait()
         self.child = None
 
-    def messages(self):
-        """What the server wrote into its logs, for when something went wrong."""
+    def messages(self, last=4000):
+        """The last of what the server wrote into its logs."""
         out = ""
         for name in ("out", "log"):
             path = os.path.join(self.scratch.path, name)
             if os.path.exists(path):
                 with open(path, errors="replace") as f:
-                    out += f.read()[-4000:]
+                    out += f.read()[-last:]
         return out
 
     def url(self, user=None, tls=False, host=None):

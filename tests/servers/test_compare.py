@@ -5,7 +5,11 @@ import unittest
 
 import compare
 import mailbox
+import unpacked
+from courier import Courier
+from cyrus import Cyrus
 from dovecot import Dovecot
+from habits import HABITS
 from imapclient import quote, utf7_encode
 
 
@@ -117,6 +121,35 @@ class Compare(unittest.TestCase):
         self.assertEqual((report.lost("A/B", 3), report.lost("A/B", 4), report.lost("A", 3)), ("refused", None, None))
         self.assertEqual(report.altered, {("A/B", 4): ["flags-cut"]})
         self.assertEqual((report.destination, report.total["copied"]), ({"A/B": "A/B_"}, 5))
+
+
+class Habits(unittest.TestCase):
+    """What habits.py says of a kind of server is what that server does, to the byte."""
+    ODD = [b"one\rstill one\r\ntwo\r\r\nthree\r\n", b"x\r\r\r\ny\r\n", b"x\n\ry\nz\r\n", b"end\r", b"end\r\r\n", b"end\r\r", b"no end",
+           b"foo\0bar\r\n\0", b"\xff\xfe\r\n", b"plain\r\n"]
+
+    def check(self, server):
+        odd = [b"Subject: x\r\n\r\n" + body for body in self.ODD] + [b"Subject: \xe4\r\n\r\n\xe4\r\n"]
+        with server, mailbox.connect(server, "alice") as imap:
+            for i, raw in enumerate(odd):
+                imap.command(b"CREATE %s%d" % (server.prefix.encode() + b"f", i))
+                got = []
+                refused = imap.append(f"{server.prefix}f{i}", [(b"", b"01-Jan-2020 00:00:00 +0000", raw)])
+                imap.fetch_all(f"{server.prefix}f{i}", got.append)
+                known = [changed for _, changed in HABITS[server.name](raw)] or [raw]
+                self.assertEqual([g[b"BODY[]"] for g in got], [] if refused else known)
+
+    def test_dovecot(self):
+        for format in ("maildir", "sdbox"):
+            self.check(Dovecot(format=format))
+
+    @unittest.skipUnless(unpacked.folder(), "Cyrus is not unpacked here")
+    def test_cyrus(self):
+        self.check(Cyrus())
+
+    @unittest.skipUnless(unpacked.folder(), "Courier is not unpacked here")
+    def test_courier(self):
+        self.check(Courier())
 
 
 if __name__ == "__main__":
