@@ -18,9 +18,9 @@ struct options {
 	const char *ca_file, *transcript;
 	struct string_list folders, excludes, maps;
 	int64_t since, before, timeout_us;
-	unsigned connections;
+	unsigned connections, retries;
 	struct rate rate;
-	bool dry_run, json, quiet, progress, no_compress;
+	bool dry_run, json, quiet, progress, compress;
 };
 
 #define SIDE_LINES(side, member, whose)                                                            \
@@ -77,8 +77,10 @@ static const struct option_line lines[] = {
 	  "at most so many bytes (\"500K\", \"2M\") or messages (\"4/s\")\na second" },
 	{ "timeout", OPTION_SECONDS, offsetof(struct options, timeout_us), "SECONDS",
 	  "give a server up that says nothing for so long (default 120)" },
-	{ "no-compress", OPTION_FLAG, offsetof(struct options, no_compress), NULL,
-	  "do not use COMPRESS=DEFLATE (it is used on encrypted\nconnections to other machines)" },
+	{ "retries", OPTION_COUNT, offsetof(struct options, retries), "N",
+	  "connect anew so often in a row after a connection was lost\n(default 5)", 0, 1000 },
+	{ "compress", OPTION_FLAG, offsetof(struct options, compress), NULL,
+	  "use COMPRESS=DEFLATE where the server has it: for slow lines" },
 	{ "ca-file", OPTION_STRING, offsetof(struct options, ca_file), "FILE",
 	  "trust this CA or certificate (PEM) besides the system's" },
 	{ "Who we are at the source", OPTION_HEADING, 0, NULL, "", 0, 0 },
@@ -243,7 +245,7 @@ static int run_copy(struct run *run, struct fault *fault)
 	struct copy_options options = {
 		.from = &run->from.account, .to = &run->to.account, .folders = o->folders.p,
 		.excludes = o->excludes.p, .maps = o->maps.p, .since = o->since,
-		.before = o->before, .connections = o->connections,
+		.before = o->before, .connections = o->connections, .retries = o->retries,
 		.bytes_per_second = o->rate.bytes_per_second,
 		.messages_per_second = o->rate.messages_per_second,
 	};
@@ -265,8 +267,7 @@ static void finish_account(const struct options *o, struct side *side, struct tr
 {
 	side->account.silence_us = o->timeout_us;
 	side->account.transcript = t;
-	side->account.compress = !o->no_compress && side->url.host &&
-				 !host_is_loopback(side->url.host);
+	side->account.compress = o->compress;
 }
 
 static int open_run(struct run *run, struct fault *fault)
@@ -302,7 +303,8 @@ static int parse(struct run *run, int argc, char **argv, struct fault *fault)
 int cmd_copy(int argc, char **argv)
 {
 	struct run run = { .options = { .since = IMAP_NO_DATE, .before = IMAP_NO_DATE,
-					.timeout_us = 120 * SECOND, .connections = 4 } };
+					.timeout_us = 120 * SECOND, .connections = 4,
+					.retries = 5 } };
 	struct fault fault;
 	int r, status = EXIT_USAGE;
 

@@ -137,11 +137,21 @@ static int create_folders(struct copy *copy, struct fault *fault)
 static bool take_folder(struct copy *copy, size_t *ret)
 {
 	while (copy->next_folder < copy->books.n) {
+		struct copy_folder *folder = &copy->books.folders[copy->books.order[copy->next_folder]];
+
 		*ret = copy->books.order[copy->next_folder++];
-		if (copy->books.folders[*ret].state == FOLDER_WAITING)
+		if (folder->state == FOLDER_WAITING) {
+			folder->state = FOLDER_COPYING;
 			return true;
+		}
 	}
 	return false;
+}
+
+static void give_back_folder(struct copy *copy, size_t index)
+{
+	copy->books.folders[index].state = FOLDER_WAITING;
+	copy->next_folder = 0;
 }
 
 static int ensure_sessions(struct copy_worker *w, struct fault *fault)
@@ -170,7 +180,7 @@ static int copy_folders(struct copy_worker *w, struct fault *fault)
 		if (ensure_sessions(w, fault) < 0) {
 			if (!can_be_spared(w, fault))
 				return -1;
-			w->copy->next_folder--; /* nothing suspended since it was taken but connecting */
+			give_back_folder(w->copy, index);
 			return copy_note(w->copy, fault, "one connection fewer: %s", fault->text);
 		}
 		if (copy_folder_run(w, index, fault) < 0)

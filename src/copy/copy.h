@@ -26,6 +26,7 @@ struct copy_options {
 	const char *const *maps;    /* 'SRC=DST' */
 	int64_t since, before;      /* by INTERNALDATE, seconds since 1970; IMAP_NO_DATE: no bound */
 	unsigned connections;       /* at most so many to either side; 1 and up */
+	unsigned retries;           /* how often to connect anew in a row, without a message copied between */
 	uint64_t bytes_per_second, messages_per_second; /* 0: as fast as it goes */
 };
 

@@ -30,7 +30,7 @@ enum {
 struct sent {
 	struct imap_message *message;
 	uint64_t size;
-	bool has_nul;
+	bool has_nul, complete; /* complete: all its bytes went out, digest is set */
 	unsigned char digest[32];
 };
 
@@ -403,6 +403,7 @@ static int end_message(struct feed *f, struct fault *fault)
 		return 0;
 
 	EVP_DigestFinal_ex(f->worker->hash, f->at_hand->digest, NULL);
+	f->at_hand->complete = true;
 	f->message = NULL;
 	if (b && b->alone) {
 		int r = end_batch(f, fault);
@@ -539,15 +540,50 @@ static int read_source(struct feed *f, struct fault *fault)
 
 /* --- a round --------------------------------------------------------------------------------- */
 
-/* What was under way when the round ended early has to go again. */
+/* What was under way when the round ended early goes again, but for what may be there already. */
 static void take_back(struct feed *f)
 {
-	for (size_t i = 0; i < f->pass->messages.n; i++) {
-		struct imap_message *m = &f->pass->messages.p[i];
+	struct copy_pass *pass = f->pass;
+
+	for (size_t i = 0; i < pass->messages.n; i++) {
+		struct imap_message *m = &pass->messages.p[i];
 
 		if (state_of(m) == MESSAGE_SENT || state_of(m) == MESSAGE_ASKED)
 			set_state(m, MESSAGE_WAITING);
 	}
+	if (f->refused) /* MULTIAPPEND is all or nothing, and the one behind it was not ended */
+		return;
+
+	for (size_t b = f->answered; b < f->begun; b++) {
+		const struct batch *batch = &f->ring[b % RING];
+
+		for (size_t i = 0; i < batch->n; i++) {
+			const struct sent *sent = &batch->sent[i];
+			struct doubt *d;
+
+			if (!sent->complete)
+				continue;
+			pass->doubts = xgrow(pass->doubts, &pass->doubts_size, pass->doubts_n + 1,
+					     sizeof(*d));
+			d = &pass->doubts[pass->doubts_n++];
+			*d = (struct doubt){ .message = sent->message, .size = sent->size };
+			memcpy(d->digest, sent->digest, sizeof(d->digest));
+			set_state(sent->message, MESSAGE_SENT);
+		}
+	}
+}
+
+/* The round failed, but appends that were sent whole may be answered all the same: waiting a moment for that
+ * leaves less in doubt. Our own cancellation did not reach the fiber that takes the answers. */
+static void wait_for_last_answers(struct feed *f, struct nursery *nursery)
+{
+	struct fault ignored;
+	int64_t before = run_shield(5 * SECOND);
+
+	f->closing = true;
+	waiters_wake_all(&f->changed);
+	nursery_wait(nursery, &ignored);
+	run_unshield(before);
 }
 
 static int run_feed(struct feed *f, struct nursery *nursery, struct fault *fault)
@@ -583,6 +619,8 @@ int copy_feed(struct copy_pass *pass, struct fault *fault)
 	nursery_start(&nursery, take_answers, f, "answers for %.*s",
 		      BYTES_ARG(pass->folder->destination_utf8));
 	r = run_feed(f, &nursery, fault);
+	if (r < 0 && !f->stopped)
+		wait_for_last_answers(f, &nursery);
 	nursery_done(&nursery);
 	if (r)
 		take_back(f);

@@ -191,24 +191,26 @@ static int settle_one(struct copy_pass *pass, struct put_off *p, struct fault *f
 
 static int settle_put_off(struct copy_pass *pass, struct fault *fault)
 {
-	int r = 0;
+	while (pass->put_off_n) {
+		struct put_off *last = &pass->put_off[pass->put_off_n - 1];
 
-	for (size_t i = 0; i < pass->put_off_n && r >= 0; i++)
-		r = settle_one(pass, &pass->put_off[i], fault);
-
-	forget_put_off(pass);
-	return r;
+		if (settle_one(pass, last, fault) < 0)
+			return -1; /* it stays, for another try */
+		free(last->detail);
+		pass->put_off_n--;
+	}
+	return 0;
 }
 
 /* Copied messages that could not keep everything: one entry each, they are few. */
 static int tell_losses(struct copy_pass *pass, struct fault *fault)
 {
 	for (size_t i = 0; i < pass->messages.n; i++) {
-		const struct imap_message *m = &pass->messages.p[i];
+		struct imap_message *m = &pass->messages.p[i];
 		const char *flags = pass->messages.flag_sets[m->flags];
 		char detail[400];
 
-		if ((m->state & MESSAGE_STATE_MASK) != MESSAGE_COPIED)
+		if ((m->state & MESSAGE_STATE_MASK) != MESSAGE_COPIED || m->state & MESSAGE_TOLD)
 			continue;
 
 		if (m->date == IMAP_NO_DATE || m->state & MESSAGE_NO_DATE) {
@@ -224,6 +226,7 @@ static int tell_losses(struct copy_pass *pass, struct fault *fault)
 			if (except(pass, CAUSE_FLAGS_CUT, m->uid, m->size, detail, fault) < 0)
 				return -1;
 		}
+		m->state |= MESSAGE_TOLD;
 	}
 	return 0;
 }
@@ -269,11 +272,10 @@ static int reconnect_destination(struct copy_worker *w, struct fault *fault)
 }
 
 /* Each round settles a message or takes a way of sending it out of use, so the rounds end. */
-static int copy_window(struct copy_pass *pass, struct fault *fault)
+static int copy_rounds(struct copy_pass *pass, struct fault *fault)
 {
 	int r;
 
-	filter(pass);
 	if (settle_put_off(pass, fault) < 0 || prepare_flags(pass, fault) < 0)
 		return -1;
 
@@ -285,6 +287,19 @@ static int copy_window(struct copy_pass *pass, struct fault *fault)
 			return -1;
 	}
 	return tell_losses(pass, fault);
+}
+
+/* Runs a step of the folder, again after each fault that a new connection can mend. */
+static int persist(struct copy_pass *pass, int (*step)(struct copy_pass *pass, struct fault *fault),
+		   struct fault *fault)
+{
+	int r;
+
+	while ((r = step(pass, fault)) < 0 && copy_may_recover(pass, fault))
+		if (copy_recover(pass, fault) < 0)
+			return -1;
+
+	return r;
 }
 
 /* The UID at which a window of WINDOW more messages ends; UINT32_MAX: all the rest fits. */
@@ -303,22 +318,27 @@ static int window_end(struct copy_pass *pass, uint64_t behind, uint32_t *ret, st
 	return 0;
 }
 
+static int list_window(struct copy_pass *pass, struct fault *fault)
+{
+	if (window_end(pass, pass->folder->listed, &pass->high, fault) < 0)
+		return -1;
+
+	return imap_fetch_messages(pass->worker->from, pass->low, pass->high, pass->limit != 0,
+				   &pass->messages, fault);
+}
+
 static int copy_windows(struct copy_pass *pass, struct fault *fault)
 {
-	struct copy_folder *folder = pass->folder;
-	struct imap_session *from = pass->worker->from;
-	uint32_t low = 1, high;
-	bool with_size = pass->limit != 0;
-
+	pass->low = 1;
 	do {
-		if (window_end(pass, folder->listed, &high, fault) < 0 ||
-		    imap_fetch_messages(from, low, high, with_size, &pass->messages, fault) < 0)
+		if (persist(pass, list_window, fault) < 0)
 			return -1;
-		folder->listed += pass->messages.n;
-		if (copy_window(pass, fault) < 0)
+		pass->folder->listed += pass->messages.n;
+		filter(pass);
+		if (persist(pass, copy_rounds, fault) < 0)
 			return -1;
-		low = high + 1;
-	} while (high != UINT32_MAX);
+		pass->low = pass->high + 1;
+	} while (pass->high != UINT32_MAX);
 
 	return 0;
 }
@@ -380,18 +400,24 @@ static int learn_limit(struct copy_pass *pass, struct fault *fault)
 	return 0;
 }
 
+static int open_source(struct copy_pass *pass, struct fault *fault)
+{
+	return imap_select(pass->worker->from, pass->folder->source_name, true, fault);
+}
+
 static int copy_messages(struct copy_pass *pass, struct fault *fault)
 {
 	struct copy_worker *w = pass->worker;
 	uint32_t exists;
 
-	if (imap_select(w->from, pass->folder->source_name, true, fault) < 0)
+	if (persist(pass, open_source, fault) < 0)
 		return -1;
 
 	pass->folder->uidvalidity = w->from->selected.uidvalidity;
 	exists = w->from->selected.exists;
-	if (exists && (learn_limit(pass, fault) < 0 || copy_windows(pass, fault) < 0 ||
-		       account_unlisted(pass, exists, fault) < 0 || check_count(pass, fault) < 0))
+	if (exists && (persist(pass, learn_limit, fault) < 0 || copy_windows(pass, fault) < 0 ||
+		       account_unlisted(pass, exists, fault) < 0 ||
+		       persist(pass, check_count, fault) < 0))
 		return -1;
 
 	if (w->from->selected.exists > exists)
@@ -404,6 +430,7 @@ static void pass_done(struct copy_pass *pass)
 	forget_flags(pass);
 	forget_put_off(pass);
 	free(pass->put_off);
+	free(pass->doubts);
 	buf_done(&pass->permanent);
 	imap_messages_done(&pass->messages);
 	EVP_DigestFinal_ex(pass->digest, pass->folder->digest, NULL);

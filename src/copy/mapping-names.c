@@ -9,6 +9,7 @@
 #include "copy/mapping-names.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "mail/mutf7.h"

@@ -7,6 +7,8 @@
 #include "copy/mapping-tree.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "base/cleanup.h"
 #include "mail/utf8.h"
@@ -49,16 +51,15 @@ static uint32_t id_of(const struct node *node)
 	return (uint32_t)siphash13(0, 0, node->path);
 }
 
-/* A folder of that very name is there: it has proved that the name is good. */
-static bool claim_existing(struct mapper *m, struct node *node, struct place *parent,
-			   struct bytes name)
+struct place *place_listed(struct mapper *m, const struct place *parent, struct bytes name)
 {
 	struct place *place = place_find(m, parent, name);
 	bool reserved = mapping_name_reserved(m->rules, name, parent == &m->root) &&
 			!is_gmail_container(name);
 
-	return place && place->folder && !reserved && bytes_find_char(name, '/') < 0 &&
-	       place_claim(m, place, node);
+	if (!place || !place->folder || reserved || bytes_find_char(name, '/') >= 0)
+		return NULL;
+	return place;
 }
 
 void node_place_below(struct mapper *m, struct node *node, struct place *parent,
@@ -67,11 +68,15 @@ void node_place_below(struct mapper *m, struct node *node, struct place *parent,
 	_cleanup_(buf_done) struct buf clean = BUF_NULL, fit = BUF_NULL;
 	struct place *place;
 
+	bool lifted = false;
+
 	while (parent != &m->root && room_below(m, parent) < MAPPING_MIN_ROOM) {
 		node->reasons |= 1u << MAPPING_LENGTH;
 		parent = parent->parent;
+		lifted = true;
 	}
-	if (claim_existing(m, node, parent, name))
+	place = lifted ? NULL : place_listed(m, parent, name);
+	if (place && place_claim(m, place, node))
 		return;
 
 	size_t room = room_below(m, parent);
@@ -80,6 +85,8 @@ void node_place_below(struct mapper *m, struct node *node, struct place *parent,
 		room = MAPPING_MIN_ROOM;
 	node->reasons |=
 		mapping_name_clean(m->rules, m->to_separator, name, parent == &m->root, &clean);
+	if (lifted) /* a bare "Sent" would look like another folder than it is */
+		buf_appendf(&clean, "~%08" PRIx32, id_of(node));
 	node->reasons |= mapping_name_fit(buf_bytes(&clean), BYTES_NULL, room, m->to->utf8_accept,
 					  id_of(node), &fit);
 	place = place_get(m, parent, buf_bytes(&fit));
@@ -94,7 +101,9 @@ void node_place_below(struct mapper *m, struct node *node, struct place *parent,
 		buf_reset(&fit);
 		mapping_name_fit(buf_bytes(&clean), bytes_of(suffix), room, m->to->utf8_accept,
 				 id_of(node), &fit);
-		place_claim(m, place_get(m, parent, buf_bytes(&fit)), node);
+		/* A folder that bears the name already shall keep it. */
+		if (!node_find(m, parent == &m->root ? NULL : node->parent, buf_bytes(&fit)))
+			place_claim(m, place_get(m, parent, buf_bytes(&fit)), node);
 	}
 }
 
@@ -185,6 +194,32 @@ void mapper_place_inbox(struct mapper *m)
 		return;
 	m->inbox->reasons |= 1u << MAPPING_INBOX;
 	place_claim(m, m->to_inbox, m->inbox);
+}
+
+void mapper_place_known(struct mapper *m)
+{
+	_cleanup_(map_done) struct map nodes = { 0 }, places = { 0 };
+
+	if (m->options->n_known == 0)
+		return;
+	map_init(&nodes, m->options->seed);
+	map_init(&places, m->options->seed);
+	for (size_t i = 0; i < m->from->n_folders; i++)
+		if (m->by_source[i])
+			map_put(&nodes, m->from->folders[i].raw, m->by_source[i]);
+	for (size_t i = 0; i < m->to->n_folders; i++)
+		if (m->to_places[i])
+			map_put(&places, m->to->folders[i].raw, m->to_places[i]);
+
+	for (size_t i = 0; i < m->options->n_known; i++) {
+		struct node *node = map_get(&nodes, m->options->known[i].from);
+		struct place *place = map_get(&places, m->options->known[i].to);
+
+		if (!node || !place || node->place || node->is_inbox || !place_exists(place))
+			continue;
+		if (place_claim(m, place, node))
+			node->reasons |= 1u << MAPPING_KNOWN;
+	}
 }
 
 static bool same_name(struct bytes a, struct bytes b, bool composed)

@@ -110,28 +110,34 @@ void mapper_decide_roles(struct mapper *m)
 	}
 }
 
-/* Where the folder would stand by its own name, or what the destination makes of it, if there
- * is such a place. */
-static struct place *natural_place(struct mapper *m, const struct node *node)
+static struct place *place_named(struct mapper *m, struct place *parent, struct bytes name)
 {
 	_cleanup_(buf_done) struct buf clean = BUF_NULL;
-	struct place *parent = &m->root, *place;
+	struct place *place = place_listed(m, parent, name);
+
+	if (place)
+		return place;
+	mapping_name_clean(m->rules, m->to_separator, name, parent == &m->root, &clean);
+	return place_find(m, parent, buf_bytes(&clean));
+}
+
+/* Where the folder would stand by its own name, or what the destination makes of it, if there is
+ * such a place. What leaves Gmail's container is looked for at the top. */
+static struct place *natural_place(struct mapper *m, const struct node *node)
+{
+	struct place *parent = &m->root, *place = NULL;
 
 	if (node->parent && !node_lifts_from_inbox(m, node)) {
 		parent = node->parent->place;
 		if (!parent)
 			parent = natural_place(m, node->parent);
 	}
-	if (!parent && below_gmail(node))
-		parent = &m->root;
-	if (!parent)
-		return NULL;
-
-	place = place_find(m, parent, node->name);
-	if (place)
-		return place;
-	mapping_name_clean(m->rules, m->to_separator, node->name, parent == &m->root, &clean);
-	return place_find(m, parent, buf_bytes(&clean));
+	if (parent)
+		place = place_named(m, parent, node->name);
+	if (!place && below_gmail(node) &&
+	    (node->role != ROLE_NONE || m->flat || m->to->server == MAPPING_SERVER_GMAIL))
+		place = place_named(m, &m->root, node->name);
+	return place;
 }
 
 static enum role attribute_of(const struct place *place)
@@ -200,8 +206,7 @@ static void note_namesakes(struct mapper *m)
 static struct place *place_for_role(struct mapper *m, const struct node *node)
 {
 	struct place *same = natural_place(m, node), *place;
-	bool same_fits = same && place_exists(same) && !same->owner && same->namesake == node &&
-			 !same->contested;
+	bool same_fits = same && place_exists(same) && !same->owner && !same->contested;
 
 	if (same_fits && attribute_of(same) == node->role)
 		return same;

@@ -6,6 +6,8 @@
  * so a list of 20,000 folders costs 20,000 times its depth. */
 #include "copy/mapping-tree.h"
 
+#include <stdlib.h>
+
 #include "base/xalloc.h"
 #include "mail/utf8.h"
 
@@ -117,16 +119,21 @@ struct node *node_new_alone(struct mapper *m, size_t source)
 	return node;
 }
 
+struct node *node_find(struct mapper *m, const struct node *parent, struct bytes name)
+{
+	tree_key(m, parent);
+	buf_append_bytes(&m->key, name);
+	return map_get(&m->node_of, buf_bytes(&m->key));
+}
+
 static struct node *node_get(struct mapper *m, struct node *parent, struct bytes name, size_t order)
 {
 	bool is_inbox = !parent && bytes_equal_nocase(name, inbox_name);
 
 	if (is_inbox)
 		name = inbox_name;
-	tree_key(m, parent);
-	buf_append_bytes(&m->key, name);
 
-	struct node *node = map_get(&m->node_of, buf_bytes(&m->key));
+	struct node *node = node_find(m, parent, name);
 
 	if (node)
 		return node;
@@ -343,6 +350,7 @@ static void read_place(struct mapper *m, size_t at)
 	for (bool more = true; more;) {
 		more = cut_component(&rest, folder->separator, depth++, &part);
 		place = place_get(m, place, part);
+		place->implied = true;
 	}
 	if (place->folder && !is_structure(place->folder))
 		return;

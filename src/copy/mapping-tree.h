@@ -44,7 +44,7 @@ struct place {
 	bool is_inbox;
 	bool contested; /* not the namesake alone */
 	bool closed;	/* takes no children */
-	bool implied;	/* noted as a parent that comes into being */
+	bool implied;	/* there, or noted as a parent that comes into being */
 };
 
 struct mapper {
@@ -78,6 +78,9 @@ void mapper_done(struct mapper *m); /* frees all but what is in the arena */
 void mapper_read_source(struct mapper *m);
 void mapper_read_destination(struct mapper *m);
 
+/* The source's folder of that name below parent (NULL: at the top), or NULL. */
+struct node *node_find(struct mapper *m, const struct node *parent, struct bytes name);
+
 /* A node outside the tree, for a folder of another namespace that the user wishes to copy. */
 struct node *node_new_alone(struct mapper *m, size_t source);
 
@@ -102,11 +105,14 @@ void mapper_place_roles(struct mapper *m);
 
 /* mapping-place.c, in the order in which they have to be called (roles go before the rest). */
 int mapper_place_wishes(struct mapper *m);
+void mapper_place_known(struct mapper *m);
 void mapper_place_inbox(struct mapper *m);
 void mapper_place_rest(struct mapper *m);
 
 /* Gives the place to the node if it is free and fit for it. */
 bool place_claim(struct mapper *m, struct place *place, struct node *node);
+/* The place of that very name, listed: the name has proved good, whatever our tables say. */
+struct place *place_listed(struct mapper *m, const struct place *parent, struct bytes name);
 /* Finds a free place below parent by that name, or one as like it as the destination permits. */
 void node_place_below(struct mapper *m, struct node *node, struct place *parent, struct bytes name);
 

@@ -5,6 +5,8 @@
 #include "copy/mapping.h"
 
 #include <assert.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/glob.h"
@@ -19,6 +21,7 @@ static const struct {
 	[MAPPING_ROLE_CLAIMED] = { "role-claimed", "plain: not the only folder for its role" },
 	[MAPPING_ROLE] = { "role", "role" },
 	[MAPPING_WISH] = { "map", "as --map says" },
+	[MAPPING_KNOWN] = { "known", "as before" },
 	[MAPPING_PARENT] = { "parent", "follows its parent" },
 	[MAPPING_INBOX_CHILD] = { "inbox-child", "below INBOX" },
 	[MAPPING_FLAT] = { "flat", "no such levels there" },
@@ -313,6 +316,7 @@ int mapping_make(const struct mapping_side *from, const struct mapping_side *to,
 	mapper_decide_roles(&m);
 	if (mapper_place_wishes(&m) < 0)
 		return -1;
+	mapper_place_known(&m);
 	mapper_place_inbox(&m);
 	mapper_place_roles(&m);
 	mapper_place_rest(&m);

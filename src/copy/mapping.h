@@ -73,7 +73,7 @@ struct mapping_side {
 	size_t max_name;	 /* wire bytes of a whole name; 0: what its kind is known for */
 };
 
-/* --map FROM=TO: both UTF-8 paths with "/". */
+/* --map FROM=TO: both UTF-8 paths with "/". (Among `known`: raw names.) */
 struct mapping_wish {
 	struct bytes from, to;
 };
@@ -84,6 +84,11 @@ struct mapping_options {
 	size_t n_include, n_exclude;
 	const struct mapping_wish *wishes;
 	size_t n_wishes;
+
+	/* What earlier runs decided (raw names on both sides), so that a name which appears or goes
+	 * away later cannot send a folder elsewhere. It holds while both folders exist; --map beats it. */
+	const struct mapping_wish *known;
+	size_t n_known;
 	uint64_t seed; /* for the hash tables: names come from strangers (base/map.h) */
 };
 
@@ -100,6 +105,7 @@ enum mapping_reason {
 	MAPPING_ROLE_CLAIMED, /* has a role's attribute or name, but is not alone: a plain folder */
 	MAPPING_ROLE,	      /* goes to, or becomes, the destination's folder for that */
 	MAPPING_WISH,	      /* --map */
+	MAPPING_KNOWN,	      /* where an earlier run put it */
 	MAPPING_PARENT,	      /* follows its parent, which has another name there */
 	/* renamed: */
 	MAPPING_INBOX_CHILD,  /* below INBOX here, at the top there */

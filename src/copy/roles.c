@@ -9,6 +9,8 @@
  * plainest is taken. */
 #include "copy/roles.h"
 
+#include <string.h>
+
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "mail/utf8.h"

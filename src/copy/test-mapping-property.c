@@ -5,6 +5,7 @@
 #include "lib/check.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
@@ -303,7 +304,8 @@ static void check_m5(struct check *check, const struct account *from, struct acc
 }
 
 /* The same promises with a --map of a folder to some name. (Not inlined for the frame's sake.) */
-static __attribute__((noinline)) void check_wish(struct check *check, struct rand *r, const struct account *from,
+static __attribute__((noinline)) void
+check_wish(struct check *check, struct rand *r, const struct account *from,
 		       const struct account *to, const struct mapping *mapping, struct arena *arena,
 		       uint64_t seed)
 {

@@ -11,6 +11,8 @@
  * x reason" for skipped. Last, "^ WIRE" for every parent that comes into being. */
 #include "lib/check.h"
 
+#include <stdio.h>
+
 #include "base/buf.h"
 #include "copy/mapping.h"
 #include "mail/mutf7.h"
@@ -233,7 +235,7 @@ static void separators(struct check *check)
 		{ "Q17: the destination without NAMESPACE", "- / x\nINBOX\nA/b",
 		  "- NIL gmx nonamespace\nINBOX\tsep=NIL\nINBOX.Old\tsep=.", NULL,
 		  "INBOX -> INBOX =\nA/b -> INBOX.A.b\n^ INBOX.A\n" },
-		{ "Q21: NIL separator, numbers, ampersands, names that cannot be decoded, empty components",
+		{ "Q21: NIL separator, numbers, ampersands, undecodable names, empty components",
 		  "- / x\nINBOX\na/b\tsep=NIL\n2019\nA&-B\nA&B\n&AOk-t\n"
 		  "\xe9t\na//b\n/x\ny/",
 		  "- . x\nINBOX", NULL,

@@ -2,6 +2,8 @@
 /* Roles: attributes of both kinds, names in many languages, and the tables' own order. */
 #include "lib/check.h"
 
+#include <stdio.h>
+
 #include "base/buf.h"
 #include "copy/roles.h"
 #include "mail/utf8.h"

@@ -21,7 +21,7 @@ struct copy_worker {
 enum message_state {
 	MESSAGE_WAITING = 0, /* to be copied */
 	MESSAGE_ASKED,       /* its FETCH is under way */
-	MESSAGE_SENT,        /* its APPEND is under way */
+	MESSAGE_SENT,        /* its APPEND is under way, or in doubt */
 	MESSAGE_COPIED,
 	MESSAGE_SETTLED,     /* excepted, changed meanwhile or filtered: counted elsewhere */
 };
@@ -33,6 +33,14 @@ enum {
 	MESSAGE_NO_KEYWORDS = 32, /* the destination refused it with them */
 	MESSAGE_NO_DATE = 64,   /* the destination refused it with its date */
 	MESSAGE_ONE_BY_ONE = 128, /* fetch by a command of its own: it did not come among others */
+	MESSAGE_TOLD = 256,     /* what it lost is in the books */
+};
+
+/* A message that was sent whole, and whose answer did not come. */
+struct doubt {
+	struct imap_message *message;
+	uint64_t size;
+	unsigned char digest[32];
 };
 
 struct put_off {
@@ -47,7 +55,8 @@ struct copy_pass {
 	struct copy_worker *worker;
 	struct copy_folder *folder;
 	size_t index;                /* of folder in books.folders */
-	struct imap_messages messages; /* the window at hand */
+	struct imap_messages messages; /* the window at hand … */
+	uint32_t low, high;          /* … from UID low to high */
 	uint64_t limit;              /* bytes of a message that the destination takes; 0: not told */
 	bool permanent_known, permanent_star;
 	struct buf permanent;        /* keywords the destination keeps, as in imap_selected */
@@ -56,6 +65,10 @@ struct copy_pass {
 	size_t flags_n;
 	struct put_off *put_off;     /* to go into the books after the round */
 	size_t put_off_n, put_off_size;
+	struct doubt *doubts;        /* in the order sent, after a round that failed */
+	size_t doubts_n, doubts_size;
+	unsigned failures;           /* in a row, without a message copied between */
+	uint64_t copied_then;        /* folder->copied at the last failure */
 	unsigned refused_batches;    /* MULTIAPPENDs that failed in this folder */
 	EVP_MD_CTX *digest;          /* over the digests of the copied messages */
 };
@@ -74,11 +87,23 @@ void copy_pass_put_off(struct copy_pass *pass, struct imap_message *message, enu
 /* The flags that go with the message, and whether some had to be left out. */
 const char *copy_pass_flags(struct copy_pass *pass, const struct imap_message *message);
 
+/* --- recover.c ------------------------------------------------------------------------------- */
+
+/* Whether a fault may be over when tried again: a connection lost, a server that is busy; and there were not
+ * too many in a row. */
+bool copy_may_recover(struct copy_pass *pass, const struct fault *fault);
+
+/* After such a fault: waits (as the server asked, or longer each time), connects both sides anew, opens the
+ * source folder, checks that it is still the same one, and finds out which messages in doubt the destination
+ * has: they are counted, the others wait again. Negative: cannot go on. */
+SUSPENDS int copy_recover(struct copy_pass *pass, struct fault *fault);
+
 /* --- feed.c ---------------------------------------------------------------------------------- */
 
 /* Fetches every message of the window that is MESSAGE_WAITING and appends it. Afterwards each is copied,
  * settled, or waiting again (alone, or one by one) for another round. 0 done; 1 the destination connection
- * was given up because a batch was refused: the caller opens another before the next round. */
+ * was given up because a batch was refused: the caller opens another before the next round. Negative: stopped;
+ * pass->doubts are those sent and not answered, both sessions are of no use any more. */
 SUSPENDS int copy_feed(struct copy_pass *pass, struct fault *fault);
 
 #endif

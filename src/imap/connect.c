@@ -165,11 +165,12 @@ static int compress(struct imap_session *s, struct fault *fault)
 	if (c.condition != IMAP_OK) /* RFC 4978: COMPRESSIONACTIVE, or the server has no memory */
 		return 0;
 
-	if (s->input.n)
-		return fault_protocol(fault, "%s: data between the answer to COMPRESS and the first "
-				      "compressed byte", s->account->label);
+	/* What was read behind the OK is compressed already. */
+	if (deflate_start_with(&s->stream, s->input, fault) < 0)
+		return -1;
 
-	return deflate_start(&s->stream, fault);
+	s->input = BYTES_NULL;
+	return 0;
 }
 
 static int open_session(struct imap_session *s, struct fault *fault)

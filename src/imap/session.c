@@ -113,7 +113,9 @@ static void note(struct imap_session *s, const struct imap_response *r)
 
 int imap_break(struct imap_session *s, const struct fault *fault)
 {
-	if (!s->broken) {
+	if (fault->kind == FAULT_CANCELLED) {
+		s->spoiled = true;
+	} else if (!s->broken) {
 		s->broken = true;
 		s->fault = *fault;
 	}
@@ -403,7 +405,7 @@ void imap_logout(struct imap_session *s)
 	if (!s)
 		return;
 
-	if (!s->broken && list_is_empty(&s->pending)) {
+	if (!s->broken && !s->spoiled && list_is_empty(&s->pending)) {
 		before = run_shield(2 * SECOND);
 		imap_begin(s, &c, "LOGOUT");
 		if (imap_send(s, &c, &ignored) == 0)

@@ -6,8 +6,9 @@
  * several share it and each waits for its own command (imap_wait): whoever waits and finds nobody
  * reading reads for all. Sending: one fiber at a time.
  *
- * Whatever makes reading or writing fail, cancellation included, breaks the session for good: answers
- * under way are lost, commands on the stack are forgotten. Free it, open another. */
+ * Whatever makes reading or writing fail breaks the session for good: answers under way are lost, commands
+ * on the stack are forgotten. Free it, open another. Cancellation only spoils it: nothing may be sent any
+ * more, but who keeps its commands alive (the copy's answers) can still read what they became. */
 #ifndef IMAP_SESSION_H
 #define IMAP_SESSION_H
 
@@ -89,7 +90,8 @@ struct imap_session {
 	unsigned continuations;        /* "+" that came and nobody has used yet */
 	char continuation[2048];       /* text of the last one */
 	int64_t last_sent;             /* run_now() of the last byte queued */
-	bool broken;
+	bool broken;                   /* neither read nor write */
+	bool spoiled;                  /* cancelled in the middle: only answers may still be read */
 	struct fault fault;            /* why broken */
 	char bye[200];                 /* text of an untagged BYE, or "" */
 

@@ -105,10 +105,11 @@ def command_line(args, run, ports, folder, cert):
 
     def fill(text):
         return text.replace("{from}", ports["from"]).replace("{to}", ports["to"]).replace("{cert}", cert[0])
+    options = fill(one_of(run, "options", "")).split()  # a fault is shown at once unless the file is about retries
     return [args.mailferry, "copy", "--from", fill(one_of(run, "from", "imap://u@127.0.0.1:{from}")),
             "--to", fill(one_of(run, "to", "imap://u@127.0.0.1:{to}")),
             "--from-password-file", password, "--to-password-file", password,
-            *fill(one_of(run, "options", "")).split()]
+            *([] if "--retries" in options else ["--retries", "0"]), *options]
 
 
 def measure(process):

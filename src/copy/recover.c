@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* After a lost connection: wait, connect anew, and settle what was under way.
+ *
+ * An APPEND whose answer was lost may have been done or not. Nothing is guessed: what the destination
+ * folder holds beyond what was answered is read back and compared by digest. Each message found is one that
+ * was copied; the others go again. If the folder holds something else there, which could be one of ours
+ * altered by the server, the pass stops and says so. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rand.h"
+#include "base/xalloc.h"
+#include "copy/worker.h"
+
+static const int64_t first_wait_us = SECOND, longest_wait_us = 5 * MINUTE;
+
+bool copy_may_recover(struct copy_pass *pass, const struct fault *fault)
+{
+	if (fault->reach != REACH_SESSION || fault->again == AGAIN_NEVER ||
+	    fault->kind == FAULT_CANCELLED || fault->kind == FAULT_PROTOCOL)
+		return false;
+
+	if (pass->folder->copied > pass->copied_then)
+		pass->failures = 0;
+	pass->copied_then = pass->folder->copied;
+	return pass->failures++ < pass->worker->copy->options.retries;
+}
+
+static int64_t wait_for(const struct copy_pass *pass, const struct fault *fault)
+{
+	int64_t wait = first_wait_us;
+	uint64_t seed;
+	struct rand rand;
+
+	for (unsigned i = 1; i < pass->failures && wait < longest_wait_us; i++)
+		wait *= 2;
+	run_random(&seed, sizeof(seed));
+	rand_init(&rand, seed);
+	wait = rand_jitter(&rand, wait);
+	return fault->after_us > wait ? fault->after_us : wait;
+}
+
+static int reconnect(struct copy_worker *w, struct fault *fault)
+{
+	if (!w->from && imap_connect(w->copy->options.from, &w->from, fault) < 0)
+		return -1;
+
+	if (!w->to && imap_connect(w->copy->options.to, &w->to, fault) < 0)
+		return -1;
+
+	return 0;
+}
+
+static int reconnect_patiently(struct copy_pass *pass, struct fault *fault)
+{
+	struct copy_worker *w = pass->worker;
+
+	for (;;) {
+		int64_t wait = wait_for(pass, fault);
+
+		if (copy_note(w->copy, fault, "%s; trying again in %.1f s", fault->text,
+			      (double)wait / (double)SECOND) < 0 ||
+		    run_sleep(wait, fault) < 0)
+			return -1;
+
+		if (reconnect(w, fault) == 0)
+			return 0;
+		if (fault->again == AGAIN_NEVER || fault->kind == FAULT_CANCELLED ||
+		    pass->failures++ >= w->copy->options.retries)
+			return -1;
+	}
+}
+
+/* A folder deleted and made again under the same name has other messages under the same UIDs (Q34, Q35). */
+static int reopen_source(struct copy_pass *pass, struct fault *fault)
+{
+	struct imap_session *from = pass->worker->from;
+	uint32_t before = pass->folder->uidvalidity;
+
+	if (imap_select(from, pass->folder->source_name, true, fault) < 0)
+		return -1;
+
+	if (before && from->selected.uidvalidity != before)
+		return fault_set(fault, FAULT_DATA, REACH_FOLDER, AGAIN_LATER,
+				 "the source replaced the folder by another of the same name while it "
+				 "was copied (UIDVALIDITY %" PRIu32 " became %" PRIu32 ")", before,
+				 from->selected.uidvalidity);
+	return 0;
+}
+
+/* --- doubt ----------------------------------------------------------------------------------- */
+
+static int digest_of(struct imap_session *to, EVP_MD_CTX *hash, uint32_t uid, unsigned char digest[32],
+		     bool *ret_found, struct fault *fault)
+{
+	struct imap_range range = { uid, uid };
+	struct imap_command c;
+	struct imap_input input;
+
+	*ret_found = false;
+	if (imap_fetch_bodies(to, &c, &range, 1, fault) < 0)
+		return -1;
+
+	EVP_DigestInit_ex(hash, NULL, NULL);
+	while (!c.done) {
+		if (imap_read(to, &input, fault) < 0)
+			return -1;
+		if (input.event == IMAP_EVENT_BODY)
+			EVP_DigestUpdate(hash, input.data.p, input.data.n);
+		if (input.event == IMAP_EVENT_BODY_END)
+			*ret_found = true;
+	}
+	EVP_DigestFinal_ex(hash, digest, NULL);
+	return 0;
+}
+
+static bool take_doubt(struct copy_pass *pass, const unsigned char digest[32])
+{
+	for (size_t i = 0; i < pass->doubts_n; i++) {
+		struct doubt *d = &pass->doubts[i];
+
+		if (!d->message || memcmp(d->digest, digest, 32) != 0)
+			continue;
+		d->message->state = (d->message->state & ~(uint32_t)MESSAGE_STATE_MASK) | MESSAGE_COPIED;
+		d->message = NULL;
+		pass->folder->copied++;
+		pass->folder->bytes += d->size;
+		EVP_DigestUpdate(pass->digest, digest, 32);
+		return true;
+	}
+	return false;
+}
+
+/* Those not found at the destination are to be sent again. */
+static void release_doubts(struct copy_pass *pass)
+{
+	for (size_t i = 0; i < pass->doubts_n; i++) {
+		struct imap_message *m = pass->doubts[i].message;
+
+		if (m)
+			m->state = (m->state & ~(uint32_t)MESSAGE_STATE_MASK) | MESSAGE_WAITING;
+	}
+	pass->doubts_n = 0;
+}
+
+/* The messages of the destination folder behind the first `known`. */
+static int look(struct copy_pass *pass, uint32_t known, struct fault *fault)
+{
+	struct copy_worker *w = pass->worker;
+	struct imap_messages found;
+	unsigned strangers = 0;
+	uint32_t low;
+	int r = imap_fetch_uid(w->to, known + 1, &low, fault);
+
+	imap_messages_init(&found);
+	if (r == 0)
+		r = imap_fetch_messages(w->to, low, UINT32_MAX, false, &found, fault);
+	for (size_t i = 0; i < found.n && r == 0; i++) {
+		unsigned char digest[32];
+		bool there;
+
+		r = digest_of(w->to, w->hash, found.p[i].uid, digest, &there, fault);
+		if (r == 0 && there && !take_doubt(pass, digest))
+			strangers++;
+	}
+	imap_messages_done(&found);
+	if (r == 0 && strangers)
+		return fault_set(fault, FAULT_DATA, REACH_MAILBOX, AGAIN_NEVER,
+				 "folder %.*s: after a lost connection the destination holds %u messages "
+				 "that are not byte for byte what was sent; whether they are ours cannot "
+				 "be told, so the pass stops here",
+				 BYTES_ARG(pass->folder->destination_utf8), strangers);
+	return r;
+}
+
+/* The folder was empty when we began, so what it holds beyond the answered ones are those in doubt. */
+static int settle_doubts(struct copy_pass *pass, struct fault *fault)
+{
+	struct imap_session *to = pass->worker->to;
+	uint64_t known = pass->folder->copied;
+
+	if (!pass->doubts_n)
+		return 0;
+
+	if (imap_select(to, pass->folder->destination_name, true, fault) < 0)
+		return -1;
+
+	if (to->selected.exists > known && look(pass, (uint32_t)known, fault) < 0)
+		return -1;
+
+	release_doubts(pass);
+	return imap_can(&to->capabilities, IMAP_CAP_UNSELECT) ? imap_simple(to, "UNSELECT", fault)
+							       : imap_simple(to, "CLOSE", fault);
+}
+
+int copy_recover(struct copy_pass *pass, struct fault *fault)
+{
+	struct copy_worker *w = pass->worker;
+	struct fault why = *fault;
+
+	do {
+		w->from = imap_session_free(w->from);
+		w->to = imap_session_free(w->to);
+		if (reconnect_patiently(pass, &why) < 0) {
+			*fault = why;
+			return -1;
+		}
+		if (reopen_source(pass, &why) == 0 && settle_doubts(pass, &why) == 0)
+			return 0;
+	} while (copy_may_recover(pass, &why));
+
+	*fault = why;
+	return -1;
+}
