@@ -26,8 +26,14 @@ static int open_stream(struct imap_session *s, struct fault *fault)
 {
 	const struct imap_account *a = s->account;
 	_deadline_(a->silence_us);
-	int r = a->host ? tcp_connect(a->host, a->port, &s->stream, fault)
-			: pipe_stream_new(a->command, &s->stream, fault);
+	int r;
+
+	if (a->dial)
+		r = a->dial(a->dial_arg, &s->stream, fault);
+	else if (a->host)
+		r = tcp_connect(a->host, a->port, &s->stream, fault);
+	else
+		r = pipe_stream_new(a->command, &s->stream, fault);
 
 	if (r < 0) {
 		if (fault->kind == FAULT_TIMEOUT)

@@ -44,6 +44,10 @@ struct imap_account {
 	SUSPENDS int (*token)(void *arg, char **ret, struct fault *fault);
 	void *token_arg;
 
+	/* In place of a connection to `host`: gives the stream. For tests in memory; NULL otherwise. */
+	SUSPENDS int (*dial)(void *arg, struct stream **ret, struct fault *fault);
+	void *dial_arg;
+
 	struct transcript *transcript; /* or NULL */
 	bool compress;                 /* COMPRESS=DEFLATE when the server has it */
 	int64_t silence_us;            /* a server that says nothing for so long is given up */
