@@ -372,6 +372,7 @@ static int read_step(struct reader *r, const struct step_word *word, struct byte
 static const char *const server_settings[] = {
 	"login", "capability", "capability after login", "volunteers", "separator", "prefix",
 	"namespace", "permanentflags", "flags", "tls", "split", "complaints",
+	"case",
 };
 
 static const char *const run_settings[] = {

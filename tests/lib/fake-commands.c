@@ -300,6 +300,8 @@ static int do_namespace(struct fake_connection *c)
 
 	if (told.n)
 		r = fake_sendf(c, "* NAMESPACE %.*s", BYTES_ARG(told));
+	else if (bytes_equal_nocase(separator, BYTES("nil")))
+		r = fake_sendf(c, "* NAMESPACE ((\"%.*s\" NIL)) NIL NIL", BYTES_ARG(prefix));
 	else
 		r = fake_sendf(c, "* NAMESPACE ((\"%.*s\" \"%.*s\")) NIL NIL", BYTES_ARG(prefix),
 			       BYTES_ARG(separator));

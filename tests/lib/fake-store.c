@@ -15,9 +15,11 @@
 struct fake_folder *fake_folder_find(const struct fake_imap *fake, struct bytes name)
 {
 	bool inbox = bytes_equal_nocase(name, BYTES("INBOX"));
+	bool fold = bytes_equal(dialogue_setting(fake->told, "case", ""), BYTES("insensitive"));
 
 	for (struct fake_folder *f = fake->folders; f; f = f->next)
-		if (bytes_equal(f->name, inbox ? BYTES("INBOX") : name))
+		if (bytes_equal(f->name, inbox ? BYTES("INBOX") : name) ||
+		    (fold && bytes_equal_nocase(f->name, name)))
 			return f;
 
 	return NULL;
