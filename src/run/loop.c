@@ -208,6 +208,9 @@ static void loop_free(struct loop *loop)
 
 		uv_close((uv_handle_t *)&handle->uv, on_signal_closed);
 	}
+	/* Whoever cancels such work later must not touch the loop that was. */
+	while (!list_is_empty(&loop->idle))
+		list_remove(loop->idle.next);
 	/* Closing takes libuv a turn or two; more means that somebody left a watch behind. */
 	for (int i = 0; (r = uv_loop_close(&loop->uv)) == UV_EBUSY && i < 10; i++)
 		uv_run(&loop->uv, UV_RUN_NOWAIT);

@@ -69,8 +69,9 @@ static inline void run_deadline_restorep(int64_t *deadline)
 
 struct fiber;
 
-/* The fibers started in one block. Embedded, nursery_init() before use. The block is left through
- * nursery_wait() or nursery_done(), never with children alive. */
+/* The fibers started in one block. Embedded, nursery_init() before use. It belongs to the fiber that called
+ * nursery_init(), though any fiber may start children in it. The block is left through nursery_wait() or
+ * nursery_done(), never with children alive. */
 struct nursery {
 	struct list children; /* of struct fiber */
 	struct list waiting;  /* who is in nursery_wait() */
@@ -102,7 +103,7 @@ SUSPENDS int nursery_wait(struct nursery *nursery, struct fault *fault);
  * nursery without children does not suspend. */
 SUSPENDS void nursery_done(struct nursery *nursery);
 
-/* Asks for cancellation of the running fiber without suspending. */
+/* Whether the running fiber was told to stop (and is not shielded). */
 bool run_is_cancelled(void);
 
 /* While shielded, the running fiber neither sees cancellation nor the deadlines it had before: for the
@@ -185,8 +186,8 @@ void channel_close(struct channel *channel);
 /* --- blocking work --------------------------------------------------------------------------- */
 
 /* Runs fn(arg) on a worker thread and waits for it. fn must not touch fibers, loop or anything shared
- * without care. Cancellation and deadlines do not interrupt fn: the call returns when fn has returned.
- * Returns what fn returned, with its fault. */
+ * without care. Cancellation and deadlines do not interrupt fn: the call returns when fn has returned, unless
+ * no thread had begun with it; then it is never run. Returns what fn returned, with its fault. */
 SUSPENDS int pool_call(const char *what, fiber_fn fn, void *arg, struct fault *fault);
 
 /* --- names ----------------------------------------------------------------------------------- */

@@ -439,13 +439,14 @@ static void ten_thousand(struct check *check)
 	in_fiber(check, start_many);
 }
 
-static __attribute__((noinline)) int descend(int levels)
+/* The frame above is looked at below, so that no compiler makes a loop of this. */
+static __attribute__((noinline)) int descend(int levels, volatile const char *above)
 {
 	volatile char frame[1000];
 
 	frame[0] = (char)levels;
-	frame[999] = 1;
-	return levels == 0 ? 0 : descend(levels - 1) + frame[999];
+	frame[999] = above ? above[999] : 1;
+	return levels == 0 ? 0 : descend(levels - 1, frame) + frame[999];
 }
 
 static int go_deep(void *arg, struct fault *fault)
@@ -454,7 +455,7 @@ static int go_deep(void *arg, struct fault *fault)
 
 	/* 48 of 64 KiB, on a stack that other fibers used before. */
 	for (int i = 0; i < 3; i++) {
-		EXPECT(descend(48) == 48);
+		EXPECT(descend(48, NULL) == 48);
 		EXPECT(run_yield(fault) == 0);
 	}
 	return 0;
@@ -488,7 +489,7 @@ static int fall_off(void *arg, struct fault *fault)
 	nursery_init(&nursery, "neighbours");
 	for (int i = 0; i < 20; i++)
 		nursery_start(&nursery, count_up, &count, "neighbour");
-	return descend(400) > 0 ? 0 : 1;
+	return descend(400, NULL) > 0 ? 0 : 1;
 }
 
 static int wait_for_nobody(void *arg, struct fault *fault)

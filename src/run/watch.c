@@ -63,8 +63,10 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 		wake(&watch->reader);
 	if (events & RUN_WRITABLE)
 		wake(&watch->writer);
-	if (unwanted || status < 0)
+	if (status < 0)
 		poll_for(watch, wanted(watch));
+	else if (unwanted)
+		poll_for(watch, watch->polled & ~unwanted);
 	/* Last: it may free the watch. */
 	if ((events & RUN_WRITABLE) && watch->on_writable)
 		watch->on_writable(watch->arg);
