@@ -26,7 +26,7 @@ def cyrus(raw):
 def courier(raw):
     """It keeps lines, not bytes: CR is dropped wherever it stands, each LF comes back as CR LF, the last line is ended."""
     changed = raw.replace(b"\r", b"").replace(b"\n", b"\r\n")
-    if not changed.endswith(b"\n"):
+    if not raw.endswith(b"\n"):
         changed += b"\r\n"
     if changed != raw:
         yield "courier: line ends become CR LF, a last one is added", changed

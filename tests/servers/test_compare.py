@@ -125,7 +125,7 @@ class Compare(unittest.TestCase):
 
 class Habits(unittest.TestCase):
     """What habits.py says of a kind of server is what that server does, to the byte."""
-    ODD = [b"one\rstill one\r\ntwo\r\r\nthree\r\n", b"x\r\r\r\ny\r\n", b"x\n\ry\nz\r\n", b"end\r", b"end\r\r\n", b"end\r\r", b"no end",
+    ODD = [b"one\rstill one\r\ntwo\r\r\nthree\r\n", b"x\r\r\r\ny\r\n", b"x\n\ry\nz\r\n", b"end\r", b"end\r\r\n", b"end\r\r", b"end\r\n\r", b"no end",
            b"foo\0bar\r\n\0", b"\xff\xfe\r\n", b"plain\r\n"]
 
     def check(self, server):
