@@ -127,7 +127,7 @@ static int prepare_and_run(void *arg, struct fault *fault)
 	struct run *run = arg;
 
 	if (copy_prepare(run->copy, fault) < 0) {
-		if (run->copy->books.folders && fault->kind == FAULT_REFUSED)
+		if (run->copy->destination_filled)
 			run->status = EXIT_GATE;
 		channel_close(&run->copy->events);
 		return -1;

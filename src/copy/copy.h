@@ -42,6 +42,7 @@ struct copy {
 	struct books books;
 	struct copy_throttle throttle;
 	enum copy_stage stage;
+	bool destination_filled; /* why copy_prepare failed: a folder there holds messages already */
 	int64_t began_us;        /* run_now() when copying began */
 	size_t next_folder;      /* into books.order: what the next free worker takes */
 	unsigned workers;        /* at work now */

@@ -77,13 +77,7 @@ static int learn_permanent_flags(struct copy_pass *pass, struct fault *fault)
 	buf_append_char(&pass->permanent, ' ');
 	buf_append_bytes(&pass->permanent, buf_bytes(&to->selected.permanent));
 
-	if (imap_can(&to->capabilities, IMAP_CAP_UNSELECT))
-		return imap_simple(to, "UNSELECT", fault);
-
-	if (imap_select(to, name, true, fault) < 0)
-		return -1;
-
-	return imap_simple(to, "CLOSE", fault);
+	return imap_unselect(to, name, fault);
 }
 
 static void forget_flags(struct copy_pass *pass)

@@ -198,6 +198,7 @@ static int refuse_filled(struct copy *copy, struct fault *fault)
 			return -1;
 		if (now.messages == 0)
 			continue;
+		copy->destination_filled = true;
 		return fault_set(fault, FAULT_REFUSED, REACH_MAILBOX, AGAIN_NEVER,
 				 "the destination's folder %.*s already holds %" PRIu64 " messages; "
 				 "copying into it again would double them: empty it, choose another "

@@ -190,8 +190,7 @@ static int settle_doubts(struct copy_pass *pass, struct fault *fault)
 		return -1;
 
 	release_doubts(pass);
-	return imap_can(&to->capabilities, IMAP_CAP_UNSELECT) ? imap_simple(to, "UNSELECT", fault)
-							       : imap_simple(to, "CLOSE", fault);
+	return imap_unselect(to, pass->folder->destination_name, fault);
 }
 
 int copy_recover(struct copy_pass *pass, struct fault *fault)

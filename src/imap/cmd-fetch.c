@@ -117,8 +117,20 @@ static int by_uid(const void *a, const void *b)
 	return x->uid < y->uid ? -1 : x->uid > y->uid;
 }
 
-/* Servers answer in rising order; one that does not must not break the search by UID. Doubles, which an
- * unsorted answer may have left, become one. */
+/* Two answers for one message: the one that was asked for, and news of it that came before. */
+static void merge(struct imap_message *into, const struct imap_message *other)
+{
+	if (into->date == IMAP_NO_DATE) {
+		into->date = other->date;
+		into->zone_minutes = other->zone_minutes;
+	}
+	if (!into->size)
+		into->size = other->size;
+	if (!into->flags)
+		into->flags = other->flags;
+}
+
+/* Servers answer in rising order, but for what they say unasked in between (Q31). */
 static void put_in_order(struct imap_messages *m)
 {
 	size_t kept = 0;
@@ -130,7 +142,9 @@ static void put_in_order(struct imap_messages *m)
 		}
 
 	for (size_t i = 0; i < m->n; i++)
-		if (kept == 0 || m->p[kept - 1].uid != m->p[i].uid)
+		if (kept && m->p[kept - 1].uid == m->p[i].uid)
+			merge(&m->p[kept - 1], &m->p[i]);
+		else
 			m->p[kept++] = m->p[i];
 	m->n = kept;
 }

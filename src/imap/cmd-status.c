@@ -69,6 +69,21 @@ static int take_status(struct imap_session *s, struct imap_command *c, struct im
 	return 0;
 }
 
+/* For servers that refuse STATUS or its items (Q42): opening the folder tells the same. */
+static int status_by_examine(struct imap_session *s, struct bytes name, struct imap_folder *ret,
+			     struct fault *fault)
+{
+	if (imap_select(s, name, true, fault) < 0)
+		return -1;
+
+	ret->flags |= IMAP_FOLDER_STATUS;
+	ret->messages = s->selected.exists;
+	ret->uidnext = s->selected.uidnext;
+	ret->uidvalidity = s->selected.uidvalidity;
+	ret->highestmodseq = s->selected.highestmodseq;
+	return imap_unselect(s, name, fault);
+}
+
 int imap_status(struct imap_session *s, struct bytes name, struct imap_folder *ret,
 		struct fault *fault)
 {
@@ -85,12 +100,8 @@ int imap_status(struct imap_session *s, struct bytes name, struct imap_folder *r
 	    take_status(s, &c, ret, fault) < 0)
 		return -1;
 
-	if (imap_refused(s, &c, fault, "cannot ask for the state of folder %.*s",
-			 BYTES_ARG(name)) < 0) {
-		if (fault->reach < REACH_FOLDER)
-			fault->reach = REACH_FOLDER;
-		return -1;
-	}
+	if (c.condition != IMAP_OK || !(ret->flags & IMAP_FOLDER_STATUS))
+		return status_by_examine(s, name, ret, fault);
 	return 0;
 }
 

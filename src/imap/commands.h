@@ -64,7 +64,8 @@ SUSPENDS int imap_list(struct imap_session *session, struct imap_folders *folder
 SUSPENDS int imap_status_all(struct imap_session *session, struct imap_folders *folders,
 			     bool with_size, struct fault *fault);
 
-/* STATUS of one name. Refusal is a fault of reach folder. */
+/* STATUS of one name, or EXAMINE where that is refused; so not while a folder is selected that still matters.
+ * Refusal of both is a fault of reach folder. */
 SUSPENDS int imap_status(struct imap_session *session, struct bytes name, struct imap_folder *ret,
 			 struct fault *fault);
 
@@ -73,6 +74,9 @@ SUSPENDS int imap_status(struct imap_session *session, struct bytes name, struct
 /* SELECT or EXAMINE (read_only). session->selected is what the server told. */
 SUSPENDS int imap_select(struct imap_session *session, struct bytes name, bool read_only,
 			 struct fault *fault);
+
+/* Leaves the selected folder, whose name is given, and expunges nothing. */
+SUSPENDS int imap_unselect(struct imap_session *session, struct bytes name, struct fault *fault);
 
 /* --- cmd-create.c: CREATE, SUBSCRIBE ---------------------------------------------------------- */
 

@@ -145,7 +145,7 @@ static bool owes_answer(const struct imap_session *s)
 	list_for_each(link, &s->pending) {
 		const struct imap_command *c = list_entry(link, struct imap_command, link);
 
-		return c->sent && run_now() - s->last_sent >= s->account->silence_us;
+		return (c->sent || c->awaits_plus) && run_now() - s->last_sent >= s->account->silence_us;
 	}
 	return true;
 }
@@ -252,10 +252,12 @@ int imap_wait(struct imap_session *s, struct imap_command *c, struct fault *faul
 
 int imap_wait_continuation(struct imap_session *s, struct imap_command *c, struct fault *fault)
 {
+	c->awaits_plus = true;
 	while (!s->continuations && !c->done)
 		if (pump(s, fault) < 0)
 			return -1;
 
+	c->awaits_plus = false;
 	if (c->done) /* the answer came instead, or overtook a "+" that is of no use now */
 		return 1;
 

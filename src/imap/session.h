@@ -58,6 +58,7 @@ struct imap_command {
 	struct list link;    /* in the session's pending list until done */
 	char tag[12];
 	bool sent, done;
+	bool awaits_plus;    /* its literal waits for the server's "+" */
 	enum imap_condition condition; /* IMAP_OK, IMAP_NO or IMAP_BAD once done */
 	char code[24];       /* the answer's response code in upper case, or "" */
 	char text[200];      /* its text, cut, printable */
@@ -68,6 +69,7 @@ struct imap_command {
 /* The state of the selected mailbox as the server last told it. */
 struct imap_selected {
 	bool is_selected, read_only;
+	bool opened_read_only;         /* by EXAMINE */
 	uint32_t exists;
 	uint32_t uidvalidity, uidnext; /* 0: not told */
 	uint64_t highestmodseq;        /* 0: not told or NOMODSEQ */
