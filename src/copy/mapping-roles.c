@@ -158,8 +158,10 @@ static struct place *place_by_attribute(const struct mapper *m, enum role role)
 
 static bool is_top_place(const struct mapper *m, const struct place *place)
 {
-	return place->parent == &m->root || place->parent == m->to_inbox ||
-	       is_gmail_container(place->parent->name);
+	const struct place *parent = place->parent;
+
+	return parent == &m->root || parent == m->to_inbox ||
+	       (parent->parent == &m->root && is_gmail_container(parent->name));
 }
 
 static struct place *place_by_name(const struct mapper *m, enum role role)

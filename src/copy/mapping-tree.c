@@ -177,15 +177,13 @@ static bool is_structure(const struct mapping_folder *folder)
 	return folder->noselect || folder->nonexistent;
 }
 
-/* A second folder of the same path. The same raw name (INBOX in any case) is the same mailbox,
- * and a \Noselect one adds nothing: true, it is a repetition. Others are mailboxes of their
- * own. */
+/* A second folder of the same path, not of the same raw name. INBOX in any case is the same
+ * mailbox, and a \Noselect one adds nothing: true, it is a repetition. Others are mailboxes of
+ * their own. */
 static bool is_repetition(const struct mapping_side *side, const struct node *node, size_t source,
 			  bool stripped)
 {
-	const struct mapping_folder *a = &side->folders[node->source], *b = &side->folders[source];
-
-	return bytes_equal(a->raw, b->raw) || is_structure(b) || (node->is_inbox && !stripped);
+	return is_structure(&side->folders[source]) || (node->is_inbox && !stripped);
 }
 
 static void node_attach(struct mapper *m, struct node *node, size_t source, bool stripped)
@@ -256,9 +254,15 @@ static void find_xlist_inbox(struct mapper *m)
 
 void mapper_read_source(struct mapper *m)
 {
-	for (size_t i = 0; i < m->from->n_folders; i++)
-		if (!m->from->folders[i].other_namespace)
+	_cleanup_(map_done) struct map seen = { 0 };
+
+	map_init(&seen, m->options->seed);
+	for (size_t i = 0; i < m->from->n_folders; i++) {
+		if (map_put(&seen, m->from->folders[i].raw, m))
+			m->twice[i] = true;
+		else if (!m->from->folders[i].other_namespace)
 			read_folder(m, i);
+	}
 	find_xlist_inbox(m);
 }
 

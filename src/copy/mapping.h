@@ -12,7 +12,8 @@
  *   M4  --folder and --exclude choose lines, they do not change any: a run over a part of the
  *       folders puts them where the run over all would
  *   M5  made again after the folders were created, the table is the same (only `exists` and
- *       reasons may differ)
+ *       reasons may differ): for certain when given back what was decided (`known`); without,
+ *       unless one folder's new name is a role folder's old one, or the source has changed
  *
  * Folders are thought of as paths: lists of UTF-8 components below the personal namespace,
  * written here with "/" between them. A "/" inside a component never reaches a destination. */
@@ -85,8 +86,9 @@ struct mapping_options {
 	const struct mapping_wish *wishes;
 	size_t n_wishes;
 
-	/* What earlier runs decided (raw names on both sides), so that a name which appears or goes
-	 * away later cannot send a folder elsewhere. It holds while both folders exist; --map beats it. */
+	/* What earlier runs decided (raw names on both sides), so that a name which appears or
+	 * goes away later cannot send a folder elsewhere. It holds while both folders exist;
+	 * --map beats it. */
 	const struct mapping_wish *known;
 	size_t n_known;
 	uint64_t seed; /* for the hash tables: names come from strangers (base/map.h) */
