@@ -8,6 +8,7 @@
 #include "base/xalloc.h"
 #include "copy/mapping.h"
 #include "copy/worker.h"
+#include "mail/utf8.h"
 
 enum { EVENTS_MAX = 64 << 10 }; /* bytes of events that wait for their reader */
 
@@ -92,24 +93,72 @@ static int subscribe(struct copy *copy, size_t index, struct bytes wire, struct 
 	return copy_tell(copy, EVENT_EXCEPTION, copy->books.exceptions_n - 1, fault);
 }
 
-/* A folder that cannot be created is an exception with all its messages; the others go on. */
-static int create(struct copy *copy, size_t index, const struct mapping_entry *entry,
-		  struct fault *fault)
+static int cannot_create(struct copy *copy, size_t index, const char *detail, struct fault *fault)
 {
 	struct copy_folder *folder = &copy->books.folders[index];
-	char detail[700];
 
-	if (imap_create(copy->to, entry->wire, bytes_of(role_attribute(entry->create_role)),
-			fault) == 0)
-		return 0;
-	if (fault->reach > REACH_FOLDER)
-		return -1;
-
-	fault_format(fault, detail, sizeof(detail));
 	folder->state = FOLDER_FAILED;
 	folder->listed = folder->expected;
 	books_except(&copy->books, index, CAUSE_FOLDER, 0, 0, folder->expected, "", detail);
 	return copy_tell(copy, EVENT_EXCEPTION, copy->books.exceptions_n - 1, fault);
+}
+
+/* The server did not list the folder but says it exists. It may be one it hides, and empty: then it is
+ * ours to fill. Or the server cannot tell its name from another's that was created a moment ago: two
+ * source folders must not become one. */
+static int exists_unlisted(struct copy *copy, size_t index, struct bytes wire, struct fault *fault)
+{
+	const struct mapping *m = copy->mapping;
+	_cleanup_(buf_done) struct buf key = BUF_NULL;
+	struct imap_folder now;
+
+	utf8_key(copy->books.folders[index].destination_utf8, &key);
+	for (size_t i = 0; i < m->n_entries; i++) {
+		_cleanup_(buf_done) struct buf other = BUF_NULL;
+
+		if (m->entries[i].action != MAPPING_COPY || bytes_equal(m->entries[i].wire, wire))
+			continue;
+		if (utf8_key(m->entries[i].path, &other) == 0 &&
+		    bytes_equal(buf_bytes(&key), buf_bytes(&other)))
+			return cannot_create(copy, index, "the destination does not tell this name "
+					     "from another folder's; give one of them another name "
+					     "with --map", fault);
+	}
+
+	if (imap_status(copy->to, wire, &now, fault) < 0)
+		return fault->reach > REACH_FOLDER ? -1 : cannot_create(copy, index, fault->text, fault);
+	if (now.messages)
+		return cannot_create(copy, index, "the destination did not list the folder, but it "
+				     "exists and holds messages", fault);
+	return 0;
+}
+
+/* A folder that cannot be created is an exception with all its messages; the others go on. */
+static int create(struct copy *copy, size_t index, const struct mapping_entry *entry,
+		  struct fault *fault)
+{
+	int r = imap_create(copy->to, entry->wire, bytes_of(role_attribute(entry->create_role)),
+			    fault);
+	char detail[700];
+
+	if (r > 0)
+		return exists_unlisted(copy, index, entry->wire, fault);
+	if (r == 0 || fault->reach > REACH_FOLDER)
+		return r;
+
+	fault_format(fault, detail, sizeof(detail));
+	return cannot_create(copy, index, detail, fault);
+}
+
+/* A \Noselect folder that the user named in --map: it has no messages, so no line in the books. */
+static int create_parent(struct copy *copy, const struct mapping_entry *entry, struct fault *fault)
+{
+	if (imap_create(copy->to, entry->wire, BYTES_NULL, fault) >= 0)
+		return 0;
+	if (fault->reach > REACH_FOLDER)
+		return -1;
+
+	return copy_note(copy, fault, "%s", fault->text);
 }
 
 static int create_folders(struct copy *copy, struct fault *fault)
@@ -120,6 +169,9 @@ static int create_folders(struct copy *copy, struct fault *fault)
 	for (size_t i = 0; i < copy->mapping->n_entries; i++) {
 		const struct mapping_entry *entry = &copy->mapping->entries[i];
 
+		if (entry->action == MAPPING_STRUCTURE && entry->create &&
+		    create_parent(copy, entry, fault) < 0)
+			return -1;
 		if (entry->action != MAPPING_COPY)
 			continue;
 		if (entry->create && create(copy, index, entry, fault) < 0)

@@ -45,7 +45,7 @@ int imap_create(struct imap_session *s, struct bytes name, struct bytes role, st
 			return -1;
 
 	if (c.condition != IMAP_OK && exists_already(&c))
-		return 0;
+		return 1;
 
 	return imap_refused(s, &c, fault, "cannot create folder %.*s", BYTES_ARG(name));
 }

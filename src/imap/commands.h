@@ -80,8 +80,8 @@ SUSPENDS int imap_unselect(struct imap_session *session, struct bytes name, stru
 
 /* --- cmd-create.c: CREATE, SUBSCRIBE ---------------------------------------------------------- */
 
-/* role: "\Sent" to ask for with CREATE-SPECIAL-USE (used only if the server has it), or empty. A folder that
- * exists already is no fault. */
+/* role: "\Sent" to ask for with CREATE-SPECIAL-USE (used only if the server has it), or empty. 0: created,
+ * 1: the server says it exists already. */
 SUSPENDS int imap_create(struct imap_session *session, struct bytes name, struct bytes role,
 			 struct fault *fault);
 SUSPENDS int imap_subscribe(struct imap_session *session, struct bytes name, struct fault *fault);
