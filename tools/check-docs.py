@@ -18,7 +18,7 @@ def map_problems(top):
         return [], ["docs/map.md is not written yet"]
     text = csource.read(top, "docs/map.md")
     return [f"docs/map.md: does not name {f}/" for f in os.listdir(os.path.join(top, "src"))
-            if os.path.isdir(os.path.join(top, "src", f)) and not re.search(rf"\b{f}/", text)], []
+            if os.path.isdir(os.path.join(top, "src", f)) and not re.search(rf"\bsrc/{f}\b|\b{f}/", text)], []
 
 
 def manual_problems(top, program):
@@ -27,6 +27,7 @@ def manual_problems(top, program):
     if not pages or not program or not os.path.exists(program):
         return [], ["the manual page or the program is not there yet"]
     text = "".join(csource.read(top, f"docs/man/{p}") for p in pages).replace("\\-", "-")
+    text = re.sub(r"\bFl -", "--", text)  # mdoc(7): .Fl -name is --name
     helped = subprocess.run([program, "copy", "--help"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", helped.stdout))
     problems = [f"docs/man: does not name {o}" for o in sorted(options) if not re.search(rf"{o}(?![\w-])", text)]

@@ -82,13 +82,14 @@ class Tools(unittest.TestCase):
 
     def test_manual(self):
         self.write("docs/map.md", "base/ run/\n")
-        self.write("docs/man/mailferry.1", ".B \\-\\-from\n")
-        self.write("program", "#!/bin/sh\necho '  --from URL  --to URL'\n")
+        self.write("docs/man/mailferry.1", ".B \\-\\-from\n.It Fl -quiet\n")
+        self.write("program", "#!/bin/sh\necho '  --from URL  --to URL --quiet'\n")
         os.chmod(os.path.join(self.top, "program"), 0o755)
         code, out = self.run_tool("check-docs.py", self.top, os.path.join(self.top, "program"))
         self.assertEqual(code, 1, out)
         self.assertIn("does not name --to", out)
         self.assertNotIn("does not name --from", out)
+        self.assertNotIn("does not name --quiet", out)
 
     def test_link(self):
         self.write("docs/map.md", "base/ run/\n")

@@ -25,8 +25,8 @@ servername: {realm}
 sasl_pwcheck_method: auxprop
 sasl_auxprop_plugin: sasldb
 sasl_sasldb_path: {scratch}/sasldb2
-sasl_mech_list: PLAIN LOGIN
-allowplaintext: yes
+sasl_mech_list: {mechanisms}
+allowplaintext: {plaintext}
 altnamespace: {modern}
 unixhierarchysep: {modern}
 virtdomains: off
@@ -50,8 +50,9 @@ EVENTS {{
 class Cyrus(Server):
     name = "cyrus"
 
-    def __init__(self, modern=True, **more):
+    def __init__(self, modern=True, mechanisms="PLAIN LOGIN", plaintext="yes", **more):
         super().__init__(**more)
+        self.mechanisms, self.plaintext = mechanisms, plaintext
         self.modern = modern
         self.separator, self.prefix = ("/", "") if modern else (".", "INBOX.")
         for user in [ADMIN, *self.users]:
@@ -69,7 +70,8 @@ class Cyrus(Server):
         scratch = self.scratch
         values = dict(scratch=scratch.path, conf=scratch.folder("conf"), spool=scratch.folder("spool"), host=HOST,
                       user=service_user()[0], admin=ADMIN, realm=REALM, modern="yes" if self.modern else "no",
-                      bin=unpacked.path("usr/lib/cyrus/bin"), port=self.port, tls="", imaps="")
+                      bin=unpacked.path("usr/lib/cyrus/bin"), port=self.port, tls="", imaps="",
+                      mechanisms=self.mechanisms, plaintext=self.plaintext)
         if self.tls:
             values["tls"] = f"tls_server_cert: {self.certificate}\ntls_server_key: {self.key}"
             values["imaps"] = ('  imaps cmd="{bin}/imapd -C {scratch}/imapd.conf -s -U 30" listen="{host}:{tls_port}" '

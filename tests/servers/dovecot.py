@@ -6,6 +6,7 @@ format   maildir, sdbox, mdbox
 
 There is a master user: it may log in as anybody, as user*master or with SASL PLAIN's authorization identity.
 """
+import base64
 import os
 
 from server import HOST, Server, service_ids, service_user, spawn
@@ -27,9 +28,10 @@ first_valid_gid = 1
 ssl = {ssl}
 {certificate}
 disable_plaintext_auth = no
-auth_mechanisms = plain login
+auth_mechanisms = {mechanisms}
 auth_master_user_separator = *
 auth_failure_delay = 0
+{passdbs}
 passdb {{
   driver = passwd-file
   master = yes
@@ -103,16 +105,24 @@ service stats {{
 """
 
 
+def coded(password):
+    """Blanks at an end and colons would not survive in a file of lines and fields."""
+    return base64.b64encode(password.encode()).decode()
+
+
 class Dovecot(Server):
     name = "dovecot"
 
     def __init__(self, layout="plain", format="maildir", sent="Sent", quota=None, compress=False,
-                 fsync="never", connections=50, extra="", **more):
+                 fsync="never", connections=50, extra="", mechanisms="plain login",
+                 passdbs="", passwords=None, **more):
         super().__init__(**more)
         self.layout, self.format = layout, format
         self.separator, self.prefix = ("/", "") if layout == "plain" else (".", "INBOX.")
         self.sent, self.quota, self.compress = sent, quota, compress
         self.fsync, self.connections, self.extra = fsync, connections, extra
+        self.mechanisms, self.passdbs = mechanisms, passdbs  # passdbs: asked before those with passwords
+        self.passwords = passwords or {}  # of users that do not have the common one
         self.mail = self.scratch.folder("mail")
 
     def location(self):
@@ -127,7 +137,7 @@ class Dovecot(Server):
         plugins = ["quota"] if self.quota else []
         imap = plugins + (["imap_quota"] if self.quota else []) + (["imap_zlib"] if self.compress else [])
         def secret(names):
-            return "".join("%s:{PLAIN}%s::::::\n" % (n, self.password) for n in names)
+            return "".join("%s:{PLAIN.b64}%s::::::\n" % (n, coded(self.passwords.get(n, self.password))) for n in names)
         values = dict(
             name=os.path.basename(scratch.path), run=scratch.folder("run"), state=scratch.folder("state"),
             log=os.path.join(scratch.path, "log"), host=HOST, user=user, group=group, uid=uid, gid=gid,
@@ -137,7 +147,8 @@ class Dovecot(Server):
             masters=scratch.write("masters", secret([MASTER]), 0o600),
             mail=self.mail, location=self.location(), fsync=self.fsync, connections=self.connections,
             separator=self.separator, prefix=self.prefix, sent=self.sent, quota=self.quota or 0,
-            plugins=" ".join(plugins), imap_plugins=" ".join(imap), extra=self.extra)
+            plugins=" ".join(plugins), imap_plugins=" ".join(imap), extra=self.extra,
+            mechanisms=self.mechanisms, passdbs=self.passdbs)
         self.config = scratch.write("dovecot.conf", CONFIG.format(**values))
 
     def launch(self, out):

@@ -169,13 +169,13 @@ class Authority:
         self._openssl("req", "-x509", "-new", "-key", self._key, "-days", "30", "-subj", "/CN=" + name,
                       "-out", self.file)
 
-    def certificate(self, names=("DNS:localhost", "IP:127.0.0.1"), days=30):
+    def certificate(self, names=("DNS:localhost", "IP:127.0.0.1"), days=30, subject="test server"):
         """(certificate file, key file)"""
         stem = tempfile.mktemp(prefix="server-", dir=self.folder)
         self._new_key(stem + ".key")
         with open(stem + ".ext", "w") as f:
             f.write("subjectAltName=" + ",".join(names) + "\n")
-        self._openssl("req", "-new", "-key", stem + ".key", "-subj", "/CN=test server", "-out", stem + ".csr")
+        self._openssl("req", "-new", "-key", stem + ".key", "-subj", "/CN=" + subject, "-out", stem + ".csr")
         self._openssl("x509", "-req", "-in", stem + ".csr", "-CA", self.file, "-CAkey", self._key,
                       "-CAcreateserial", "-days", str(days), "-extfile", stem + ".ext", "-out", stem + ".pem")
         for end in (".pem", ".key"):
