@@ -244,7 +244,7 @@ struct comparison {
 	struct fake_imap *fake;
 	int line;
 	struct fake_folder *folder, *source;
-	bool part, ignore_flags, ignore_dates;
+	bool part, in_order, ignore_flags, ignore_dates;
 	struct bytes except; /* UIDs, with blanks between */
 };
 
@@ -282,6 +282,38 @@ static bool take_copy(const struct comparison *c, struct fake_message *original,
 	return false;
 }
 
+static void complain_missing(const struct comparison *c, const struct fake_message *original)
+{
+	char date[64];
+
+	fake_date(original, date);
+	fake_complain(c->fake, c->line,
+		      "folder %.*s lacks a true copy of UID %u of %.*s (%" PRIu64 " bytes, (%.*s), "
+		      "%s)%s", BYTES_ARG(c->folder->name), original->uid, BYTES_ARG(c->source->name),
+		      original->size, BYTES_ARG(original->flags), date,
+		      c->in_order ? ", or not in its place" : "");
+}
+
+/* The copies stand in the order of the originals; the first that does not is named. */
+static void compare_order(const struct comparison *c)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < c->source->n; i++) {
+		struct fake_message *original = &c->source->messages[i];
+
+		if (is_excepted(c, original->uid))
+			continue;
+		if (k == c->folder->n || !same_message(c, &c->folder->messages[k++], original)) {
+			complain_missing(c, original);
+			return;
+		}
+	}
+	if (k < c->folder->n)
+		fake_complain(c->fake, c->line, "folder %.*s holds %zu messages too many",
+			      BYTES_ARG(c->folder->name), c->folder->n - k);
+}
+
 /* Every original has one copy, and nothing else is there. */
 static void compare(const struct comparison *c)
 {
@@ -292,15 +324,8 @@ static void compare(const struct comparison *c)
 		struct fake_message *original = &c->source->messages[i];
 		bool wanted = !is_excepted(c, original->uid);
 
-		if (wanted && !take_copy(c, original, taken) && !c->part) {
-			fake_date(original, date);
-			fake_complain(c->fake, c->line,
-				      "folder %.*s lacks a true copy of UID %u of %.*s "
-				      "(%" PRIu64 " bytes, (%.*s), %s)",
-				      BYTES_ARG(c->folder->name), original->uid,
-				      BYTES_ARG(c->source->name), original->size,
-				      BYTES_ARG(original->flags), date);
-		}
+		if (wanted && !take_copy(c, original, taken) && !c->part)
+			complain_missing(c, original);
 	}
 	for (size_t i = 0; i < c->folder->n; i++) {
 		const struct fake_message *m = &c->folder->messages[i];
@@ -344,7 +369,7 @@ static bool is(struct bytes w, const char *s)
 	return bytes_equal(w, bytes_of(s));
 }
 
-/* copies|part-of SERVER FOLDER [except UID…] [ignoring flags|dates…] */
+/* copies|part-of SERVER FOLDER [except UID…] [in order] [ignoring flags|dates…] */
 static void judge_copies(struct judge *j, struct fake_folder *folder, bool part)
 {
 	struct bytes server = word(j), name = word(j), w;
@@ -353,7 +378,7 @@ static void judge_copies(struct judge *j, struct fake_folder *folder, bool part)
 		fake_imap_new(j->fake->dialogue, server_name);
 	struct comparison c = { .fake = j->fake, .line = j->line, .folder = folder, .part = part,
 				.source = fake_folder_find(other, name) };
-	ptrdiff_t ignoring = bytes_find(j->rest, BYTES("ignoring"));
+	ptrdiff_t ignoring = bytes_find(j->rest, BYTES("ignoring")), order;
 
 	if (!c.source) {
 		malformed(j);
@@ -366,11 +391,19 @@ static void judge_copies(struct judge *j, struct fake_folder *folder, bool part)
 		c.ignore_dates = bytes_find(what, BYTES("dates")) >= 0;
 		j->rest = bytes_head(j->rest, (size_t)ignoring);
 	}
+	order = bytes_find(j->rest, BYTES("in order"));
+	if (order >= 0) {
+		c.in_order = true;
+		j->rest = bytes_head(j->rest, (size_t)order);
+	}
 	w = word(j);
 	if (w.n && !is(w, "except"))
 		malformed(j);
 	c.except = j->rest;
-	compare(&c);
+	if (c.in_order)
+		compare_order(&c);
+	else
+		compare(&c);
 }
 
 /* N flags (…) | N date "…" | N size N | N sha256 HEX: of the Nth message */
