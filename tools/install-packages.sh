@@ -44,18 +44,16 @@ missing() {
     done
 }
 
+can_be_root() {
+    [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null
+}
+
 as_root() {
     if [ "$(id -u)" = 0 ]; then
         "$@"
-    elif sudo -n true 2>/dev/null; then
-        sudo -n "$@"
     else
-        fail "as root, please: apt-get install --no-install-recommends ${wanted[*]}"
+        sudo -n "$@"
     fi
-}
-
-have_lists() {
-    apt-cache show "$1" >/dev/null 2>&1
 }
 
 # A service that a package brings must not start: Debian asks this script before it starts one.
@@ -72,26 +70,30 @@ allow_services() {
 install_missing() {
     mapfile -t wanted < <(missing "$@")
     [ ${#wanted[@]} -gt 0 ] || return 0
+    can_be_root || fail "missing packages, and no rights to install them; as root: apt-get install ${wanted[*]}"
     echo "installing: ${wanted[*]}"
     forbid_services
-    for p in "${wanted[@]}"; do
-        have_lists "$p" || { as_root apt-get update -qq; break; }
-    done
-    as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -qq --no-install-recommends "${wanted[@]}" >/dev/null ||
+    try_install || { as_root apt-get update -qq && try_install; } ||
         fail "apt-get could not install ${wanted[*]}"
+}
+
+# Fails at once when the package lists are missing or too old to name files that still exist.
+try_install() {
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends "${wanted[@]}" >/dev/null
+}
+
+try_download() {
+    # shellcheck disable=SC2086
+    (cd "$work" && apt-get download -qq -o APT::Sandbox::User=root $unpacked >/dev/null)
 }
 
 unpack() {
     [ ! -e "$prefix/complete" ] || return 0
     echo "unpacking Cyrus and Courier into $prefix"
-    local work
     work=$(mktemp -d)
-    wanted=(cyrus-imapd)
-    have_lists cyrus-imapd || as_root apt-get update -qq
-    # shellcheck disable=SC2086
-    (cd "$work" && apt-get download -qq -o APT::Sandbox::User=root $unpacked >/dev/null) ||
-        fail "apt-get could not download Cyrus and Courier"
+    try_download || { can_be_root && as_root apt-get update -qq && try_download; } ||
+        fail "apt-get could not download Cyrus and Courier (perhaps apt-get update helps, as root)"
     rm -rf "$prefix"
     mkdir -p "$prefix"
     for deb in "$work"/*.deb; do
