@@ -133,14 +133,34 @@ static int exists_unlisted(struct copy *copy, size_t index, struct bytes wire, s
 	return 0;
 }
 
-/* A folder that cannot be created is an exception with all its messages; the others go on. */
-static int create(struct copy *copy, size_t index, const struct mapping_entry *entry,
+/* After a lost connection: the folder that exists may be the one whose CREATE was not answered. If the server
+ * lists this very name it does not take it for another's. */
+static int made_before(struct copy *copy, struct bytes wire, struct fault *fault)
+{
+	struct imap_folders now;
+	int r = imap_list(copy->to, &now, fault);
+
+	for (size_t i = 0; i < now.n && r == 0; i++)
+		r = bytes_equal(now.p[i].name, wire);
+	imap_folders_done(&now);
+	return r;
+}
+
+/* A folder that cannot be created is an exception with all its messages; the others go on. again: another try
+ * after a lost connection. */
+static int create(struct copy *copy, size_t index, const struct mapping_entry *entry, bool again,
 		  struct fault *fault)
 {
 	int r = imap_create(copy->to, entry->wire, bytes_of(role_attribute(entry->create_role)),
 			    fault);
 	char detail[700];
 
+	if (r > 0 && again) {
+		r = made_before(copy, entry->wire, fault);
+		if (r)
+			return r < 0 ? -1 : 0;
+		r = 1;
+	}
 	if (r > 0)
 		return exists_unlisted(copy, index, entry->wire, fault);
 	if (r == 0 || fault->reach > REACH_FOLDER)
@@ -161,6 +181,19 @@ static int create_parent(struct copy *copy, const struct mapping_entry *entry, s
 	return copy_note(copy, fault, "%s", fault->text);
 }
 
+static int make_folder(struct copy *copy, size_t index, const struct mapping_entry *entry, bool again,
+		       struct fault *fault)
+{
+	if (entry->action == MAPPING_STRUCTURE)
+		return entry->create ? create_parent(copy, entry, fault) : 0;
+
+	if (entry->create && create(copy, index, entry, again, fault) < 0)
+		return -1;
+	if (entry->subscribe && copy->books.folders[index].state != FOLDER_FAILED)
+		return subscribe(copy, index, entry->wire, fault);
+	return 0;
+}
+
 static int create_folders(struct copy *copy, struct fault *fault)
 {
 	size_t index = 0;
@@ -168,18 +201,14 @@ static int create_folders(struct copy *copy, struct fault *fault)
 	copy->stage = COPY_CREATING;
 	for (size_t i = 0; i < copy->mapping->n_entries; i++) {
 		const struct mapping_entry *entry = &copy->mapping->entries[i];
+		unsigned failures = 0;
 
-		if (entry->action == MAPPING_STRUCTURE && entry->create &&
-		    create_parent(copy, entry, fault) < 0)
-			return -1;
-		if (entry->action != MAPPING_COPY)
+		if (entry->action != MAPPING_COPY && entry->action != MAPPING_STRUCTURE)
 			continue;
-		if (entry->create && create(copy, index, entry, fault) < 0)
-			return -1;
-		if (entry->subscribe && copy->books.folders[index].state != FOLDER_FAILED &&
-		    subscribe(copy, index, entry->wire, fault) < 0)
-			return -1;
-		index++;
+		while (make_folder(copy, index, entry, failures > 0, fault) < 0)
+			if (copy_connect_again(copy, &failures, fault) < 0)
+				return -1;
+		index += entry->action == MAPPING_COPY;
 	}
 	return 0;
 }

@@ -21,8 +21,11 @@ static int open_side(void *arg, struct fault *fault)
 {
 	struct side *side = arg;
 
-	if (imap_connect(side->account, side->session, fault) < 0 ||
-	    imap_list(*side->session, side->folders, fault) < 0)
+	if (!*side->session && imap_connect(side->account, side->session, fault) < 0)
+		return -1;
+
+	imap_folders_done(side->folders); /* of a try before */
+	if (imap_list(*side->session, side->folders, fault) < 0)
 		return -1;
 
 	if (side->with_status)
@@ -41,6 +44,19 @@ static int open_sides(struct copy *copy, struct fault *fault)
 	nursery_start(&nursery, open_side, &from, "source");
 	nursery_start(&nursery, open_side, &to, "destination");
 	return nursery_wait(&nursery, fault);
+}
+
+/* A server that is silent from the start is more likely a wrong port than a bad moment: somebody who has just
+ * typed it should not wait for several of these. */
+static int open_sides_patiently(struct copy *copy, struct fault *fault)
+{
+	unsigned failures = 0;
+
+	while (open_sides(copy, fault) < 0)
+		if (fault->kind == FAULT_TIMEOUT || copy_connect_again(copy, &failures, fault) < 0)
+			return -1;
+
+	return 0;
 }
 
 /* --- mapping --------------------------------------------------------------------------------- */
@@ -182,7 +198,7 @@ static void open_books(struct copy *copy)
 
 /* Without a ledger nobody knows which messages of a filled folder came from here: a second run would
  * double them. So it does not begin. */
-static int refuse_filled(struct copy *copy, struct fault *fault)
+static int refuse_filled_once(struct copy *copy, struct fault *fault)
 {
 	for (size_t i = 0, index = 0; i < copy->mapping->n_entries; i++) {
 		const struct mapping_entry *entry = &copy->mapping->entries[i];
@@ -208,9 +224,20 @@ static int refuse_filled(struct copy *copy, struct fault *fault)
 	return 0;
 }
 
+static int refuse_filled(struct copy *copy, struct fault *fault)
+{
+	unsigned failures = 0;
+
+	while (refuse_filled_once(copy, fault) < 0)
+		if (copy_connect_again(copy, &failures, fault) < 0)
+			return -1;
+
+	return 0;
+}
+
 int copy_prepare(struct copy *copy, struct fault *fault)
 {
-	if (open_sides(copy, fault) < 0)
+	if (open_sides_patiently(copy, fault) < 0)
 		return -1;
 
 	copy->stage = COPY_LISTING;

@@ -15,10 +15,15 @@
 
 static const int64_t first_wait_us = SECOND, longest_wait_us = 5 * MINUTE;
 
+static bool is_mendable(const struct fault *fault)
+{
+	return fault->reach == REACH_SESSION && fault->again != AGAIN_NEVER &&
+	       fault->kind != FAULT_CANCELLED && fault->kind != FAULT_PROTOCOL;
+}
+
 bool copy_may_recover(struct copy_pass *pass, const struct fault *fault)
 {
-	if (fault->reach != REACH_SESSION || fault->again == AGAIN_NEVER ||
-	    fault->kind == FAULT_CANCELLED || fault->kind == FAULT_PROTOCOL)
+	if (!is_mendable(fault))
 		return false;
 
 	if (pass->folder->copied > pass->copied_then)
@@ -27,13 +32,13 @@ bool copy_may_recover(struct copy_pass *pass, const struct fault *fault)
 	return pass->failures++ < pass->worker->copy->options.retries;
 }
 
-static int64_t wait_for(const struct copy_pass *pass, const struct fault *fault)
+static int64_t wait_for(unsigned failures, const struct fault *fault)
 {
 	int64_t wait = first_wait_us;
 	uint64_t seed;
 	struct rand rand;
 
-	for (unsigned i = 1; i < pass->failures && wait < longest_wait_us; i++)
+	for (unsigned i = 1; i < failures && wait < longest_wait_us; i++)
 		wait *= 2;
 	run_random(&seed, sizeof(seed));
 	rand_init(&rand, seed);
@@ -41,35 +46,46 @@ static int64_t wait_for(const struct copy_pass *pass, const struct fault *fault)
 	return fault->after_us > wait ? fault->after_us : wait;
 }
 
-static int reconnect(struct copy_worker *w, struct fault *fault)
+/* Both sessions, where there is none. */
+static int connect_both(const struct copy *copy, struct imap_session **from, struct imap_session **to,
+			struct fault *fault)
 {
-	if (!w->from && imap_connect(w->copy->options.from, &w->from, fault) < 0)
+	if (!*from && imap_connect(copy->options.from, from, fault) < 0)
 		return -1;
 
-	if (!w->to && imap_connect(w->copy->options.to, &w->to, fault) < 0)
+	if (!*to && imap_connect(copy->options.to, to, fault) < 0)
 		return -1;
 
 	return 0;
 }
 
-static int reconnect_patiently(struct copy_pass *pass, struct fault *fault)
+static int reconnect_patiently(struct copy *copy, struct imap_session **from,
+			       struct imap_session **to, unsigned *failures, struct fault *fault)
 {
-	struct copy_worker *w = pass->worker;
-
+	*from = imap_session_free(*from);
+	*to = imap_session_free(*to);
 	for (;;) {
-		int64_t wait = wait_for(pass, fault);
+		int64_t wait = wait_for(*failures, fault);
 
-		if (copy_note(w->copy, fault, "%s; trying again in %.1f s", fault->text,
+		if (copy_note(copy, fault, "%s; trying again in %.1f s", fault->text,
 			      (double)wait / (double)SECOND) < 0 ||
 		    run_sleep(wait, fault) < 0)
 			return -1;
 
-		if (reconnect(w, fault) == 0)
+		if (connect_both(copy, from, to, fault) == 0)
 			return 0;
 		if (fault->again == AGAIN_NEVER || fault->kind == FAULT_CANCELLED ||
-		    pass->failures++ >= w->copy->options.retries)
+		    (*failures)++ >= copy->options.retries)
 			return -1;
 	}
+}
+
+int copy_connect_again(struct copy *copy, unsigned *failures, struct fault *fault)
+{
+	if (!is_mendable(fault) || (*failures)++ >= copy->options.retries)
+		return -1;
+
+	return reconnect_patiently(copy, &copy->from, &copy->to, failures, fault);
 }
 
 /* A folder deleted and made again under the same name has other messages under the same UIDs (Q34, Q35). */
@@ -199,9 +215,7 @@ int copy_recover(struct copy_pass *pass, struct fault *fault)
 	struct fault why = *fault;
 
 	do {
-		w->from = imap_session_free(w->from);
-		w->to = imap_session_free(w->to);
-		if (reconnect_patiently(pass, &why) < 0) {
+		if (reconnect_patiently(w->copy, &w->from, &w->to, &pass->failures, &why) < 0) {
 			*fault = why;
 			return -1;
 		}

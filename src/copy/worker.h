@@ -89,6 +89,11 @@ const char *copy_pass_flags(struct copy_pass *pass, const struct imap_message *m
 
 /* --- recover.c ------------------------------------------------------------------------------- */
 
+/* Before the workers begin. After a fault that a new connection can mend, and unless there were too many in a
+ * row already (counted in *failures, from 0): waits, and connects copy->from and copy->to anew. Negative: cannot
+ * go on, *fault says why. */
+SUSPENDS int copy_connect_again(struct copy *copy, unsigned *failures, struct fault *fault);
+
 /* Whether a fault may be over when tried again: a connection lost, a server that is busy; and there were not
  * too many in a row. */
 bool copy_may_recover(struct copy_pass *pass, const struct fault *fault);
