@@ -39,6 +39,7 @@ static int begin(struct job *job, struct imap_append *append, const struct imap_
 {
 	_cleanup_(buf_done) struct buf date = BUF_NULL;
 	const struct imap_message *m = find(job, data->uid);
+	int r;
 
 	if (!m)
 		return fault_protocol(fault, "a message that was not asked for");
@@ -46,12 +47,13 @@ static int begin(struct job *job, struct imap_append *append, const struct imap_
 	if (m->date != IMAP_NO_DATE)
 		imap_date_write(&date, m->date, m->zone_minutes);
 	imap_append_begin(job->destination, append, bytes_of(job->folder));
-	if (imap_append_message(job->destination, append, bytes_of(job->folder),
+	r = imap_append_message(job->destination, append, bytes_of(job->folder),
 				job->messages.flag_sets[m->flags], buf_bytes(&date), data->body_size,
-				fault) != 0)
-		return imap_refused(job->destination, &append->command, fault, "refused");
+				fault);
+	if (r > 0) /* answered before it was sent */
+		return imap_refused(job->destination, &append->command, fault, "message not taken");
 
-	return 0;
+	return r;
 }
 
 /* It is complete: end the APPEND and wait for the answer. */
