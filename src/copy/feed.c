@@ -5,7 +5,8 @@
  * sockets' own buffers and the stream's high-water mark are the only storage between the two, so memory
  * does not depend on the messages.
  *
- * Order. A folder keeps its order at the destination. Appends are pipelined, but a MULTIAPPEND is ended only
+ * Order. A folder keeps its order at the destination. Two FETCHes are never really under way together:
+ * servers may answer them interleaved (Dovecot does). Appends are pipelined, but a MULTIAPPEND is ended only
  * when all before it were accepted: if one is refused, the next has not been completed, the connection is
  * dropped (which undoes it, RFC 3502: all or nothing), and the messages of the refused one go again, each
  * in an APPEND of its own, before those that follow. */
@@ -24,7 +25,8 @@ enum {
 	BATCH_MESSAGES = 100,    /* in one MULTIAPPEND */
 	BATCH_BYTES = 4 << 20,
 	FETCH_MESSAGES = 500,    /* in one FETCH */
-	FETCHES = 2,             /* FETCH commands under way: no pause between two */
+	FETCHES = 2,             /* the next is sent while the last message of the one before streams */
+	SET_RANGES = 350,        /* in one FETCH: under 8,192 bytes of command line (RFC 9051 §4.1.1) */
 };
 
 struct sent {
@@ -44,7 +46,8 @@ struct batch {
 
 struct fetch {
 	struct imap_command command;
-	size_t first, end; /* indexes of the messages asked for */
+	size_t first, end; /* indexes of the messages asked for, with others between them */
+	size_t last;       /* the last asked for */
 };
 
 struct feed {
@@ -55,6 +58,7 @@ struct feed {
 	struct fetch fetches[FETCHES];
 	size_t fetch_first, fetch_n;
 	size_t next; /* index of the next message to ask for */
+	bool last_begun; /* the last message of the oldest FETCH is streaming */
 
 	/* Batches by number: answered ≤ ended ≤ begun; number b stands in ring[b % RING]. */
 	struct batch ring[RING];
@@ -368,9 +372,11 @@ static int begin_message(struct feed *f, const struct imap_fetch_data *data, str
 	uint64_t size = data->body_size;
 
 	f->message = NULL;
-	if (!m || state_of(m) != MESSAGE_ASKED || f->refused)
+	if (!m || state_of(m) != MESSAGE_ASKED)
 		return 0;
 
+	if (m == &f->pass->messages.p[f->fetches[f->fetch_first % FETCHES].last])
+		f->last_begun = true;
 	if (f->pass->limit && size > f->pass->limit) {
 		set_state(m, MESSAGE_SETTLED);
 		copy_pass_put_off(f->pass, m, CAUSE_TOO_LARGE, size, "");
@@ -449,7 +455,8 @@ static size_t choose(struct feed *f, struct imap_range **ranges, size_t *n, stru
 		f->next++;
 
 	fetch->first = f->next;
-	for (; f->next < messages->n && chosen < FETCH_MESSAGES && *n < 100; f->next++) {
+	for (; f->next < messages->n && chosen < FETCH_MESSAGES && *n < SET_RANGES;
+	     f->next++) {
 		struct imap_message *m = &messages->p[f->next];
 		bool alone = m->state & MESSAGE_ONE_BY_ONE || f->worker->fetch_alone;
 
@@ -461,6 +468,7 @@ static size_t choose(struct feed *f, struct imap_range **ranges, size_t *n, stru
 		/* Only messages known to exist are named, each by itself where there is a gap (Q39). */
 		imap_set_add(ranges, n, &capacity, m->uid);
 		set_state(m, MESSAGE_ASKED);
+		fetch->last = f->next;
 		chosen++;
 		if (alone) {
 			f->next++;
@@ -471,11 +479,16 @@ static size_t choose(struct feed *f, struct imap_range **ranges, size_t *n, stru
 	return chosen;
 }
 
+static size_t fetches_allowed(const struct feed *f)
+{
+	bool ahead = f->last_begun && !f->worker->fetch_alone && !f->from->account->no_pipelining;
+
+	return ahead ? FETCHES : 1;
+}
+
 static int ask(struct feed *f, struct fault *fault)
 {
-	size_t most = f->worker->fetch_alone || f->from->account->no_pipelining ? 1 : FETCHES;
-
-	while (f->fetch_n < most && !f->refused) {
+	while (f->fetch_n < fetches_allowed(f)) {
 		struct fetch *fetch = &f->fetches[(f->fetch_first + f->fetch_n) % FETCHES];
 		_cleanup_(freep) struct imap_range *ranges = NULL;
 		size_t n = 0;
@@ -498,7 +511,7 @@ static void retire(struct feed *f, struct fetch *fetch)
 		if (state_of(m) != MESSAGE_ASKED)
 			continue;
 		set_state(m, MESSAGE_WAITING);
-		if (f->refused || (f->worker->fetch_alone && fetch->end - fetch->first > 1))
+		if (f->worker->fetch_alone && fetch->end - fetch->first > 1)
 			continue;
 		if (!(m->state & MESSAGE_ONE_BY_ONE)) {
 			m->state |= MESSAGE_ONE_BY_ONE;
@@ -510,22 +523,26 @@ static void retire(struct feed *f, struct fetch *fetch)
 	}
 }
 
+static void retire_oldest(struct feed *f)
+{
+	retire(f, &f->fetches[f->fetch_first % FETCHES]);
+	f->fetch_first++;
+	f->fetch_n--;
+	f->last_begun = false;
+}
+
+/* Returns early when a batch was refused: what the source still sends is of no use in this round. */
 static int read_source(struct feed *f, struct fault *fault)
 {
 	struct imap_input input;
 
-	if (ask(f, fault) < 0)
-		return -1;
-
-	while (f->fetch_n) {
-		struct fetch *oldest = &f->fetches[f->fetch_first % FETCHES];
-
-		if (oldest->command.done) {
-			retire(f, oldest);
-			f->fetch_first++;
-			f->fetch_n--;
-			if (ask(f, fault) < 0)
-				return -1;
+	for (;;) {
+		if (ask(f, fault) < 0)
+			return -1;
+		if (f->fetch_n == 0 || f->refused)
+			return 0;
+		if (f->fetches[f->fetch_first % FETCHES].command.done) {
+			retire_oldest(f);
 			continue;
 		}
 		if (imap_read(f->from, &input, fault) < 0 || take_input(f, &input, fault) < 0)
@@ -535,7 +552,6 @@ static int read_source(struct feed *f, struct fault *fault)
 			return -1;
 		}
 	}
-	return 0;
 }
 
 /* --- a round --------------------------------------------------------------------------------- */

@@ -259,12 +259,6 @@ static bool any_waiting(const struct copy_pass *pass)
 	return false;
 }
 
-static int reconnect_destination(struct copy_worker *w, struct fault *fault)
-{
-	w->to = imap_session_free(w->to);
-	return imap_connect(w->copy->options.to, &w->to, fault);
-}
-
 /* Each round settles a message or takes a way of sending it out of use, so the rounds end. */
 static int copy_rounds(struct copy_pass *pass, struct fault *fault)
 {
@@ -276,7 +270,7 @@ static int copy_rounds(struct copy_pass *pass, struct fault *fault)
 	while (any_waiting(pass)) {
 		r = copy_feed(pass, fault);
 		if (r > 0)
-			r = reconnect_destination(pass->worker, fault);
+			r = copy_reconnect(pass, fault);
 		if (r < 0 || settle_put_off(pass, fault) < 0)
 			return -1;
 	}

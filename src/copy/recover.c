@@ -105,6 +105,18 @@ static int reopen_source(struct copy_pass *pass, struct fault *fault)
 	return 0;
 }
 
+int copy_reconnect(struct copy_pass *pass, struct fault *fault)
+{
+	struct copy_worker *w = pass->worker;
+
+	w->from = imap_session_free(w->from);
+	w->to = imap_session_free(w->to);
+	if (connect_both(w->copy, &w->from, &w->to, fault) < 0)
+		return -1;
+
+	return reopen_source(pass, fault);
+}
+
 /* --- doubt ----------------------------------------------------------------------------------- */
 
 static int digest_of(struct imap_session *to, EVP_MD_CTX *hash, uint32_t uid, unsigned char digest[32],

@@ -98,6 +98,9 @@ SUSPENDS int copy_connect_again(struct copy *copy, unsigned *failures, struct fa
  * too many in a row. */
 bool copy_may_recover(struct copy_pass *pass, const struct fault *fault);
 
+/* Drops both connections, opens new ones and the source folder, and checks that it is still the same one. */
+SUSPENDS int copy_reconnect(struct copy_pass *pass, struct fault *fault);
+
 /* After such a fault: waits (as the server asked, or longer each time), connects both sides anew, opens the
  * source folder, checks that it is still the same one, and finds out which messages in doubt the destination
  * has: they are counted, the others wait again. Negative: cannot go on. */
@@ -106,8 +109,8 @@ SUSPENDS int copy_recover(struct copy_pass *pass, struct fault *fault);
 /* --- feed.c ---------------------------------------------------------------------------------- */
 
 /* Fetches every message of the window that is MESSAGE_WAITING and appends it. Afterwards each is copied,
- * settled, or waiting again (alone, or one by one) for another round. 0 done; 1 the destination connection
- * was given up because a batch was refused: the caller opens another before the next round. Negative: stopped;
+ * settled, or waiting again (alone, or one by one) for another round. 0 done; 1 a batch was refused, which
+ * leaves both connections in the middle of something: copy_reconnect() before the next round. Negative: stopped;
  * pass->doubts are those sent and not answered, both sessions are of no use any more. */
 SUSPENDS int copy_feed(struct copy_pass *pass, struct fault *fault);
 
