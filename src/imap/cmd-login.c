@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* AUTHENTICATE (RFC 3501 §6.2.2, RFC 4959) and LOGIN. Secrets pass the transcript hidden. */
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/xalloc.h"
 #include "imap/commands.h"
@@ -9,24 +11,62 @@
 
 static const char *why_none(const struct imap_session *s, const struct sasl_credentials *c)
 {
-	if (s->account->mechanism)
-		return "the server does not offer the mechanism that was asked for, or it lacks a "
-		       "password, token or certificate it needs";
+	if (!s->encrypted && s->account->host &&
+	    imap_can(&s->capabilities, IMAP_CAP_LOGINDISABLED))
+		return "the server takes no password before TLS: use imaps://, or give --ca-file for "
+		       "STARTTLS";
 	if (!c->encrypted)
 		return "the connection is not encrypted and the server offers no way that hides the "
 		       "password";
 	if (c->token)
 		return "the server takes no OAuth tokens (AUTH=OAUTHBEARER or XOAUTH2)";
+	if (c->external && !c->password)
+		return "the server takes no client certificates for a login (AUTH=EXTERNAL)";
 	if (c->authzid)
 		return "the server offers no way to log in on behalf of somebody else (AUTH=PLAIN)";
 	return "the server offers no way of logging in that we can use";
 }
 
-static int refused(const struct imap_session *s, const struct imap_command *c, struct fault *fault)
+/* The server has not the mechanism that was asked for, or we not what it needs. */
+static int fault_mechanism(const struct imap_session *s, const struct sasl_credentials *c,
+			   struct fault *fault)
+{
+	const struct imap_capabilities *caps = &s->capabilities;
+	const char *name = s->account->mechanism;
+	char offered[200] = "";
+	size_t n = 0;
+
+	for (unsigned i = 0; i < caps->auth_n; i++) {
+		if (strcasecmp(caps->auth[i], name) == 0)
+			return fault_set(fault, FAULT_AUTH, REACH_SERVER, AGAIN_NEVER,
+					 "%s: cannot log in with %s: %s", s->account->label, name,
+					 c->encrypted ? "the password, token or certificate for it "
+							"is missing or not fit for it" :
+							"it needs an encrypted connection");
+		if (n < sizeof(offered))
+			n += (size_t)snprintf(offered + n, sizeof(offered) - n, " %s",
+					      caps->auth[i]);
+	}
+	return fault_set(fault, FAULT_AUTH, REACH_SERVER, AGAIN_NEVER,
+			 "%s: cannot log in with %s: the server offers%s", s->account->label, name,
+			 n ? offered : " no mechanism");
+}
+
+/* mechanism: NULL for the LOGIN command. Of servers whose users have passwords in other forms than SCRAM's,
+ * some offer it all the same: those users need another way. */
+static int refused(const struct imap_session *s, const struct imap_command *c,
+		   const struct sasl_mechanism *mechanism, struct fault *fault)
 {
 	const struct imap_account *a = s->account;
+	bool chose_scram = mechanism && !a->mechanism &&
+			   bytes_starts(bytes_of(sasl_name(mechanism)), BYTES("SCRAM-"));
+	char way[100] = "";
 
-	if (imap_refused(s, c, fault, "login as %s was refused", a->user) == 0)
+	if (chose_scram)
+		snprintf(way, sizeof(way), " with %s (--from-auth and --to-auth choose another way)",
+			 sasl_name(mechanism));
+	if (imap_refused(s, c, fault, "login as %s%s%s was refused%s", a->user,
+			 a->authzid ? " on behalf of " : "", a->authzid ? a->authzid : "", way) == 0)
 		return 0;
 
 	/* A wrong password often comes without a code; a throttle does say what it is. */
@@ -111,6 +151,35 @@ static int answer_challenges(struct imap_session *s, struct imap_command *c,
 	return r < 0 ? -1 : 0;
 }
 
+/* The command is shown, its response is not. */
+static int send_authenticate(struct imap_session *s, struct imap_command *c,
+			     const struct sasl_mechanism *mechanism, const struct buf *first,
+			     struct fault *fault)
+{
+	int r;
+
+	s->continuations = 0;
+	imap_begin(s, c, "AUTHENTICATE ");
+	imap_put(s, "%s", sasl_name(mechanism));
+	if (!first)
+		return imap_send(s, c, fault);
+
+	buf_append_char(&s->out, ' ');
+	if (imap_flush(s, fault) < 0)
+		return -1;
+
+	if (first->n)
+		base64_encode(buf_bytes(first), &s->out);
+	else
+		buf_append_char(&s->out, '=');
+	tap_hide_out(s->stream, "login");
+	r = imap_send(s, c, fault);
+	tap_show_out(s->stream);
+	wipe(s->out.p, s->out.size);
+	buf_reset(&s->out);
+	return r;
+}
+
 static int authenticate(struct imap_session *s, const struct sasl_mechanism *mechanism,
 			const struct sasl_credentials *credentials, bool offered_plus,
 			struct fault *fault)
@@ -121,26 +190,18 @@ static int authenticate(struct imap_session *s, const struct sasl_mechanism *mec
 	bool initial = sasl_client_first(mechanism) &&
 		       imap_can(&s->capabilities, IMAP_CAP_SASL_IR);
 	struct imap_command c;
-	int r;
 
 	if (initial && sasl_step(exchange, BYTES_NULL, &first, fault) < 0)
 		return fault_prefix(fault, "%s", s->account->label);
 
-	s->continuations = 0;
-	imap_begin(s, &c, "AUTHENTICATE ");
-	imap_put(s, "%s", sasl_name(mechanism));
-	if (initial) {
-		buf_append_char(&s->out, ' ');
-		if (first.n)
-			base64_encode(buf_bytes(&first), &s->out);
-		else
-			buf_append_char(&s->out, '=');
-	}
-	tap_hide_out(s->stream, "login");
-	r = imap_send(s, &c, fault);
-	tap_show_out(s->stream);
-	wipe(s->out.p, s->out.size);
-	if (r < 0 || answer_challenges(s, &c, exchange, fault) < 0 || refused(s, &c, fault) < 0)
+	/* From SCRAM's challenges together with its signature passwords can be guessed at leisure. */
+	tap_hide_challenges(s->stream, true);
+	if (send_authenticate(s, &c, mechanism, initial ? &first : NULL, fault) < 0 ||
+	    answer_challenges(s, &c, exchange, fault) < 0)
+		return -1;
+
+	tap_hide_challenges(s->stream, false);
+	if (refused(s, &c, mechanism, fault) < 0)
 		return -1;
 
 	if (!sasl_is_done(exchange))
@@ -161,6 +222,9 @@ static int login_command(struct imap_session *s, struct fault *fault)
 	r = imap_put_string(s, &c, bytes_of(a->user), fault);
 	if (r == 0) {
 		imap_put(s, " ");
+		r = imap_flush(s, fault);
+	}
+	if (r == 0) {
 		tap_hide_out(s->stream, "login");
 		r = imap_put_string(s, &c, bytes_of(a->password), fault);
 		if (r == 0)
@@ -172,7 +236,7 @@ static int login_command(struct imap_session *s, struct fault *fault)
 	if (r < 0 || imap_wait(s, &c, fault) < 0)
 		return -1;
 
-	return refused(s, &c, fault);
+	return refused(s, &c, NULL, fault);
 }
 
 static bool may_use_login(const struct imap_session *s, const struct sasl_credentials *c)
@@ -183,10 +247,15 @@ static bool may_use_login(const struct imap_session *s, const struct sasl_creden
 	       !imap_can(&s->capabilities, IMAP_CAP_LOGINDISABLED);
 }
 
+/* IMAP does not say which bindings a server knows. Those of TLS 1.3 and certificates are what most know; Cyrus
+ * 3.6 offers -PLUS with the one of TLS 1.2 alone, and says no to us: there only the user can ask for it. */
 static void bind_channel(struct imap_session *s, struct sasl_credentials *c, char exporter[64],
 			 char end_point[64])
 {
 	size_t n;
+
+	if (strcmp(s->server_name, "Cyrus") == 0 && !s->account->mechanism)
+		return;
 
 	if (tls_channel_binding(s->stream, TLS_BINDING_EXPORTER, exporter, &n) == 0)
 		c->tls_exporter = (struct bytes){ exporter, n };
@@ -221,6 +290,9 @@ static int login_with(struct imap_session *s, char *token, struct fault *fault)
 
 	if (may_use_login(s, &credentials))
 		return login_command(s, fault);
+
+	if (a->mechanism)
+		return fault_mechanism(s, &credentials, fault);
 
 	return fault_set(fault, FAULT_AUTH, REACH_SERVER, AGAIN_NEVER, "%s: cannot log in: %s",
 			 a->label, why_none(s, &credentials));

@@ -73,6 +73,8 @@ static int greet(struct imap_session *s, struct fault *fault)
 		snprintf(s->server_name, sizeof(s->server_name), "Exchange");
 	else if (bytes_find(input.response->text, BYTES("Courier")) >= 0)
 		snprintf(s->server_name, sizeof(s->server_name), "Courier");
+	else if (bytes_find(input.response->text, BYTES("Cyrus IMAP")) >= 0)
+		snprintf(s->server_name, sizeof(s->server_name), "Cyrus");
 
 	switch (input.response->condition) {
 	case IMAP_OK:

@@ -179,4 +179,8 @@ void tap_show_out(struct stream *s);
 void tap_hide_in(struct stream *s, const char *what);
 void tap_show_in(struct stream *s);
 
+/* Of each incoming line "+ challenge" only the length is written, until called with false. By line, as a
+ * reader reads ahead: the answer behind the last challenge is shown. */
+void tap_hide_challenges(struct stream *s, bool hidden);
+
 #endif

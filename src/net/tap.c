@@ -34,6 +34,7 @@ struct direction {
 	const char *hidden; /* what is hidden, or NULL */
 	uint64_t hidden_n;
 	char last; /* the last byte that was hidden */
+	bool challenges_hidden;
 };
 
 struct tap {
@@ -108,10 +109,30 @@ static void append_time(struct buf *to)
 
 /* --- lines ---------------------------------------------------------------- */
 
+static void note_count(struct direction *d, const char *what, uint64_t n)
+{
+	buf_appendf(&d->line, "[%s, %" PRIu64 " bytes]", what, n);
+}
+
+static void hide_challenge(struct direction *d)
+{
+	uint64_t n = d->line.n + d->beyond;
+
+	if (!d->challenges_hidden || n <= 2 || !bytes_starts(buf_bytes(&d->line), BYTES("+ ")))
+		return;
+
+	wipe(d->line.p, d->line.n);
+	buf_reset(&d->line);
+	buf_append_str(&d->line, "+ ");
+	note_count(d, "challenge", n - 2);
+	d->beyond = 0;
+}
+
 static void end_line(struct tap *tap, struct direction *d)
 {
 	struct buf *to = &tap->transcript->text;
 
+	hide_challenge(d);
 	append_time(to);
 	buf_appendf(to, " %s %c ", tap->label, d->sign);
 	buf_append_bytes(to, buf_bytes(&d->line));
@@ -154,11 +175,6 @@ static void look_for_literal(struct direction *d, char c)
 	} else {
 		d->seen = SEEN_NOTHING;
 	}
-}
-
-static void note_count(struct direction *d, const char *what, uint64_t n)
-{
-	buf_appendf(&d->line, "[%s, %" PRIu64 " bytes]", what, n);
 }
 
 static struct bytes pass_literal(struct direction *d, struct bytes bytes)
@@ -265,6 +281,14 @@ void tap_show_in(struct stream *s)
 
 	if (tap)
 		show(tap, &tap->in);
+}
+
+void tap_hide_challenges(struct stream *s, bool hidden)
+{
+	struct tap *tap = find_tap(s);
+
+	if (tap)
+		tap->in.challenges_hidden = hidden;
 }
 
 /* --- the layer ------------------------------------------------------------ */

@@ -86,6 +86,13 @@ static int no_passphrase(char *to, int size, int for_writing, void *arg)
 	return 0;
 }
 
+static bool is_of_another_certificate(unsigned long code)
+{
+	return ERR_GET_LIB(code) == ERR_LIB_X509 &&
+	       (ERR_GET_REASON(code) == X509_R_KEY_VALUES_MISMATCH ||
+		ERR_GET_REASON(code) == X509_R_KEY_TYPE_MISMATCH);
+}
+
 static int load_own(struct tls_context *context, const char *cert_file, const char *key_file,
 		    struct fault *fault)
 {
@@ -93,7 +100,9 @@ static int load_own(struct tls_context *context, const char *cert_file, const ch
 	SSL_CTX_set_default_passwd_cb(context->ctx, no_passphrase);
 	if (SSL_CTX_use_certificate_chain_file(context->ctx, cert_file) != 1)
 		return fault_file("certificate", cert_file, fault);
-	if (SSL_CTX_use_PrivateKey_file(context->ctx, key_file, SSL_FILETYPE_PEM) != 1)
+	/* With a certificate there already, this compares the two as well. */
+	if (SSL_CTX_use_PrivateKey_file(context->ctx, key_file, SSL_FILETYPE_PEM) != 1 &&
+	    !is_of_another_certificate(ERR_peek_error()))
 		return fault_file("private key", key_file, fault);
 	if (SSL_CTX_check_private_key(context->ctx) != 1) {
 		ERR_clear_error();

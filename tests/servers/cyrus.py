@@ -85,6 +85,7 @@ class Cyrus(Server):
                       "-p", scratch + "/master.pid"], stdout=out, stderr=out, env=unpacked.environment())
 
     def after_start(self):
-        with Imap(HOST, self.port, ADMIN, self.password) as imap:
+        tls = None if self.plaintext == "yes" else "starttls"
+        with Imap(HOST, self.port, ADMIN, self.password, tls, self.ca_file) as imap:
             for user in self.users:
                 imap.command(b"CREATE user%s%s" % (self.separator.encode(), user.encode()))
