@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The reader of dialogue files: one line, one thing; a heading opens a section, and what follows belongs
- * to it. Indentation is for the reader's eyes. Everything lives in the dialogue's arena. */
+/* The reader of dialogue files: one line, one thing; a heading opens a section, and what
+ * follows belongs to it. Indentation is for the reader's eyes. Everything lives in the
+ * dialogue's arena. */
 #include "lib/dialogue.h"
 
 #include <errno.h>

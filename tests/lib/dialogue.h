@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dialogue files: what a scripted IMAP server says and expects, as data. The notation is described in
- * tests/dialogue/README.md; here is its reader and its pattern language. No I/O but reading the file. */
+/* Dialogue files: what a scripted IMAP server says and expects, as data. The notation is
+ * described in tests/dialogue/README.md; here is its reader and its pattern language. No I/O
+ * but reading the file. */
 #ifndef TESTS_LIB_DIALOGUE_H
 #define TESTS_LIB_DIALOGUE_H
 
@@ -35,7 +36,7 @@ enum dialogue_step_kind {
 	STEP_BYE,             /* takes a LOGOUT or the end of the connection, then closes */
 	STEP_DEFAULT,         /* in a rule: what the built-in server does here */
 	STEP_ANSWER,          /* in a rule: the command at hand ends in text, or in nothing */
-	STEP_LATER,           /* in a rule: the steps below run after the next command was answered */
+	STEP_LATER,           /* in a rule: the steps below run after the next command's answer */
 	STEP_KINDS,
 };
 
@@ -155,17 +156,17 @@ struct dialogue_names {
 
 void dialogue_name_set(struct dialogue_names *names, const char *name, struct bytes value);
 
-/* Whether text matches pattern: "*" any bytes, "\*" a star, " | " between alternatives, {name} a word,
- * the one it stands for if it is known. New names are kept when it matches. */
+/* Whether text matches pattern: "*" any bytes, "\*" a star, " | " between alternatives,
+ * {name} a word, the one it stands for if it is known. New names are kept when it matches. */
 bool dialogue_match(struct bytes pattern, struct bytes text, struct dialogue_names *names);
 
 /* Appends text with the {names} that are known filled in; all else, {5+} for one, as it is. */
 struct buf;
 void dialogue_fill(struct buf *to, struct bytes text, const struct dialogue_names *names);
 
-/* Cuts the next word off *rest: bare, "quoted" with escapes undone, or a (group), whose parentheses are
- * dropped. 1 with *ret_word, 0 at the end, -1 when a quote or group does not end or an escape is
- * unknown. */
+/* Cuts the next word off *rest: bare, "quoted" with escapes undone, or a (group), whose
+ * parentheses are dropped. 1 with *ret_word, 0 at the end, -1 when a quote or group does not
+ * end or an escape is unknown. */
 int dialogue_word(struct arena *arena, struct bytes *rest, struct bytes *ret_word);
 
 /* Undoes \r \n \t \0 \" \\ \xNN; -1 for any other. */

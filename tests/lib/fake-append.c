@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The built-in server's APPEND (RFC 3501), with several messages (RFC 3502), literals that wait and that
- * do not (RFC 7888). A message's digest and first bytes are kept. Its arrival is an event, "arrived FOLDER
- * SUBJECT", whose rule then speaks for the whole command; else a rule for the command itself may. */
+/* The built-in server's APPEND (RFC 3501), with several messages (RFC 3502), literals that
+ * wait and that do not (RFC 7888). A message's digest and first bytes are kept. Its arrival
+ * is an event, "arrived FOLDER SUBJECT", whose rule then speaks for the whole command; else a
+ * rule for the command itself may. */
 #include <inttypes.h>
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -125,8 +126,7 @@ static bool is_known_flag(struct bytes flag)
 /* Keeps what PERMANENTFLAGS allows. -1: a flag that no client may set. */
 static int keep_flags(struct fake_connection *c, struct bytes flags, struct buf *to)
 {
-	struct bytes allowed = dialogue_setting(
-		c->fake->told, "permanentflags", "\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*");
+	struct bytes allowed = fake_permanent_flags(c);
 
 	while (flags.n) {
 		struct bytes flag = bytes_cut(&flags, ' '), rest = allowed;
@@ -158,7 +158,7 @@ static const char *read_attributes(struct fake_connection *c, struct fake_messag
 		return "a system flag that does not exist";
 	word = fake_word(c);
 	m->flags = arena_copy(&c->fake->arena, buf_bytes(&flags));
-	m->date = BYTES("17-Nov-2099 00:00:00 +0000"); /* the server's own clock: visibly not a copy */
+	m->date = BYTES("17-Nov-2099 00:00:00 +0000"); /* the server's clock: visibly no copy */
 	if (word.n == 0)
 		return NULL;
 	m->date = bytes_of(arena_str(&c->fake->arena, word));

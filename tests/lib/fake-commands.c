@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The built-in server: takes commands one by one, asks the rules, and does what RFC 3501 and the
- * advertised extensions say. A client that asks for what was not advertised gets BAD and a complaint. */
+/* The built-in server: takes commands one by one, asks the rules, and does what RFC 3501 and
+ * the advertised extensions say. A client that asks for what was not advertised gets BAD and
+ * a complaint. */
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,8 +9,8 @@
 #include "lib/fake-imap-parts.h"
 
 static const char default_capabilities[] =
-	"IMAP4rev1 LITERAL+ SASL-IR ID NAMESPACE UIDPLUS UNSELECT CHILDREN SPECIAL-USE LIST-EXTENDED "
-	"LIST-STATUS MULTIAPPEND ENABLE AUTH=PLAIN";
+	"IMAP4rev1 LITERAL+ SASL-IR ID NAMESPACE UIDPLUS UNSELECT CHILDREN SPECIAL-USE "
+	"LIST-EXTENDED LIST-STATUS MULTIAPPEND ENABLE AUTH=PLAIN";
 
 /* --- capabilities ---------------------------------------------------------------------------- */
 
@@ -308,13 +309,18 @@ static int do_namespace(struct fake_connection *c)
 	return r < 0 ? -1 : fake_answer(c, "OK done");
 }
 
+struct bytes fake_permanent_flags(const struct fake_connection *c)
+{
+	return dialogue_setting(c->fake->told, "permanentflags",
+				"\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*");
+}
+
 static int send_selected(struct fake_connection *c)
 {
 	const struct fake_folder *f = c->folder;
 	struct bytes flags = dialogue_setting(c->fake->told, "flags",
 					      "\\Answered \\Flagged \\Deleted \\Seen \\Draft");
-	struct bytes permanent = dialogue_setting(
-		c->fake->told, "permanentflags", "\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*");
+	struct bytes permanent = fake_permanent_flags(c);
 
 	if (fake_sendf(c, "* FLAGS (%.*s)", BYTES_ARG(flags)) < 0 ||
 	    fake_sendf(c, "* OK [PERMANENTFLAGS (%.*s)] kept", BYTES_ARG(permanent)) < 0 ||
@@ -474,7 +480,8 @@ static void log_command(struct fake_connection *c)
 	buf_append_char(log, '\n');
 }
 
-/* 0 a command is there, 1 none but go on, -1 over. A rule that acts early ends the reading: *ret_early. */
+/* 0 a command is there, 1 none but go on, -1 over. A rule that acts early ends the reading:
+ * *ret_early. */
 static int read_command(struct fake_connection *c, const struct dialogue_rule **ret_early)
 {
 	int r;

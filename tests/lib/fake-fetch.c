@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The built-in server's FETCH, SEARCH and STORE, over sequence numbers and UIDs. Each message it answers
- * for is an event, so that a rule can answer in its place: "message FOLDER UID" when its bytes are wanted,
- * "item FOLDER UID" when they are not. */
+/* The built-in server's FETCH, SEARCH and STORE, over sequence numbers and UIDs. Each message
+ * it answers for is an event, so that a rule can answer in its place: "message FOLDER UID"
+ * when its bytes are wanted, "item FOLDER UID" when they are not. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -279,7 +279,8 @@ static int fetch(struct fake_connection *c, bool by_uid)
 	int r = 0;
 
 	wanted = bytes_trim(c->arguments);
-	if (wanted.n > 1 && wanted.p[0] == '(' && dialogue_word(&c->fake->arena, &wanted, &f.items) < 0)
+	if (wanted.n > 1 && wanted.p[0] == '(' &&
+	    dialogue_word(&c->fake->arena, &wanted, &f.items) < 0)
 		return fake_bad(c, "unbalanced items");
 	if (!f.items.n)
 		f.items = wanted;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The fake IMAP server as a program, for tests from end to end:
  *
- *	fake-imap [--server NAME] [--cert FILE --key FILE] DIALOGUE-FILE
+ * 	fake-imap [--server NAME] [--cert FILE --key FILE] DIALOGUE-FILE
  *
- * listens on 127.0.0.1, prints "PORT n", and plays the dialogue until SIGTERM or SIGINT. Then it prints what
- * it has to complain about and exits 1, or exits 0; 2: the file or the arguments are wrong. */
+ * listens on 127.0.0.1, prints "PORT n", and plays the dialogue until SIGTERM or SIGINT. Then
+ * it prints what it has to complain about and exits 1, or exits 0; 2: the file or the
+ * arguments are wrong. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -87,8 +88,8 @@ static void on_signal(void *arg)
 	nursery_cancel(&p->accepting);
 }
 
-/* The client is gone when the signal comes; its connections find that out by themselves, and have a moment to
- * do so. */
+/* The client is gone when the signal comes; its connections find that out by themselves, and
+ * have a moment to do so. */
 static int run(void *arg, struct fault *fault)
 {
 	struct program *p = arg;
@@ -161,7 +162,7 @@ int main(int argc, char **argv)
 		else if (!value && !p.file)
 			p.file = argv[i];
 		else
-			return usage("usage: [--server NAME] [--cert FILE --key FILE] DIALOGUE-FILE");
+			return usage("[--server NAME] [--cert FILE --key FILE] DIALOGUE-FILE");
 	}
 	if (!p.file || (p.cert && !p.key))
 		return usage("a dialogue file is needed, and a key with each certificate");

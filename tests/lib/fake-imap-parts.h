@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of the fake IMAP server share; nobody else includes it. fake-imap.c: the connection, its
- * steps and rules. fake-commands.c: the built-in server. fake-store.c: its mailbox, and the judgement of
- * the end. */
+/* What the files of the fake IMAP server share; nobody else includes it. fake-imap.c: the
+ * connection, its steps and rules. fake-commands.c: the built-in server. fake-store.c: its
+ * mailbox, and the judgement of the end. */
 #ifndef TESTS_LIB_FAKE_IMAP_PARTS_H
 #define TESTS_LIB_FAKE_IMAP_PARTS_H
 
@@ -71,8 +71,8 @@ struct fake_connection {
 	const struct fake_message *message;
 };
 
-/* What the built-in server does when no rule steps in. All return 0 to go on, -1 when the connection is
- * over. */
+/* What the built-in server does when no rule steps in. All return 0 to go on, -1 when the
+ * connection is over. */
 typedef int (*fake_default)(struct fake_connection *c, void *arg);
 
 /* --- fake-imap.c ----------------------------------------------------------------------------- */
@@ -123,6 +123,7 @@ void fake_note_literal(struct fake_connection *c, struct bytes line);
 /* The built-in server, from the greeting (unless greeted) to LOGOUT or the client's end. */
 SUSPENDS int fake_commands(struct fake_connection *c, bool greeted);
 
+struct bytes fake_permanent_flags(const struct fake_connection *c);
 bool fake_can(const struct fake_connection *c, const char *capability);
 
 /* What no server would understand, or was not advertised: a complaint, and BAD. */
@@ -133,8 +134,8 @@ struct bytes fake_word(struct fake_connection *c);
 
 /* --- fake-lines.c ---------------------------------------------------------------------------- */
 
-/* Appends a line in plain form: strings that could be atoms are bare, others quoted, whatever the client
- * chose; a literal at its end is cut off and noted. */
+/* Appends a line in plain form: strings that could be atoms are bare, others quoted, whatever
+ * the client chose; a literal at its end is cut off and noted. */
 SUSPENDS int fake_read_plain(struct fake_connection *c, struct buf *to);
 
 /* Appends the literal that was noted as a string in plain form, asking for it if it waits. */

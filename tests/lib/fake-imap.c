@@ -56,6 +56,7 @@ int fake_send(struct fake_connection *c, struct bytes bytes)
 	return 0;
 }
 
+PRINTF_LIKE(3, 0)
 static int send_formatted(struct fake_connection *c, const char *prefix, const char *format,
 			  va_list args)
 {

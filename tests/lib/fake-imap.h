@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A scripted IMAP server for tests: a small, correct server whose mailbox, capabilities and misdeeds a
- * dialogue file describes (tests/dialogue/README.md). It judges its client: what no server would
- * understand, what was not advertised, what a script did not expect and what the file says about the end
- * becomes a complaint. */
+/* A scripted IMAP server for tests: a small, correct server whose mailbox, capabilities and
+ * misdeeds a dialogue file describes (tests/dialogue/README.md). It judges its client: what
+ * no server would understand, what was not advertised, what a script did not expect and what
+ * the file says about the end becomes a complaint. */
 #ifndef TESTS_LIB_FAKE_IMAP_H
 #define TESTS_LIB_FAKE_IMAP_H
 
@@ -14,8 +14,8 @@
 
 struct fake_imap;
 
-/* The server `name` of a dialogue, which must outlive it. A name the file does not mention gives a server
- * with an empty INBOX. */
+/* The server `name` of a dialogue, which must outlive it. A name the file does not mention
+ * gives a server with an empty INBOX. */
 struct fake_imap *fake_imap_new(const struct dialogue *dialogue, const char *name);
 struct fake_imap *fake_imap_free(struct fake_imap *fake); /* accepts NULL, returns NULL */
 DEFINE_FREEP(struct fake_imap, fake_imap_free);
@@ -23,16 +23,16 @@ DEFINE_FREEP(struct fake_imap, fake_imap_free);
 /* For the steps tls and starttls and the setting "tls: yes". Not owned. */
 void fake_imap_tls(struct fake_imap *fake, struct tls_context *context);
 
-/* Plays one connection to its end, and owns the stream. fd is its socket, for "reset", or -1. Several may
- * be under way at a time. */
+/* Plays one connection to its end, and owns the stream. fd is its socket, for "reset", or -1.
+ * Several may be under way at a time. */
 SUSPENDS void fake_imap_serve(struct fake_imap *fake, struct stream *stream, int fd);
 
-/* Holds the state of the mailbox against what the file expects. Returns the complaints of the whole run, a
- * line each; "" when all was as expected. */
+/* Holds the state of the mailbox against what the file expects. Returns the complaints of the
+ * whole run, a line each; "" when all was as expected. */
 const char *fake_imap_verdict(struct fake_imap *fake);
 
-/* Bytes of the message with that UID as the description gives them, at `offset`; how many (0: the end).
- * For tests that compare what they fetched. */
+/* Bytes of the message with that UID as the description gives them, at `offset`; how many (0:
+ * the end). For tests that compare what they fetched. */
 size_t fake_imap_body(struct fake_imap *fake, const char *folder, uint32_t uid, uint64_t offset,
 		      char *to, size_t n);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How the fake server reads commands: whether a client writes a string as atom, quoted or literal is its
- * own choice, so rules and commands see one plain form. */
+/* How the fake server reads commands: whether a client writes a string as atom, quoted or
+ * literal is its own choice, so rules and commands see one plain form. */
 #include <string.h>
 
 #include "lib/fake-imap-parts.h"
@@ -57,8 +57,8 @@ static void check_literal(struct fake_connection *c)
 	if (c->literal_waits || fake_can(c, "LITERAL+") ||
 	    (fake_can(c, "LITERAL-") && c->literal <= 4096))
 		return;
-	fake_complain(c->fake, 0, "the client did not wait for \"+\" before a literal of %llu bytes, "
-		      "which the server does not allow", (unsigned long long)c->literal);
+	fake_complain(c->fake, 0, "the client did not wait for \"+\" before a literal of %llu "
+		      "bytes, which the server does not allow", (unsigned long long)c->literal);
 }
 
 int fake_read_plain(struct fake_connection *c, struct buf *to)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The fake server's mailbox: folders and messages made from their description, appended ones by digest
- * and first bytes, and what the file expects of them at the end. Messages without text are made on the
- * fly from folder name, UID and size, so that one of gigabytes costs no memory. */
+/* The fake server's mailbox: folders and messages made from their description, appended ones
+ * by digest and first bytes, and what the file expects of them at the end. Messages without
+ * text are made on the fly from folder name, UID and size, so that one of gigabytes costs no
+ * memory. */
 #include <openssl/evp.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -122,8 +123,8 @@ static struct bytes made_header(const struct fake_folder *folder,
 /* Lines of 76 digits and letters; a message ends in CRLF whatever its size. */
 static char made_byte(uint64_t at, uint64_t size)
 {
-	static const char letters[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "zyxwvutsrqponm";
+	static const char letters[] = "0123456789abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZzyxwvutsrqponm";
 	uint64_t column = at % 78;
 
 	_Static_assert(sizeof(letters) == 77, "a line of 76");
@@ -289,8 +290,8 @@ static void complain_missing(const struct comparison *c, const struct fake_messa
 	fake_date(original, date);
 	fake_complain(c->fake, c->line,
 		      "folder %.*s lacks a true copy of UID %u of %.*s (%" PRIu64 " bytes, (%.*s), "
-		      "%s)%s", BYTES_ARG(c->folder->name), original->uid, BYTES_ARG(c->source->name),
-		      original->size, BYTES_ARG(original->flags), date,
+		      "%s)%s", BYTES_ARG(c->folder->name), original->uid,
+		      BYTES_ARG(c->source->name), original->size, BYTES_ARG(original->flags), date,
 		      c->in_order ? ", or not in its place" : "");
 }
 
