@@ -102,7 +102,7 @@ int fake_end(struct fake_connection *c, const char *text)
 
 static int send_body(struct fake_connection *c, uint64_t from, uint64_t to)
 {
-	char piece[3000];
+	char piece[1500];
 
 	while (from < to) {
 		size_t n = to - from < sizeof(piece) ? (size_t)(to - from) : sizeof(piece);
@@ -383,7 +383,7 @@ static int read_client_literal(struct play *p, struct buf *kept, char hex[65])
 	EVP_MD_CTX *sha = EVP_MD_CTX_new();
 	unsigned char sum[EVP_MAX_MD_SIZE];
 	uint64_t left = p->c->literal;
-	char piece[3000];
+	char piece[1500];
 	int n = 0;
 
 	EVP_DigestInit_ex(sha, EVP_sha256(), NULL);
