@@ -16,8 +16,12 @@ struct copy_throttle {
 void copy_throttle_init(struct copy_throttle *throttle, uint64_t bytes_per_second,
 			uint64_t messages_per_second);
 
-/* Takes so many messages and bytes, and waits until they fit. Up to a quarter of a second of unused time is
- * carried over, not more. */
+/* Takes so many messages and bytes at the moment `now` and returns how many microseconds to wait before they may
+ * go. Up to a quarter of a second of unused time is carried over, not more. */
+int64_t copy_throttle_charge(struct copy_throttle *throttle, uint64_t messages, uint64_t bytes,
+			     int64_t now);
+
+/* The same at this moment, and waits. */
 SUSPENDS int copy_throttle_take(struct copy_throttle *throttle, uint64_t messages, uint64_t bytes,
 				struct fault *fault);
 

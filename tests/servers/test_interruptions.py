@@ -104,7 +104,7 @@ class Cut:
         self.up = rng.random() < (0.2 if self.at_source else 0.5)
         self.reset = rng.random() < 0.5
         self.connections = rng.choice([1, 1, 3])
-        self.at = rng.randrange(lengths[self.kind, self.at_source, self.up])
+        self.at = rng.randrange(lengths[self.kind, self.at_source, self.up] * 9 // 10)  # no two runs are alike
         self.user = f"user{number}"
 
     def __str__(self):
