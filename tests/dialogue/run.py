@@ -21,7 +21,7 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PASSWORD = "secret"
-LIMIT = 60  # seconds for one run of the program
+LIMIT, SLOW_LIMIT = 60, 900  # seconds for one run of the program
 HEADINGS = ("run", "server", "connection", "on", "on:", "folder", "expect")
 NEVER = [  # in no output, whatever happens
     (r"AddressSanitizer|LeakSanitizer|runtime error:", "a sanitizer's report"),
@@ -79,7 +79,7 @@ class Fake:
     def verdict(self):
         self.process.send_signal(signal.SIGTERM)
         try:
-            out, err = self.process.communicate(timeout=20)
+            out, err = self.process.communicate(timeout=120)
         except subprocess.TimeoutExpired:
             self.process.kill()
             return f"the fake server {self.name} did not end"
@@ -128,13 +128,14 @@ def execute(args, run, ports, folder, cert, number):
         poll = select.poll()
         pidfd = os.pidfd_open(process.pid)
         poll.register(pidfd, select.POLLIN)
-        late = not poll.poll(LIMIT * 1000)
+        limit = SLOW_LIMIT if one_of(run, "slow") == "yes" else LIMIT
+        late = not poll.poll(limit * 1000)
         os.close(pidfd)
         if late:
             process.kill()
         status, memory = measure(process)
     texts = [open(path, encoding="utf-8", errors="replace").read() for path in (out, err)]
-    return (f"did not end within {LIMIT} seconds" if late else None), status, memory, *texts
+    return (f"did not end within {limit} seconds" if late else None), status, memory, *texts
 
 
 def bytes_of(text):
@@ -150,6 +151,8 @@ def judge(run, late, status, memory, out, err, sanitized):
         found.append(f"exit status {status}, not {' or '.join(wanted)}")
     if status and not err.strip():
         found.append("not a word on stderr")
+    if status > 1 and not late and len(re.findall("^mailferry: .{10}", err, re.M)) != 1:
+        found.append("not one sentence that says why it stopped")
     for name, text in (("stdout", out), ("stderr", err)):
         found += [f"{name} lacks /{p}/" for p in all_of(run, name) if not re.search(p, text, re.M)]
         found += [f"{name} has /{p}/" for p in all_of(run, "not " + name) if re.search(p, text, re.M)]

@@ -40,17 +40,57 @@ static int in_set(struct bytes set, uint64_t number, uint64_t largest)
 	return found;
 }
 
+/* The smallest and largest number of a set that in_set() has taken. */
+static void set_bounds(struct bytes set, uint64_t largest, uint64_t *ret_low, uint64_t *ret_high)
+{
+	*ret_low = UINT64_MAX;
+	*ret_high = 0;
+	while (set.n) {
+		struct bytes range = bytes_cut(&set, ',');
+
+		while (range.n) {
+			uint64_t number = 0;
+
+			read_end(bytes_cut(&range, ':'), largest, &number);
+			*ret_low = number < *ret_low ? number : *ret_low;
+			*ret_high = number > *ret_high ? number : *ret_high;
+		}
+	}
+}
+
+/* The index of the first message with that UID or a larger one. */
+static size_t index_of_uid(const struct fake_folder *f, uint64_t uid)
+{
+	size_t low = 0, high = f->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (f->messages[middle].uid < uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 /* The next message of the set from index *i on; NULL: no more. */
 static struct fake_message *next_in_set(struct fake_connection *c, struct bytes set, bool by_uid,
 					size_t *i)
 {
 	struct fake_folder *f = c->folder;
+	uint64_t largest = by_uid && f->n ? f->messages[f->n - 1].uid : f->n, low, high;
+	size_t first;
 
-	for (; *i < f->n; (*i)++) {
+	set_bounds(set, largest, &low, &high);
+	first = by_uid ? index_of_uid(f, low) : (size_t)low - 1;
+	for (*i = *i > first ? *i : first; *i < f->n; (*i)++) {
 		struct fake_message *m = &f->messages[*i];
-		uint64_t largest = by_uid ? f->messages[f->n - 1].uid : f->n;
+		uint64_t number = by_uid ? m->uid : *i + 1;
 
-		if (in_set(set, by_uid ? m->uid : *i + 1, largest) > 0)
+		if (number > high)
+			return NULL;
+		if (in_set(set, number, largest) > 0)
 			return m;
 	}
 

@@ -121,16 +121,24 @@ static struct bytes made_header(const struct fake_folder *folder,
 }
 
 /* Lines of 76 digits and letters; a message ends in CRLF whatever its size. */
-static char made_byte(uint64_t at, uint64_t size)
+static void make_text(uint64_t at, uint64_t size, char *to, size_t n)
 {
-	static const char letters[] = "0123456789abcdefghijklmnopqrstuvwxyz"
-				      "ABCDEFGHIJKLMNOPQRSTUVWXYZzyxwvutsrqponm";
-	uint64_t column = at % 78;
+	static const char line[] = "0123456789abcdefghijklmnopqrstuvwxyz"
+				   "ABCDEFGHIJKLMNOPQRSTUVWXYZzyxwvutsrqponm\r\n";
+	const size_t length = sizeof(line) - 1;
 
-	_Static_assert(sizeof(letters) == 77, "a line of 76");
-	if (at + 2 >= size)
-		return at + 1 == size ? '\n' : '\r';
-	return column == 76 ? '\r' : column == 77 ? '\n' : letters[column];
+	for (size_t done = 0; done < n;) {
+		size_t column = (size_t)((at + done) % length), piece = length - column;
+
+		if (piece > n - done)
+			piece = n - done;
+		memcpy(to + done, line + column, piece);
+		done += piece;
+	}
+	if (n && at + n == size)
+		to[n - 1] = '\n';
+	if (size >= 2 && at <= size - 2 && at + n > size - 2)
+		to[size - 2 - at] = '\r';
 }
 
 size_t fake_body(const struct fake_folder *folder, const struct fake_message *message,
@@ -153,8 +161,7 @@ size_t fake_body(const struct fake_folder *folder, const struct fake_message *me
 	if (message->kept.p)
 		return 0; /* appended, and too long to be kept */
 
-	for (size_t i = 0; i < n; i++)
-		to[i] = made_byte(offset + i - header.n, message->size - header.n);
+	make_text(offset - header.n, message->size - header.n, to, n);
 	return n;
 }
 

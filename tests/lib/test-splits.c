@@ -158,12 +158,15 @@ static int client(struct play *p, struct fault *fault)
 	struct imap_account account = {
 		.label = "source", .host = "fake", .security = IMAP_PLAIN, .user = "u",
 		.password = "secret", .silence_us = p->silence_us, .dial = dial, .dial_arg = p,
+		.compress = true,
 	};
 	struct imap_session *s;
 	int r;
 
 	if (imap_connect(&account, &s, fault) < 0)
 		return -1;
+	if (stream_find(s->stream, "deflate"))
+		buf_append_str(&p->seen, "compressed\n");
 	r = read_mailbox(p, s, fault);
 	imap_logout(s);
 	return r;
