@@ -213,6 +213,44 @@ static int create_folders(struct copy *copy, struct fault *fault)
 	return 0;
 }
 
+/* --- connections beyond the workers' own ------------------------------------------------------ */
+
+struct imap_session *copy_take_spare(struct copy *copy)
+{
+	struct imap_session *session = NULL;
+	struct fault ignored;
+
+	if (copy->spare_n)
+		return copy->spare[--copy->spare_n];
+	if (copy->no_more_lanes || copy->workers + copy->extra >= copy->options.connections)
+		return NULL;
+
+	copy->extra++;
+	if (imap_connect(copy->options.to, &session, &ignored) == 0)
+		return session;
+
+	copy->extra--;
+	copy->no_more_lanes = true; /* it can be done without */
+	return NULL;
+}
+
+void copy_give_spare(struct copy *copy, struct imap_session *session, bool good)
+{
+	if (good && copy->spare_n < ARRAY_SIZE(copy->spare)) {
+		copy->spare[copy->spare_n++] = session;
+		return;
+	}
+
+	imap_session_free(session);
+	copy->extra--;
+}
+
+static void close_spares(struct copy *copy)
+{
+	while (copy->spare_n)
+		imap_logout(copy->spare[--copy->spare_n]);
+}
+
 /* --- workers --------------------------------------------------------------------------------- */
 
 static bool take_folder(struct copy *copy, size_t *ret)
@@ -280,6 +318,10 @@ static int work(void *arg, struct fault *fault)
 	r = copy_folders(w, fault);
 	w->copy->workers--;
 	EVP_MD_CTX_free(w->hash);
+	if (r == 0 && w->to && w->copy->workers) { /* others may have use for it */
+		w->copy->extra++;
+		copy_give_spare(w->copy, TAKE_PTR(w->to), true);
+	}
 	imap_logout(w->from);
 	imap_logout(w->to);
 	return r;
@@ -302,7 +344,8 @@ static int run_workers(struct copy *copy, struct fault *fault)
 {
 	unsigned n = workers_wanted(copy);
 	_cleanup_(freep) struct copy_worker *workers = xzalloc(n * sizeof(*workers));
-	_cleanup_(nursery_done) struct nursery nursery;
+	struct nursery nursery;
+	int r;
 
 	nursery_init(&nursery, "workers");
 	copy->stage = COPY_COPYING;
@@ -316,7 +359,9 @@ static int run_workers(struct copy *copy, struct fault *fault)
 		}
 		nursery_start(&nursery, work, &workers[i], "worker %u", i + 1);
 	}
-	return nursery_wait(&nursery, fault);
+	r = nursery_wait(&nursery, fault);
+	close_spares(copy);
+	return r;
 }
 
 int copy_run(struct copy *copy, struct fault *fault)

@@ -46,6 +46,9 @@ struct copy {
 	int64_t began_us;        /* run_now() when copying began */
 	size_t next_folder;      /* into books.order: what the next free worker takes */
 	unsigned workers;        /* at work now */
+	struct imap_session *spare[64]; /* connections to the destination that nobody uses now */
+	unsigned spare_n, extra; /* extra: those beyond the workers' own, in use or spare */
+	bool no_more_lanes;      /* the server refused another connection */
 	uint64_t destination_limit; /* APPENDLIMIT of the server, bytes; 0: none told */
 	struct channel events;   /* of struct copy_event, the receiver frees them */
 };

@@ -73,6 +73,15 @@ struct copy_pass {
 	EVP_MD_CTX *digest;          /* over the digests of the copied messages */
 };
 
+/* --- copy.c ---------------------------------------------------------------------------------- */
+
+/* Another connection to the destination: one that nobody uses, or a new one if options.connections allows it
+ * and the server does not refuse. NULL: there is none. */
+SUSPENDS struct imap_session *copy_take_spare(struct copy *copy);
+
+/* Gives it back, fit for use by others or not. */
+void copy_give_spare(struct copy *copy, struct imap_session *session, bool good);
+
 /* --- folder.c -------------------------------------------------------------------------------- */
 
 /* Copies one folder with the worker's sessions; counts in its books. A fault of reach REACH_FOLDER or less
