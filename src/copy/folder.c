@@ -196,6 +196,17 @@ static int settle_put_off(struct copy_pass *pass, struct fault *fault)
 	return 0;
 }
 
+static const char *lost_date(const struct imap_message *m)
+{
+	if (m->date == IMAP_NO_DATE)
+		return "the source gave no date that can be read; the destination set its own";
+	if (m->state & MESSAGE_NO_DATE)
+		return "the destination refused the message with its date and set its own";
+	if (m->state & MESSAGE_OWN_DATE)
+		return "the source gave no date that can be read; it has the one of its Date header";
+	return NULL;
+}
+
 /* Copied messages that could not keep everything: one entry each, they are few. */
 static int tell_losses(struct copy_pass *pass, struct fault *fault)
 {
@@ -207,10 +218,8 @@ static int tell_losses(struct copy_pass *pass, struct fault *fault)
 		if ((m->state & MESSAGE_STATE_MASK) != MESSAGE_COPIED || m->state & MESSAGE_TOLD)
 			continue;
 
-		if (m->date == IMAP_NO_DATE || m->state & MESSAGE_NO_DATE) {
-			snprintf(detail, sizeof(detail), m->date == IMAP_NO_DATE
-				 ? "the source gave no date that can be read; the destination set its own"
-				 : "the destination refused the message with its date and set its own");
+		if (lost_date(m)) {
+			snprintf(detail, sizeof(detail), "%s", lost_date(m));
 			if (except(pass, CAUSE_DATE_LOST, m->uid, m->size, detail, fault) < 0)
 				return -1;
 		}
@@ -237,14 +246,13 @@ static void filter(struct copy_pass *pass)
 	for (size_t i = 0; i < pass->messages.n; i++) {
 		struct imap_message *m = &pass->messages.p[i];
 
-		m->state = MESSAGE_WAITING;
 		if (m->date != IMAP_NO_DATE &&
 		    ((o->since != IMAP_NO_DATE && m->date < o->since) ||
 		     (o->before != IMAP_NO_DATE && m->date >= o->before))) {
-			m->state = MESSAGE_SETTLED;
+			m->state |= MESSAGE_SETTLED;
 			pass->folder->filtered++;
 		} else if (m->size > certainly_too_large) {
-			m->state = MESSAGE_SETTLED;
+			m->state |= MESSAGE_SETTLED;
 			copy_pass_put_off(pass, m, CAUSE_TOO_LARGE, m->size, "");
 		}
 	}
@@ -315,6 +323,23 @@ static int list_window(struct copy_pass *pass, struct fault *fault)
 				   &pass->messages, fault);
 }
 
+/* A message without INTERNALDATE gets the date of its own header, if it has one (Q29). */
+static int find_dates(struct copy_pass *pass, struct fault *fault)
+{
+	for (size_t i = 0; i < pass->messages.n; i++) {
+		struct imap_message *m = &pass->messages.p[i];
+		int r;
+
+		if (m->date != IMAP_NO_DATE || m->state & MESSAGE_OWN_DATE)
+			continue;
+		r = imap_fetch_date_header(pass->worker->from, m, fault);
+		if (r < 0)
+			return -1;
+		m->state |= MESSAGE_OWN_DATE; /* asked, whatever the answer */
+	}
+	return 0;
+}
+
 static int copy_windows(struct copy_pass *pass, struct fault *fault)
 {
 	pass->low = 1;
@@ -322,6 +347,8 @@ static int copy_windows(struct copy_pass *pass, struct fault *fault)
 		if (persist(pass, list_window, fault) < 0)
 			return -1;
 		pass->folder->listed += pass->messages.n;
+		if (persist(pass, find_dates, fault) < 0)
+			return -1;
 		filter(pass);
 		if (persist(pass, copy_rounds, fault) < 0)
 			return -1;

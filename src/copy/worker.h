@@ -34,6 +34,7 @@ enum {
 	MESSAGE_NO_DATE = 64,   /* the destination refused it with its date */
 	MESSAGE_ONE_BY_ONE = 128, /* fetch by a command of its own: it did not come among others */
 	MESSAGE_TOLD = 256,     /* what it lost is in the books */
+	MESSAGE_OWN_DATE = 512, /* its date is that of its Date header: the source gave none */
 };
 
 /* A message that was sent whole, and whose answer did not come. */

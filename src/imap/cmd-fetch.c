@@ -216,37 +216,72 @@ int imap_fetch_bodies(struct imap_session *s, struct imap_command *c,
 	return imap_send(s, c, fault);
 }
 
-static void take_message_id(struct bytes header, char *to, size_t size)
+/* What stands behind the field's name; folds and control characters are left out, blanks too if `squeeze`. */
+static void take_field(struct bytes header, bool squeeze, char *to, size_t size)
 {
 	ptrdiff_t colon = bytes_find_char(header, ':');
-	struct bytes id = bytes_trim(bytes_skip(header, colon < 0 ? header.n : (size_t)colon + 1));
+	struct bytes value = bytes_trim(bytes_skip(header, colon < 0 ? header.n : (size_t)colon + 1));
 	size_t n = 0;
 
-	for (size_t i = 0; i < id.n && n < size - 1; i++)
-		if ((unsigned char)id.p[i] > 0x20 && id.p[i] != 0x7f)
-			to[n++] = id.p[i];
+	for (size_t i = 0; i < value.n && n < size - 1; i++) {
+		unsigned char c = (unsigned char)value.p[i];
+
+		if (c > 0x20 && c != 0x7f)
+			to[n++] = (char)c;
+		else if (c == ' ' && !squeeze)
+			to[n++] = ' ';
+	}
 	to[n] = '\0';
 }
 
-int imap_fetch_message_id(struct imap_session *s, uint32_t uid, char *to, size_t size,
-			  struct fault *fault)
+static int fetch_field(struct imap_session *s, uint32_t uid, const char *name, struct buf *header,
+		       struct fault *fault)
 {
-	_cleanup_(buf_done) struct buf header = BUF_NULL;
+	enum { MOST = 4096 };
 	struct imap_input input;
 	struct imap_command c;
 
-	to[0] = '\0';
 	imap_begin(s, &c, "UID FETCH ");
-	imap_put(s, "%u (UID BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])", uid);
+	imap_put(s, "%u (UID BODY.PEEK[HEADER.FIELDS (%s)])", uid, name);
 	if (imap_send(s, &c, fault) < 0)
 		return -1;
 
 	while (!c.done) {
 		if (imap_read(s, &input, fault) < 0)
 			return -1;
-		if (input.event == IMAP_EVENT_BODY && header.n < 4096)
-			buf_append_bytes(&header, bytes_head(input.data, 4096));
+		if (input.event == IMAP_EVENT_BODY && header->n < MOST)
+			buf_append_bytes(header, bytes_head(input.data, MOST));
 	}
-	take_message_id(buf_bytes(&header), to, size);
+	return 0;
+}
+
+int imap_fetch_message_id(struct imap_session *s, uint32_t uid, char *to, size_t size,
+			  struct fault *fault)
+{
+	_cleanup_(buf_done) struct buf header = BUF_NULL;
+
+	if (fetch_field(s, uid, "MESSAGE-ID", &header, fault) < 0)
+		return -1;
+
+	take_field(buf_bytes(&header), true, to, size);
+	return 0;
+}
+
+int imap_fetch_date_header(struct imap_session *s, struct imap_message *m, struct fault *fault)
+{
+	_cleanup_(buf_done) struct buf header = BUF_NULL;
+	char text[200];
+	int zone;
+
+	if (fetch_field(s, m->uid, "DATE", &header, fault) < 0)
+		return -1;
+
+	take_field(buf_bytes(&header), false, text, sizeof(text));
+	if (imap_date_parse(bytes_of(text), &m->date, &zone) < 0) {
+		m->date = IMAP_NO_DATE;
+		return 1;
+	}
+
+	m->zone_minutes = zone;
 	return 0;
 }

@@ -130,6 +130,10 @@ SUSPENDS int imap_fetch_bodies(struct imap_session *session, struct imap_command
 SUSPENDS int imap_fetch_message_id(struct imap_session *session, uint32_t uid, char *to, size_t size,
 				   struct fault *fault);
 
+/* Takes the message's own Date header as its date: 0 done, 1 it has none that can be read. */
+SUSPENDS int imap_fetch_date_header(struct imap_session *session, struct imap_message *message,
+				    struct fault *fault);
+
 /* --- cmd-append.c ----------------------------------------------------------------------------- */
 
 /* One APPEND command under way. With MULTIAPPEND it takes several messages. Use:
