@@ -161,10 +161,11 @@ static int read_once(struct imap_session *s, int64_t wait_us, struct fault *faul
 static int fill(struct imap_session *s, struct fault *fault)
 {
 	const char *label = s->account->label;
-	int64_t began = run_now();
+	int64_t began;
 	int n;
 
 	for (;;) {
+		began = run_now();
 		n = read_once(s, s->account->silence_us, fault);
 		if (n >= 0 || fault->kind != FAULT_TIMEOUT)
 			break;
