@@ -64,29 +64,30 @@ static int prompt(struct side *side, struct fault *fault)
 	return os_read_password(text, &side->password, fault);
 }
 
+static void forget_secret(char **secret)
+{
+	if (*secret)
+		wipe(*secret, strlen(*secret));
+	free(*secret);
+	*secret = NULL;
+}
+
 static int find_secret(struct side *side, const struct side_options *o, const char *env,
 		       struct fault *fault)
 {
-	char *from_environment = take_environment(env);
+	_cleanup_(forget_secret) char *from_environment = take_environment(env);
 
-	if (o->token_file || o->token_command || o->cert_file) {
-		freep(&from_environment);
+	/* The program of a pipe has no business with it either. */
+	if (side->url.kind == URL_IMAP_PIPE || o->token_file || o->token_command || o->cert_file)
 		return 0;
-	}
 
-	if (o->password_file) {
-		freep(&from_environment);
+	if (o->password_file)
 		return os_read_secret(o->password_file, &side->password, fault);
-	}
-	if (o->password_command) {
-		freep(&from_environment);
+	if (o->password_command)
 		return command_secret(o->password_command, "password", &side->password, fault);
-	}
-	if (from_environment) {
-		side->password = from_environment;
-		return 0;
-	}
-	return prompt(side, fault);
+
+	side->password = TAKE_PTR(from_environment);
+	return side->password ? 0 : prompt(side, fault);
 }
 
 struct token_call {
@@ -120,6 +121,9 @@ static int check_kind(struct side *side, struct fault *fault)
 {
 	enum url_kind kind = side->url.kind;
 
+	if (side->url.folder)
+		return fault_usage(fault, "the URL of the %s names a folder: write it without, and choose "
+				   "folders with --folder and --map", side->name);
 	if (kind == URL_IMAPS || kind == URL_IMAP || kind == URL_IMAP_PIPE)
 		return 0;
 
@@ -177,12 +181,10 @@ int side_open(struct side *side, const char *name, const struct side_options *o,
 		.external = o->cert_file != NULL, .compress = true,
 		.no_pipelining = o->no_pipelining,
 	};
-	if (open_tls(side, o, common_ca_file, fault) < 0)
+	if (open_tls(side, o, common_ca_file, fault) < 0 || find_secret(side, o, env, fault) < 0)
 		return -1;
 	if (side->url.kind == URL_IMAP_PIPE)
 		return 0;
-	if (find_secret(side, o, env, fault) < 0)
-		return -1;
 
 	side->account.tls = side->tls;
 	side->account.password = side->password;
@@ -195,9 +197,7 @@ int side_open(struct side *side, const char *name, const struct side_options *o,
 
 void side_done(struct side *side)
 {
-	if (side->password)
-		wipe(side->password, strlen(side->password));
-	free(side->password);
+	forget_secret(&side->password);
 	tls_context_free(side->tls);
 	url_done(&side->url);
 	buf_done(&side->label);
