@@ -23,7 +23,7 @@ const char *show_count(char to[32], uint64_t n)
 const char *show_bytes(char to[32], uint64_t n)
 {
 	static const char *const units[] = { "KiB", "MiB", "GiB", "TiB", "PiB" };
-	double value = (double)n / 1024;
+	double value = (double)n / 1024; /* compared as it will be rounded: "1024 KiB" is 1.0 MiB */
 	size_t unit = 0;
 
 	if (n < 1024) {
@@ -31,11 +31,11 @@ const char *show_bytes(char to[32], uint64_t n)
 		return to;
 	}
 
-	while (value >= 1024 && unit + 1 < ARRAY_SIZE(units)) {
+	while (value >= 1023.5 && unit + 1 < ARRAY_SIZE(units)) {
 		value /= 1024;
 		unit++;
 	}
-	snprintf(to, 32, value < 10 ? "%.1f %s" : "%.0f %s", value, units[unit]);
+	snprintf(to, 32, value < 9.95 ? "%.1f %s" : "%.0f %s", value, units[unit]);
 	return to;
 }
 
@@ -46,7 +46,7 @@ const char *show_duration(char to[32], int64_t us)
 	if (us < 0)
 		us = seconds = 0;
 	if (us < 60 * SECOND)
-		snprintf(to, 32, "%.1f s", (double)us / (double)SECOND);
+		snprintf(to, 32, "%" PRId64 ".%" PRId64 " s", seconds, us / (SECOND / 10) % 10);
 	else if (seconds < 3600)
 		snprintf(to, 32, "%" PRId64 ":%02" PRId64, seconds / 60, seconds % 60);
 	else
