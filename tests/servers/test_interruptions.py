@@ -18,6 +18,7 @@ from server import HOST
 
 SEED = int(os.environ.get("MAILFERRY_SEED") or (random.SystemRandom().randrange(10 ** 6) if product.NIGHTLY else 1))
 CUTS = 200 if product.NIGHTLY else 40
+SOURCES = ["folders", "crowd"]
 CAPABILITY = "IMAP4rev1 SASL-IR ID ENABLE CHILDREN NAMESPACE UNSELECT ESEARCH LIST-EXTENDED LIST-STATUS SPECIAL-USE"
 DESTINATIONS = {  # what each can do besides
     "all": "MULTIAPPEND UIDPLUS LITERAL+",
@@ -25,6 +26,14 @@ DESTINATIONS = {  # what each can do besides
     "synchronising": "MULTIAPPEND UIDPLUS",
     "bare": "",
 }
+
+
+def crowd(count):
+    """A mailbox of one folder, so that several connections fill it together."""
+    box = mailbox.Mailbox(SEED)
+    box.folder(("INBOX",)).messages = [m for f in mailbox.make(SEED, count, largest=5000, hard=False).folders.values()
+                                       for m in f.messages]
+    return box
 
 
 class Line:
@@ -99,16 +108,17 @@ class Cut:
 
     def __init__(self, number, rng, lengths):
         self.number = number
+        self.source_user = rng.choice(SOURCES)
         self.kind = list(DESTINATIONS)[number % len(DESTINATIONS)]
         self.at_source = rng.random() < 0.4
         self.up = rng.random() < (0.2 if self.at_source else 0.5)
         self.reset = rng.random() < 0.5
-        self.connections = rng.choice([1, 1, 3])
-        self.at = rng.randrange(lengths[self.kind, self.at_source, self.up] * 9 // 10)  # no two runs are alike
+        self.connections = rng.choice([1, 4])
+        self.at = rng.randrange(lengths[self.kind, self.source_user, self.at_source, self.up] * 9 // 10)  # no two runs are alike
         self.user = f"user{number}"
 
     def __str__(self):
-        return (f"seed {SEED}, cut {self.number}: {'source' if self.at_source else 'destination'} ({self.kind}), "
+        return (f"seed {SEED}, cut {self.number} of {self.source_user}: {'source' if self.at_source else 'destination'} ({self.kind}), "
                 f"{'RST' if self.reset else 'FIN'} after {self.at} bytes {'to' if self.up else 'from'} the server, "
                 f"{self.connections} connections")
 
@@ -122,14 +132,16 @@ class Interruptions(unittest.TestCase):
     def setUpClass(cls):
         product.need_program()
         print(f"# seed {SEED}", flush=True)
-        cls.source = cls.start(Dovecot())
-        users = [f"user{i}" for i in range(CUTS)] + ["measured"]
+        cls.source = cls.start(Dovecot(users=SOURCES))
+        users = [f"user{i}" for i in range(CUTS)] + ["measured_" + user for user in SOURCES]
         cls.there = {kind: cls.start(Dovecot(format="sdbox", users=users, extra=f"imap_capability = {CAPABILITY} {more}"))
                      for kind, more in DESTINATIONS.items()}
-        mailbox.load(mailbox.make(seed=SEED, count=60, largest=60000), cls.source, "alice")
+        mailbox.load(mailbox.make(seed=SEED, count=60, largest=60000), cls.source, "folders")
+        mailbox.load(crowd(450), cls.source, "crowd")
         cls.lengths = {}
         for kind in cls.there:
-            cls.measure(kind)
+            for source_user in SOURCES:
+                cls.measure(kind, source_user)
 
     @classmethod
     def start(cls, server):
@@ -137,19 +149,19 @@ class Interruptions(unittest.TestCase):
         return server.start()
 
     @classmethod
-    def run_copy(cls, kind, user, source_line, line, connections):
-        return product.copy(cls.source, cls.there[kind], "alice", user,
+    def run_copy(cls, kind, source_user, user, source_line, line, connections):
+        return product.copy(cls.source, cls.there[kind], source_user, user,
                             ["--json", "--retries", "3", "--connections", str(connections)],
-                            urls=(url(source_line, "alice"), url(line, user)))
+                            urls=(url(source_line, source_user), url(line, user)))
 
     @classmethod
-    def measure(cls, kind):
+    def measure(cls, kind, source_user):
         lines = Line(cls.source), Line(cls.there[kind])
-        result = cls.run_copy(kind, "measured", *lines, 1)
+        result = cls.run_copy(kind, source_user, "measured_" + source_user, *lines, 1)
         assert result.status == 0, result
         for at_source, line in zip((True, False), lines):
             for up in (True, False):
-                cls.lengths[kind, at_source, up] = line.passed[up]
+                cls.lengths[kind, source_user, at_source, up] = line.passed[up]
             line.close()
 
     def play(self, cut):
@@ -157,12 +169,12 @@ class Interruptions(unittest.TestCase):
         there = self.there[cut.kind]
         where = dict(up=cut.up, at=cut.at, reset=cut.reset)
         lines = (Line(self.source, **(where if cut.at_source else {})), Line(there, **({} if cut.at_source else where)))
-        result = self.run_copy(cut.kind, cut.user, *lines, cut.connections)
+        result = self.run_copy(cut.kind, cut.source_user, cut.user, *lines, cut.connections)
         for line in lines:
             line.close()
         if result.status != 0:
             return f"{cut}\n{result}"
-        comparison = compare.accounts(self.source, there, "alice", result.report(), cut.user)
+        comparison = compare.accounts(self.source, there, cut.source_user, result.report(), cut.user)
         if not comparison.equal:
             return "\n".join([str(cut), *comparison.notes[:20], str(result)])
         if not lines[not cut.at_source].was_cut and cut.connections == 1:
