@@ -18,6 +18,7 @@ static const struct {
 	[CAUSE_REFUSED_VIRUS] = { "refused-virus", true },
 	[CAUSE_UNREADABLE] = { "unreadable", true },
 	[CAUSE_FOLDER] = { "folder", true },
+	[CAUSE_ALTERED] = { "altered", false },
 	[CAUSE_FLAGS_CUT] = { "flags-cut", false },
 	[CAUSE_DATE_LOST] = { "date-lost", false },
 	[CAUSE_COUNT_DIFFERS] = { "count-differs", false },

@@ -20,6 +20,7 @@ enum copy_cause {
 	CAUSE_REFUSED_VIRUS,   /* … for what it says is a virus */
 	CAUSE_UNREADABLE,      /* the source did not hand out the message */
 	CAUSE_FOLDER,          /* the whole folder could not be copied */
+	CAUSE_ALTERED,         /* copied, but the destination changed its bytes */
 	CAUSE_FLAGS_CUT,       /* copied, without some flags */
 	CAUSE_DATE_LOST,       /* copied, but the source gave no date that can be kept */
 	CAUSE_COUNT_DIFFERS,   /* the destination shows another number of messages than it took */

@@ -235,6 +235,7 @@ static void retire_oldest(struct feed *f)
 			continue;
 		if (!(m->state & MESSAGE_ONE_BY_ONE)) {
 			m->state |= MESSAGE_ONE_BY_ONE;
+			f->pass->resent = true;
 			continue;
 		}
 		set_state(m, MESSAGE_SETTLED);

@@ -144,13 +144,15 @@ static int still_there(struct imap_session *from, uint32_t uid, bool *ret, struc
 	return r;
 }
 
-static int except(struct copy_pass *pass, enum copy_cause cause, uint32_t uid, uint64_t size,
-		  const char *detail, struct fault *fault)
+int copy_pass_except(struct copy_pass *pass, enum copy_cause cause, uint32_t uid, uint64_t size,
+		     const char *detail, struct fault *fault)
 {
+	enum { IDS = 200 }; /* Message-IDs asked for in a folder: each takes a round trip */
 	struct copy_worker *w = pass->worker;
 	char message_id[300] = "";
 
-	if (imap_fetch_message_id(w->from, uid, message_id, sizeof(message_id), fault) < 0)
+	if (pass->ids_asked++ < IDS &&
+	    imap_fetch_message_id(w->from, uid, message_id, sizeof(message_id), fault) < 0)
 		return -1;
 
 	books_except(&w->copy->books, pass->index, cause, uid, size, 1, message_id, detail);
@@ -180,7 +182,7 @@ static int settle_one(struct copy_pass *pass, struct put_off *p, struct fault *f
 			 "%" PRIu64 " bytes; the destination takes at most %" PRIu64, size,
 			 pass->limit);
 
-	return except(pass, p->cause, p->message->uid, size, detail, fault);
+	return copy_pass_except(pass, p->cause, p->message->uid, size, detail, fault);
 }
 
 static int settle_put_off(struct copy_pass *pass, struct fault *fault)
@@ -220,13 +222,15 @@ static int tell_losses(struct copy_pass *pass, struct fault *fault)
 
 		if (lost_date(m)) {
 			snprintf(detail, sizeof(detail), "%s", lost_date(m));
-			if (except(pass, CAUSE_DATE_LOST, m->uid, m->size, detail, fault) < 0)
+			if (copy_pass_except(pass, CAUSE_DATE_LOST, m->uid, m->size, detail,
+					     fault) < 0)
 				return -1;
 		}
 		if (pass->flags_cut[m->flags] || m->state & MESSAGE_NO_KEYWORDS) {
 			snprintf(detail, sizeof(detail), "had \"%s\", kept \"%s\"", flags,
 				 copy_pass_flags(pass, m));
-			if (except(pass, CAUSE_FLAGS_CUT, m->uid, m->size, detail, fault) < 0)
+			if (copy_pass_except(pass, CAUSE_FLAGS_CUT, m->uid, m->size, detail,
+					     fault) < 0)
 				return -1;
 		}
 		m->state |= MESSAGE_TOLD;
@@ -282,7 +286,10 @@ static int copy_rounds(struct copy_pass *pass, struct fault *fault)
 		if (r < 0 || settle_put_off(pass, fault) < 0)
 			return -1;
 	}
-	return tell_losses(pass, fault);
+	if (tell_losses(pass, fault) < 0)
+		return -1;
+
+	return copy_check_window(pass, fault);
 }
 
 /* Runs a step of the folder, again after each fault that a new connection can mend. */
@@ -349,6 +356,7 @@ static int copy_windows(struct copy_pass *pass, struct fault *fault)
 		pass->folder->listed += pass->messages.n;
 		if (persist(pass, find_dates, fault) < 0)
 			return -1;
+		pass->digests = xreallocarray(pass->digests, pass->messages.n + 1, 32);
 		filter(pass);
 		if (persist(pass, copy_rounds, fault) < 0)
 			return -1;
@@ -432,7 +440,7 @@ static int copy_messages(struct copy_pass *pass, struct fault *fault)
 	exists = w->from->selected.exists;
 	if (exists && (persist(pass, learn_limit, fault) < 0 || copy_windows(pass, fault) < 0 ||
 		       account_unlisted(pass, exists, fault) < 0 ||
-		       persist(pass, check_count, fault) < 0))
+		       persist(pass, check_count, fault) < 0 || copy_check_end(pass, fault) < 0))
 		return -1;
 
 	if (w->from->selected.exists > exists)
@@ -446,6 +454,7 @@ static void pass_done(struct copy_pass *pass)
 	forget_put_off(pass);
 	free(pass->put_off);
 	free(pass->doubts);
+	free(pass->digests);
 	buf_done(&pass->permanent);
 	imap_messages_done(&pass->messages);
 	EVP_DigestFinal_ex(pass->digest, pass->folder->digest, NULL);

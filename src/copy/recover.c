@@ -119,31 +119,31 @@ int copy_reconnect(struct copy_pass *pass, struct fault *fault)
 
 /* --- doubt ----------------------------------------------------------------------------------- */
 
-static int digest_of(struct imap_session *to, EVP_MD_CTX *hash, uint32_t uid, unsigned char digest[32],
-		     bool *ret_found, struct fault *fault)
+int copy_read_back(struct copy_worker *w, uint32_t uid, unsigned char digest[32], uint64_t *ret_size,
+		   struct fault *fault)
 {
 	struct imap_range range = { uid, uid };
 	struct imap_command c;
 	struct imap_input input;
 
-	*ret_found = false;
-	if (imap_fetch_bodies(to, &c, &range, 1, fault) < 0)
+	*ret_size = 0;
+	if (imap_fetch_bodies(w->to, &c, &range, 1, fault) < 0)
 		return -1;
 
-	EVP_DigestInit_ex(hash, NULL, NULL);
+	EVP_DigestInit_ex(w->hash, NULL, NULL);
 	while (!c.done) {
-		if (imap_read(to, &input, fault) < 0)
+		if (imap_read(w->to, &input, fault) < 0)
 			return -1;
-		if (input.event == IMAP_EVENT_BODY)
-			EVP_DigestUpdate(hash, input.data.p, input.data.n);
-		if (input.event == IMAP_EVENT_BODY_END)
-			*ret_found = true;
+		if (input.event != IMAP_EVENT_BODY)
+			continue;
+		EVP_DigestUpdate(w->hash, input.data.p, input.data.n);
+		*ret_size += input.data.n;
 	}
-	EVP_DigestFinal_ex(hash, digest, NULL);
+	EVP_DigestFinal_ex(w->hash, digest, NULL);
 	return 0;
 }
 
-static bool take_doubt(struct copy_pass *pass, const unsigned char digest[32])
+static bool take_doubt(struct copy_pass *pass, const unsigned char digest[32], uint32_t uid)
 {
 	for (size_t i = 0; i < pass->doubts_n; i++) {
 		struct doubt *d = &pass->doubts[i];
@@ -151,12 +151,24 @@ static bool take_doubt(struct copy_pass *pass, const unsigned char digest[32])
 		if (!d->message || memcmp(d->digest, digest, 32) != 0)
 			continue;
 		d->message->state = (d->message->state & ~(uint32_t)MESSAGE_STATE_MASK) | MESSAGE_COPIED;
+		d->message->copy_uid = uid;
+		d->message->size = d->size;
+		memcpy(copy_pass_digest(pass, d->message), digest, 32);
 		d->message = NULL;
 		pass->folder->copied++;
 		pass->folder->bytes += d->size;
 		EVP_DigestUpdate(pass->digest, digest, 32);
 		return true;
 	}
+	return false;
+}
+
+static bool doubt_is_left(const struct copy_pass *pass)
+{
+	for (size_t i = 0; i < pass->doubts_n; i++)
+		if (pass->doubts[i].message)
+			return true;
+
 	return false;
 }
 
@@ -186,14 +198,14 @@ static int look(struct copy_pass *pass, uint32_t known, struct fault *fault)
 		r = imap_fetch_messages(w->to, low, UINT32_MAX, false, &found, fault);
 	for (size_t i = 0; i < found.n && r == 0; i++) {
 		unsigned char digest[32];
-		bool there;
+		uint64_t size;
 
-		r = digest_of(w->to, w->hash, found.p[i].uid, digest, &there, fault);
-		if (r == 0 && there && !take_doubt(pass, digest))
+		r = copy_read_back(w, found.p[i].uid, digest, &size, fault);
+		if (r == 0 && !take_doubt(pass, digest, found.p[i].uid))
 			strangers++;
 	}
 	imap_messages_done(&found);
-	if (r == 0 && strangers)
+	if (r == 0 && strangers && doubt_is_left(pass))
 		return fault_set(fault, FAULT_DATA, REACH_MAILBOX, AGAIN_NEVER,
 				 "folder %.*s: after a lost connection the destination holds %u messages "
 				 "that are not byte for byte what was sent; whether they are ours cannot "
@@ -226,6 +238,7 @@ int copy_recover(struct copy_pass *pass, struct fault *fault)
 	struct copy_worker *w = pass->worker;
 	struct fault why = *fault;
 
+	pass->resent = true;
 	do {
 		if (reconnect_patiently(w->copy, &w->from, &w->to, &pass->failures, &why) < 0) {
 			*fault = why;

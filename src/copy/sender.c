@@ -110,9 +110,16 @@ static int seal_batch(struct sender *s, struct fault *fault)
 static void batch_copied(struct sender *s, const struct batch *b)
 {
 	struct copy_folder *folder = s->pass->folder;
+	const struct imap_command *c = &b->append.command;
+	bool told = c->first_uid && c->last_uid - c->first_uid + 1 == b->n; /* APPENDUID */
 
 	for (size_t i = 0; i < b->n; i++) {
-		set_state(b->sent[i].message, MESSAGE_COPIED);
+		struct imap_message *m = b->sent[i].message;
+
+		set_state(m, MESSAGE_COPIED);
+		m->copy_uid = told ? c->first_uid + (uint32_t)i : 0;
+		m->size = b->sent[i].size;
+		memcpy(copy_pass_digest(s->pass, m), b->sent[i].digest, sizeof(b->sent[i].digest));
 		folder->copied++;
 		folder->bytes += b->sent[i].size;
 		EVP_DigestUpdate(s->pass->digest, b->sent[i].digest, sizeof(b->sent[i].digest));
@@ -173,6 +180,7 @@ static int batch_refused(struct sender *s, struct batch *b, struct fault *fault)
 	if (fault->reach >= REACH_FOLDER)
 		return -1;
 
+	s->pass->resent = true;
 	if (b->n == 1 && b->alone) {
 		single_refused(s, &b->sent[0], c, fault);
 		return 0;

@@ -34,6 +34,7 @@ enum {
 	MESSAGE_NO_DATE = 64,   /* the destination refused it with its date */
 	MESSAGE_ONE_BY_ONE = 128, /* fetch by a command of its own: it did not come among others */
 	MESSAGE_TOLD = 256,     /* what it lost is in the books */
+	MESSAGE_CHECKED = 1024, /* looked up at the destination */
 	MESSAGE_OWN_DATE = 512, /* its date is that of its Date header: the source gave none */
 };
 
@@ -58,6 +59,12 @@ struct copy_pass {
 	size_t index;                /* of folder in books.folders */
 	struct imap_messages messages; /* the window at hand … */
 	uint32_t low, high;          /* … from UID low to high */
+	unsigned char *digests;      /* SHA-256 of each message of the window that was sent, 32 bytes each */
+	bool resent;                 /* some went more than once: order alone does not tell which is which */
+	uint64_t altered;            /* messages the destination changed */
+	unsigned read_back;          /* messages read back because of their size there */
+	bool sizes_lie;              /* the destination tells wrong sizes */
+	unsigned ids_asked;          /* Message-IDs asked for, for exceptions */
 	uint64_t limit;              /* bytes of a message that the destination takes; 0: not told */
 	bool permanent_known, permanent_star;
 	struct buf permanent;        /* keywords the destination keeps, as in imap_selected */
@@ -97,6 +104,24 @@ void copy_pass_put_off(struct copy_pass *pass, struct imap_message *message, enu
 /* The flags that go with the message, and whether some had to be left out. */
 const char *copy_pass_flags(struct copy_pass *pass, const struct imap_message *message);
 
+/* Puts an exception into the books, with its Message-ID, and tells it. The source must be idle. */
+SUSPENDS int copy_pass_except(struct copy_pass *pass, enum copy_cause cause, uint32_t uid,
+			      uint64_t size, const char *detail, struct fault *fault);
+
+static inline unsigned char *copy_pass_digest(const struct copy_pass *pass, const struct imap_message *m)
+{
+	return pass->digests + 32 * (size_t)(m - pass->messages.p);
+}
+
+/* --- check.c --------------------------------------------------------------------------------- */
+
+/* Looks up the copied messages of the window at the destination: size, flags, date, and the bytes where the size
+ * differs. What differs goes into the books. Nothing is to be under way. */
+SUSPENDS int copy_check_window(struct copy_pass *pass, struct fault *fault);
+
+/* After the last window: the altered messages that were not listed one by one. */
+SUSPENDS int copy_check_end(struct copy_pass *pass, struct fault *fault);
+
 /* --- recover.c ------------------------------------------------------------------------------- */
 
 /* Before the workers begin. After a fault that a new connection can mend, and unless there were too many in a
@@ -115,6 +140,11 @@ SUSPENDS int copy_reconnect(struct copy_pass *pass, struct fault *fault);
  * source folder, checks that it is still the same one, and finds out which messages in doubt the destination
  * has: they are counted, the others wait again. Negative: cannot go on. */
 SUSPENDS int copy_recover(struct copy_pass *pass, struct fault *fault);
+
+/* Digest and length of a message of the folder that is selected at the destination; size 0 and the digest of
+ * nothing if it is not handed out. */
+SUSPENDS int copy_read_back(struct copy_worker *worker, uint32_t uid, unsigned char digest[32],
+			    uint64_t *ret_size, struct fault *fault);
 
 /* --- feed.c ---------------------------------------------------------------------------------- */
 

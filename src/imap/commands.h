@@ -95,7 +95,8 @@ struct imap_message {
 	int64_t date;           /* seconds since 1970; IMAP_NO_DATE: the server gave none that can be read */
 	uint64_t size;          /* RFC822.SIZE; 0 if it was not asked for or not told: a hint (Q24) */
 	uint32_t flags;         /* index into flag_sets; 0: none */
-	uint32_t state;         /* for the caller */
+	uint32_t state;         /* for the caller … */
+	uint32_t copy_uid;      /* … who may keep here its UID elsewhere; 0: not known */
 };
 
 #define IMAP_NO_DATE INT64_MIN

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* After a window was copied: does the destination show what it said it took? Every message's size, flags and
+ * date are asked back (one EXAMINE and one FETCH, no bodies) and held against what was sent. A size that
+ * differs is looked into: the message is read back and its digest compared, because servers tell wrong
+ * sizes (Q24) as well as altering messages (Q26: Exchange re-encodes, Courier ends last lines). What is
+ * altered is at the destination and stays there; the books name it, with both digests. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "copy/worker.h"
+
+enum {
+	READ_BACK = 32, /* messages of a folder read back because of their size; then the size counts alone */
+	TELL = 1000,    /* altered messages of a folder listed one by one; the others are counted */
+};
+
+struct check {
+	struct copy_pass *pass;
+	struct imap_messages found; /* at the destination, by UID */
+	char **sent, **got;         /* canonical flags of each flag set, ours and theirs */
+};
+
+static bool is_copied(const struct imap_message *m)
+{
+	return (m->state & MESSAGE_STATE_MASK) == MESSAGE_COPIED && !(m->state & MESSAGE_CHECKED);
+}
+
+static const struct imap_message *find(const struct imap_messages *found, uint32_t uid)
+{
+	size_t low = 0, high = found->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (found->p[middle].uid < uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < found->n && found->p[low].uid == uid ? &found->p[low] : NULL;
+}
+
+/* --- which message became which --------------------------------------------------------------- */
+
+/* The UIDs to ask for; false: none of the messages' is known. */
+static bool known_range(const struct copy_pass *pass, uint32_t *low, uint32_t *high)
+{
+	*low = UINT32_MAX;
+	*high = 0;
+	for (size_t i = 0; i < pass->messages.n; i++) {
+		const struct imap_message *m = &pass->messages.p[i];
+
+		if (!is_copied(m) || !m->copy_uid)
+			continue;
+		if (m->copy_uid < *low)
+			*low = m->copy_uid;
+		if (m->copy_uid > *high)
+			*high = m->copy_uid;
+	}
+	return *high != 0;
+}
+
+/* Without UIDPLUS: the last so many messages of the folder are ours, in order, if none had to go again. */
+static int assign_by_order(struct check *check, size_t n, struct fault *fault)
+{
+	struct copy_pass *pass = check->pass;
+	struct imap_session *to = pass->worker->to;
+	uint32_t low;
+	size_t at = 0;
+
+	if (to->selected.exists < n || pass->resent)
+		return 0;
+	if (imap_fetch_uid(to, to->selected.exists - (uint32_t)n + 1, &low, fault) < 0 ||
+	    (low && imap_fetch_messages(to, low, UINT32_MAX, true, &check->found, fault) < 0))
+		return -1;
+	if (check->found.n != n)
+		return 0;
+
+	for (size_t i = 0; i < pass->messages.n; i++)
+		if (is_copied(&pass->messages.p[i]))
+			pass->messages.p[i].copy_uid = check->found.p[at++].uid;
+	return 0;
+}
+
+/* Some servers advertise UIDPLUS and tell UIDs that are not there (Q37). */
+static bool uids_are_wrong(const struct check *check)
+{
+	const struct copy_pass *pass = check->pass;
+
+	for (size_t i = 0; i < pass->messages.n; i++) {
+		const struct imap_message *m = &pass->messages.p[i];
+
+		if (is_copied(m) && m->copy_uid && find(&check->found, m->copy_uid))
+			return false;
+	}
+	return true;
+}
+
+static void forget_uids(struct copy_pass *pass)
+{
+	for (size_t i = 0; i < pass->messages.n; i++)
+		if (is_copied(&pass->messages.p[i]))
+			pass->messages.p[i].copy_uid = 0;
+}
+
+static int ask(struct check *check, size_t n, struct fault *fault)
+{
+	struct copy_pass *pass = check->pass;
+	uint32_t low, high;
+
+	if (!known_range(pass, &low, &high))
+		return assign_by_order(check, n, fault);
+
+	if (imap_fetch_messages(pass->worker->to, low, high, true, &check->found, fault) < 0)
+		return -1;
+	if (!uids_are_wrong(check))
+		return 0;
+
+	forget_uids(pass);
+	return assign_by_order(check, n, fault);
+}
+
+/* --- flags ----------------------------------------------------------------------------------- */
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Lower case, sorted: two sets are the same flags if and only if these are the same text. */
+static char *canonical(const char *flags)
+{
+	_cleanup_(freep) char *lower = xstrdup(flags);
+	_cleanup_(freep) char **words = NULL;
+	struct buf text = BUF_NULL;
+	size_t n = 0, size = 0;
+	char *rest = lower, *word;
+
+	for (char *c = lower; *c; c++)
+		*c = ascii_lower(*c);
+	while ((word = strsep(&rest, " "))) {
+		words = xgrow(words, &size, n + 1, sizeof(*words));
+		words[n++] = word;
+	}
+	qsort(words, n, sizeof(*words), by_text);
+	for (size_t i = 0; i < n; i++) {
+		buf_append_str(&text, words[i]);
+		buf_append_char(&text, ' ');
+	}
+	return buf_take(&text);
+}
+
+static void canonical_sets(struct check *check)
+{
+	check->sent = xzalloc(check->pass->flags_n * sizeof(*check->sent));
+	for (size_t i = 0; i < check->pass->flags_n; i++)
+		check->sent[i] = canonical(buf_str(&check->pass->flags[i]));
+
+	check->got = xzalloc(check->found.flag_sets_n * sizeof(*check->got));
+	for (size_t i = 0; i < check->found.flag_sets_n; i++)
+		check->got[i] = canonical(check->found.flag_sets[i]);
+}
+
+static int check_flags(struct check *check, struct imap_message *m, const struct imap_message *got,
+		       struct fault *fault)
+{
+	char detail[400];
+
+	if (m->state & MESSAGE_NO_KEYWORDS || strcmp(check->sent[m->flags], check->got[got->flags]) == 0)
+		return 0;
+
+	snprintf(detail, sizeof(detail), "sent \"%s\", the destination shows \"%s\"",
+		 buf_str(&check->pass->flags[m->flags]), check->found.flag_sets[got->flags]);
+	return copy_pass_except(check->pass, CAUSE_FLAGS_CUT, m->uid, m->size, detail, fault);
+}
+
+static int check_date(struct check *check, struct imap_message *m, const struct imap_message *got,
+		      struct fault *fault)
+{
+	if (m->date == IMAP_NO_DATE || got->date == m->date || m->state & MESSAGE_NO_DATE)
+		return 0;
+
+	return copy_pass_except(check->pass, CAUSE_DATE_LOST, m->uid, m->size,
+				"the destination shows another date of arrival", fault);
+}
+
+/* --- bytes ----------------------------------------------------------------------------------- */
+
+static void hex(char to[65], const unsigned char digest[32])
+{
+	for (size_t i = 0; i < 32; i++)
+		snprintf(to + 2 * i, 3, "%02x", digest[i]);
+}
+
+static int tell_altered(struct check *check, struct imap_message *m, uint64_t size,
+			const unsigned char *digest, struct fault *fault)
+{
+	struct copy_pass *pass = check->pass;
+	char detail[400], ours[65], theirs[65];
+
+	if (pass->altered++ >= TELL)
+		return 0;
+
+	hex(ours, copy_pass_digest(pass, m));
+	if (digest)
+		hex(theirs, digest);
+	snprintf(detail, sizeof(detail), "the destination altered it: %" PRIu64 " bytes became %" PRIu64
+		 "; SHA-256 sent %s%s%s", m->size, size, ours, digest ? ", there " : "",
+		 digest ? theirs : "");
+	return copy_pass_except(pass, CAUSE_ALTERED, m->uid, m->size, detail, fault);
+}
+
+static int check_size(struct check *check, struct imap_message *m, const struct imap_message *got,
+		      struct fault *fault)
+{
+	struct copy_pass *pass = check->pass;
+	unsigned char digest[32];
+	uint64_t size;
+
+	if (got->size == m->size)
+		return 0;
+
+	if (pass->read_back >= READ_BACK)
+		return pass->sizes_lie ? 0 : tell_altered(check, m, got->size, NULL, fault);
+
+	pass->read_back++;
+	if (copy_read_back(pass->worker, got->uid, digest, &size, fault) < 0)
+		return -1;
+	if (memcmp(digest, copy_pass_digest(pass, m), sizeof(digest)) == 0) {
+		pass->sizes_lie = true;
+		return 0;
+	}
+	return tell_altered(check, m, size, digest, fault);
+}
+
+/* --- the window ------------------------------------------------------------------------------ */
+
+static int check_message(struct check *check, struct imap_message *m, struct fault *fault)
+{
+	const struct imap_message *got = m->copy_uid ? find(&check->found, m->copy_uid) : NULL;
+	int r = 0;
+
+	if (got && (check_flags(check, m, got, fault) < 0 || check_date(check, m, got, fault) < 0 ||
+		    check_size(check, m, got, fault) < 0))
+		return -1;
+
+	if (!got && m->copy_uid)
+		r = copy_pass_except(check->pass, CAUSE_COUNT_DIFFERS, m->uid, m->size,
+				     "the destination said it took the message but does not show it",
+				     fault);
+	m->state |= MESSAGE_CHECKED;
+	return r;
+}
+
+static void check_done(struct check *check)
+{
+	for (size_t i = 0; check->sent && i < check->pass->flags_n; i++)
+		free(check->sent[i]);
+	for (size_t i = 0; check->got && i < check->found.flag_sets_n; i++)
+		free(check->got[i]);
+	free(check->sent);
+	free(check->got);
+	imap_messages_done(&check->found);
+}
+
+static int check_messages(struct check *check, size_t n, struct fault *fault)
+{
+	struct copy_pass *pass = check->pass;
+
+	if (ask(check, n, fault) < 0)
+		return -1;
+
+	canonical_sets(check);
+	for (size_t i = 0; i < pass->messages.n; i++)
+		if (is_copied(&pass->messages.p[i]) &&
+		    check_message(check, &pass->messages.p[i], fault) < 0)
+			return -1;
+	return 0;
+}
+
+int copy_check_window(struct copy_pass *pass, struct fault *fault)
+{
+	struct check check = { .pass = pass };
+	struct bytes name = pass->folder->destination_name;
+	size_t n = 0;
+	int r;
+
+	for (size_t i = 0; i < pass->messages.n; i++)
+		n += is_copied(&pass->messages.p[i]);
+	if (!n)
+		return 0;
+
+	if (imap_select(pass->worker->to, name, true, fault) < 0)
+		return -1;
+
+	imap_messages_init(&check.found);
+	r = check_messages(&check, n, fault);
+	check_done(&check);
+	return r < 0 ? -1 : imap_unselect(pass->worker->to, name, fault);
+}
+
+int copy_check_end(struct copy_pass *pass, struct fault *fault)
+{
+	struct copy *copy = pass->worker->copy;
+	char detail[200];
+
+	if (pass->altered <= TELL)
+		return 0;
+
+	snprintf(detail, sizeof(detail), "%" PRIu64 " more messages have another size there",
+		 pass->altered - TELL);
+	books_except(&copy->books, pass->index, CAUSE_ALTERED, 0, 0, pass->altered - TELL, "", detail);
+	return copy_tell(copy, EVENT_EXCEPTION, copy->books.exceptions_n - 1, fault);
+}
