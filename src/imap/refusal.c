@@ -65,7 +65,7 @@ static const struct meaning *find(const struct meaning *table, size_t n, const c
 }
 
 /* "Suggested Backoff Time: 299609 milliseconds" (Exchange). */
-static int64_t suggested_wait(const char *text)
+int64_t imap_suggested_wait(const char *text)
 {
 	const char *at = strcasestr(text, "backoff time:");
 	uint64_t ms = 0;
@@ -104,7 +104,7 @@ int imap_refused(const struct imap_session *s, const struct imap_command *c, str
 	vsnprintf(what, sizeof(what), format, args);
 	va_end(args);
 	fault_set(fault, m->kind, m->reach, m->again, "%s: %s", s->account->label, what);
-	fault->after_us = suggested_wait(c->text);
+	fault->after_us = imap_suggested_wait(c->text);
 	if (c->code[0]) {
 		char words[sizeof(c->code) + sizeof(c->text) + 4];
 

@@ -135,6 +135,7 @@ static int is_broken(struct imap_session *s, struct fault *fault)
 static int said_bye(const struct imap_session *s, struct fault *fault)
 {
 	fault_transport(fault, "%s: the server ended the session", s->account->label);
+	fault->after_us = imap_suggested_wait(s->bye);
 	return fault_server(fault, bytes_of(s->bye));
 }
 
@@ -291,6 +292,8 @@ int imap_flush_data(struct imap_session *s, struct bytes data, struct fault *fau
 
 	if (is_broken(s, fault) < 0)
 		return -1;
+	if (s->spoiled) /* what went out may have been half a command or half a message */
+		return fault_cancelled(fault);
 
 	if (stream_write(s->stream, data, fault) == 0) {
 		s->last_sent = run_now();
@@ -335,6 +338,12 @@ const char *imap_literal_suffix(const struct imap_session *s, uint64_t size)
 	return "";
 }
 
+bool imap_string_waits(const struct imap_session *s, struct bytes string)
+{
+	return imap_string_form(string, s->utf8) == IMAP_STRING_LITERAL &&
+	       !imap_literal_suffix(s, string.n)[0];
+}
+
 static int put_literal(struct imap_session *s, struct imap_command *c, struct bytes string,
 		       struct fault *fault)
 {
@@ -368,6 +377,9 @@ int imap_put_string(struct imap_session *s, struct imap_command *c, struct bytes
 		break;
 	}
 
+	/* As if the command had not been begun: the session is still of use. */
+	list_remove(&c->link);
+	buf_reset(&s->out);
 	return fault_set(fault, FAULT_DATA, REACH_FOLDER, AGAIN_NEVER,
 			 "%s: a name or password with a NUL byte cannot be sent", s->account->label);
 }

@@ -140,16 +140,23 @@ SUSPENDS int imap_wait(struct imap_session *session, struct imap_command *comman
 int imap_refused(const struct imap_session *session, const struct imap_command *command,
 		 struct fault *fault, const char *format, ...) PRINTF_LIKE(4, 5);
 
+/* How long the server's words ask us to stay away, in microseconds; 0: they do not say. */
+int64_t imap_suggested_wait(const char *text);
+
 /* --- writing --------------------------------------------------------------------------------- */
 
 /* Begins a command: "tag verb" goes to the session's out buffer. */
 void imap_begin(struct imap_session *session, struct imap_command *command, const char *verb);
 
 /* Append to the command being written. put_string chooses quoted or literal; a synchronising literal
- * waits for the server's "+" (0 written, 1 the command was answered instead: do not go on with it). */
+ * waits for the server's "+" (0 written, 1 the command was answered instead: do not go on with it). A string
+ * with a NUL cannot be sent: that is a fault of reach folder, and the command was never begun. */
 void imap_put(struct imap_session *session, const char *format, ...) PRINTF_LIKE(2, 3);
 SUSPENDS int imap_put_string(struct imap_session *session, struct imap_command *command,
 			     struct bytes string, struct fault *fault);
+
+/* Whether imap_put_string() would wait for a "+", and so drop what commands under way still bring. */
+bool imap_string_waits(const struct imap_session *session, struct bytes string);
 
 /* Ends the command with CRLF and queues it. Then wait. */
 SUSPENDS int imap_send(struct imap_session *session, struct imap_command *command,
