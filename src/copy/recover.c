@@ -66,8 +66,10 @@ static int reconnect_patiently(struct copy *copy, struct imap_session **from,
 	*to = imap_session_free(*to);
 	for (;;) {
 		int64_t wait = wait_for(*failures, fault);
+		char why[340]; /* less than a note holds: when it goes on must not be cut off */
 
-		if (copy_note(copy, fault, "%s; trying again in %.1f s", fault->text,
+		fault_format(fault, why, sizeof(why));
+		if (copy_note(copy, fault, "%s; trying again in %.1f s", why,
 			      (double)wait / (double)SECOND) < 0 ||
 		    run_sleep(wait, fault) < 0)
 			return -1;
@@ -244,7 +246,8 @@ int copy_recover(struct copy_pass *pass, struct fault *fault)
 			*fault = why;
 			return -1;
 		}
-		if (reopen_source(pass, &why) == 0 && settle_doubts(pass, &why) == 0)
+		/* Doubts first: they are settled even when the source cannot go on. */
+		if (settle_doubts(pass, &why) == 0 && reopen_source(pass, &why) == 0)
 			return 0;
 	} while (copy_may_recover(pass, &why));
 
