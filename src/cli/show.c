@@ -166,11 +166,13 @@ void show_event(struct show *s, const struct copy *copy, const struct copy_event
 
 static void busy_folders(const struct copy *copy, struct buf *to)
 {
+	const char *before = "  ";
+
 	for (size_t i = 0; i < copy->books.n; i++) {
 		if (copy->books.folders[i].state != FOLDER_COPYING)
 			continue;
-		if (to->n)
-			buf_append_str(to, ", ");
+		buf_append_str(to, before);
+		before = ", ";
 		utf8_printable(to, copy->books.folders[i].source_utf8);
 		if (to->n > 200)
 			return;
@@ -206,7 +208,6 @@ static void progress_text(const struct copy *copy, struct buf *to)
 				    show_duration(a, (int64_t)(seconds * (1 - done) / done *
 							       (double)SECOND)));
 	}
-	buf_append_str(to, "  ");
 	busy_folders(copy, to);
 }
 
