@@ -142,7 +142,8 @@ static int answer_challenges(struct imap_session *s, struct imap_command *c,
 					      "base64", s->account->label);
 		if (step_in_pool(exchange, buf_bytes(&challenge), &response, fault) < 0) {
 			give_up(s, c, buf_bytes(&response));
-			return fault_prefix(fault, "%s", s->account->label);
+			return fault_prefix(fault, "%s: login as %s", s->account->label,
+					    s->account->user);
 		}
 		if (send_response(s, buf_bytes(&response), fault) < 0)
 			return -1;

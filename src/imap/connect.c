@@ -8,7 +8,10 @@
 #include "base/xalloc.h"
 #include "imap/commands.h"
 
-enum { READ_SIZE = 128 << 10 };
+enum { READ_SIZE = 128 << 10, IMAPS_PORT = 993 };
+
+/* How long a plain server on the port for TLS has to greet us, and any server to answer a handshake. */
+static const int64_t imaps_patience_us = 5 * SECOND, tls_probe_us = 5 * SECOND;
 
 static int learn_capabilities(struct imap_session *s, struct fault *fault)
 {
@@ -55,13 +58,55 @@ static int open_stream(struct imap_session *s, struct fault *fault)
 	return 0;
 }
 
+/* Whether the server, which said nothing, waited for us to begin TLS. The connection is of no use afterwards. */
+static bool waits_for_tls(struct imap_session *s)
+{
+	const struct imap_account *a = s->account;
+	struct fault fault = FAULT_INIT;
+	_deadline_(tls_probe_us);
+
+	if (!a->tls || !a->host)
+		return false;
+	if (tls_client_start(&s->stream, a->tls, a->host, &fault) == 0)
+		return true;
+
+	/* A certificate that is not to be trusted is TLS too; the words of one who speaks none are kept. */
+	return fault.kind == FAULT_TLS && !fault.server[0];
+}
+
+/* On a port for TLS both sides wait for each other. */
+static int no_greeting(struct imap_session *s, struct fault *fault)
+{
+	const struct imap_account *a = s->account;
+
+	if (s->encrypted || !a->host)
+		return -1;
+
+	if (waits_for_tls(s))
+		return fault_usage(fault, "%s: port %u speaks TLS from the start: write imaps:// in "
+				   "place of imap://", a->label, a->port);
+
+	return fault_set(fault, FAULT_TIMEOUT, REACH_SERVER, AGAIN_LATER,
+			 "%s: the server said nothing on port %u; if that is a port for TLS, write imaps:// "
+			 "in place of imap://", a->label, a->port);
+}
+
+static int read_greeting(struct imap_session *s, struct imap_input *input, struct fault *fault)
+{
+	const struct imap_account *a = s->account;
+	bool doubtful = !s->encrypted && a->port == IMAPS_PORT && a->silence_us > imaps_patience_us;
+	_deadline_(doubtful ? imaps_patience_us : a->silence_us);
+
+	return imap_read(s, input, fault);
+}
+
 static int greet(struct imap_session *s, struct fault *fault)
 {
 	const char *label = s->account->label;
 	struct imap_input input;
 
-	if (imap_read(s, &input, fault) < 0)
-		return -1;
+	if (read_greeting(s, &input, fault) < 0)
+		return fault->kind == FAULT_TIMEOUT ? no_greeting(s, fault) : -1;
 
 	if (input.event != IMAP_EVENT_RESPONSE || input.response->kind != IMAP_CONDITION)
 		return fault_protocol(fault, "%s: this is not an IMAP server: its first words are "
@@ -188,6 +233,10 @@ static int open_session(struct imap_session *s, struct fault *fault)
 		return -1;
 
 	if (!s->preauthenticated) {
+		if (!s->account->host && !s->account->dial)
+			return fault_usage(fault, "%s: the command's server wants a login; it must be one "
+					   "that takes whoever starts it for logged in (PREAUTH)",
+					   s->account->label);
 		if (!s->account->user || !s->account->user[0])
 			return fault_usage(fault, "%s: no user name: write USER@HOST in the URL",
 					   s->account->label);

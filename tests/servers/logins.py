@@ -66,7 +66,7 @@ class Case(unittest.TestCase):
         if os.path.exists(path):
             os.remove(path)
         self.result = product.copy(
-            None, None, options=["--dry-run", "--transcript", path, "--to-password-file", self.there.password_file, *options],
+            None, None, options=["--dry-run", "--retries", "0", "--transcript", path, "--to-password-file", self.there.password_file, *options],
             urls=(url, self.there.url()), give_password=False, environment=environment)
         self.transcript = ""
         if os.path.exists(path):
