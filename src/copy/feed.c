@@ -13,6 +13,7 @@
 #include "base/xalloc.h"
 #include "copy/sender.h"
 #include "imap/write.h"
+#include "mail/header.h"
 
 enum {
 	FETCH_MESSAGES = 500, /* in one FETCH */
@@ -37,6 +38,7 @@ struct feed {
 	size_t next;     /* index of the next message to ask for */
 	bool last_begun; /* the last message of the oldest FETCH is streaming */
 	bool skipping;   /* the body under way is not to be sent */
+	struct header_scan scan; /* of the message under way */
 };
 
 static enum message_state state_of(const struct imap_message *m)
@@ -113,6 +115,7 @@ static int begin_message(struct feed *f, const struct imap_fetch_data *data, str
 		return -1;
 
 	EVP_DigestInit_ex(f->worker->hash, NULL, NULL);
+	f->scan = (struct header_scan){ .skip_body = true };
 	f->skipping = false;
 	return sender_begin(&f->sender, m, size, fault);
 }
@@ -124,6 +127,8 @@ static int take_data(struct feed *f, struct bytes data, struct fault *fault)
 		return 0;
 
 	EVP_DigestUpdate(f->worker->hash, data.p, data.n);
+	if (!f->scan.ended)
+		header_feed(&f->scan, data);
 	return sender_data(&f->sender, data, fault);
 }
 
@@ -135,7 +140,7 @@ static int end_message(struct feed *f, struct fault *fault)
 		return 0;
 
 	EVP_DigestFinal_ex(f->worker->hash, digest, NULL);
-	return sender_end(&f->sender, digest, fault);
+	return sender_end(&f->sender, digest, f->scan.notes, fault);
 }
 
 static int take_input(struct feed *f, const struct imap_input *input, struct fault *fault)

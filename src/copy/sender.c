@@ -8,6 +8,7 @@
 
 #include "base/xalloc.h"
 #include "imap/date.h"
+#include "mail/header.h"
 
 enum {
 	BATCH_MESSAGES = 100,   /* in one MULTIAPPEND */
@@ -117,6 +118,8 @@ static void batch_copied(struct sender *s, const struct batch *b)
 		struct imap_message *m = b->sent[i].message;
 
 		set_state(m, MESSAGE_COPIED);
+		if (b->sent[i].notes & HEADER_8BIT)
+			m->state |= MESSAGE_8BIT;
 		m->copy_uid = told ? c->first_uid + (uint32_t)i : 0;
 		m->size = b->sent[i].size;
 		memcpy(copy_pass_digest(s->pass, m), b->sent[i].digest, sizeof(b->sent[i].digest));
@@ -418,7 +421,8 @@ int sender_data(struct sender *s, struct bytes data, struct fault *fault)
 	return imap_append_data(s->session, data, fault);
 }
 
-int sender_end(struct sender *s, const unsigned char digest[32], struct fault *fault)
+int sender_end(struct sender *s, const unsigned char digest[32], unsigned notes,
+	       struct fault *fault)
 {
 	struct batch *b = open_batch(s);
 
@@ -427,6 +431,7 @@ int sender_end(struct sender *s, const unsigned char digest[32], struct fault *f
 
 	memcpy(s->at_hand->digest, digest, sizeof(s->at_hand->digest));
 	s->at_hand->complete = true;
+	s->at_hand->notes = notes;
 	s->at_hand = NULL;
 	return b && b->alone ? seal_batch(s, fault) : 0;
 }

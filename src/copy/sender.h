@@ -19,7 +19,8 @@ enum { SENDER_LANES = 16, SENDER_RING = 64 };
 struct sent {
 	struct imap_message *message;
 	uint64_t size;
-	bool has_nul, complete; /* complete: all its bytes went out, digest is set */
+	bool has_nul, complete; /* complete: all its bytes went out, digest and notes are set */
+	unsigned notes;         /* of its header: enum header_note */
 	unsigned char digest[32];
 };
 
@@ -66,7 +67,9 @@ SUSPENDS int sender_take_answers(void *sender, struct fault *fault);
 SUSPENDS int sender_begin(struct sender *sender, struct imap_message *message, uint64_t size,
 			  struct fault *fault);
 SUSPENDS int sender_data(struct sender *sender, struct bytes data, struct fault *fault);
-SUSPENDS int sender_end(struct sender *sender, const unsigned char digest[32], struct fault *fault);
+/* notes: enum header_note of its header. */
+SUSPENDS int sender_end(struct sender *sender, const unsigned char digest[32], unsigned notes,
+			struct fault *fault);
 
 /* No message follows: the last batch is sealed. */
 SUSPENDS int sender_close(struct sender *sender, struct fault *fault);
