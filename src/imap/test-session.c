@@ -133,16 +133,21 @@ static int run(void *arg, struct fault *fault)
 static void play(struct check *check, const struct play *p)
 {
 	for (size_t max_read = 0; max_read < 2; max_read++) {
+		_cleanup_(freep) struct talk *t = xzalloc(sizeof(*t));
 		struct fault fault = FAULT_INIT;
-		struct talk t = {
-			.check = check, .play = p, .max_read = max_read,
-			.account = { .label = "source", .host = "fake", .security = IMAP_PLAIN,
-				     .silence_us = p->silence_us ? p->silence_us : 20 * SECOND, .dial = dial },
-		};
+		int r;
 
-		t.account.dial_arg = &t;
-		if (run_main("test", run, &t, &fault) < 0 && !check->failed)
-			CHECK_FAIL("%s %s", fault.text, fault.server);
+		t->check = check;
+		t->play = p;
+		t->max_read = max_read;
+		t->account = (struct imap_account){
+			.label = "source", .host = "fake", .security = IMAP_PLAIN,
+			.silence_us = p->silence_us ? p->silence_us : 20 * SECOND, .dial = dial,
+			.dial_arg = t,
+		};
+		r = run_main("test", run, t, &fault);
+		if (r < 0 && !check->failed)
+			check_expect(check, false, __FILE__, __LINE__, "%s %s", fault.text, fault.server);
 	}
 }
 
