@@ -272,12 +272,12 @@ static void finish_account(const struct options *o, struct side *side, struct tr
 
 static int open_run(struct run *run, struct fault *fault)
 {
+	_cleanup_(side_forget_secret) char *from = side_take_environment("MAILFERRY_FROM_PASSWORD");
+	_cleanup_(side_forget_secret) char *to = side_take_environment("MAILFERRY_TO_PASSWORD");
 	struct options *o = &run->options;
 
-	if (side_open(&run->from, "source", &o->from, o->ca_file, "MAILFERRY_FROM_PASSWORD",
-		      fault) < 0 ||
-	    side_open(&run->to, "destination", &o->to, o->ca_file, "MAILFERRY_TO_PASSWORD",
-		      fault) < 0)
+	if (side_open(&run->from, "source", &o->from, o->ca_file, &from, fault) < 0 ||
+	    side_open(&run->to, "destination", &o->to, o->ca_file, &to, fault) < 0)
 		return -1;
 
 	if (o->transcript && transcript_open(o->transcript, &run->transcript, fault) < 0)

@@ -15,7 +15,7 @@
 enum { COMMAND_TIMEOUT_S = 60, SECRET_MAX = 64 << 10 };
 
 /* The environment is readable by whoever may read this process's: once read, the value goes. */
-static char *take_environment(const char *name)
+char *side_take_environment(const char *name)
 {
 	char *value = getenv(name);
 	char *copy;
@@ -64,7 +64,7 @@ static int prompt(struct side *side, struct fault *fault)
 	return os_read_password(text, &side->password, fault);
 }
 
-static void forget_secret(char **secret)
+void side_forget_secret(char **secret)
 {
 	if (*secret)
 		wipe(*secret, strlen(*secret));
@@ -72,11 +72,9 @@ static void forget_secret(char **secret)
 	*secret = NULL;
 }
 
-static int find_secret(struct side *side, const struct side_options *o, const char *env,
+static int find_secret(struct side *side, const struct side_options *o, char **environment,
 		       struct fault *fault)
 {
-	_cleanup_(forget_secret) char *from_environment = take_environment(env);
-
 	/* The program of a pipe has no business with it either. */
 	if (side->url.kind == URL_IMAP_PIPE || o->token_file || o->token_command || o->cert_file)
 		return 0;
@@ -86,7 +84,7 @@ static int find_secret(struct side *side, const struct side_options *o, const ch
 	if (o->password_command)
 		return command_secret(o->password_command, "password", &side->password, fault);
 
-	side->password = TAKE_PTR(from_environment);
+	side->password = TAKE_PTR(*environment);
 	return side->password ? 0 : prompt(side, fault);
 }
 
@@ -159,7 +157,7 @@ static int open_tls(struct side *side, const struct side_options *o, const char 
 }
 
 int side_open(struct side *side, const char *name, const struct side_options *o,
-	      const char *common_ca_file, const char *env, struct fault *fault)
+	      const char *common_ca_file, char **environment, struct fault *fault)
 {
 	*side = (struct side){ .name = name, .token_file = o->token_file,
 			       .token_command = o->token_command };
@@ -181,7 +179,7 @@ int side_open(struct side *side, const char *name, const struct side_options *o,
 		.external = o->cert_file != NULL, .compress = true,
 		.no_pipelining = o->no_pipelining,
 	};
-	if (open_tls(side, o, common_ca_file, fault) < 0 || find_secret(side, o, env, fault) < 0)
+	if (open_tls(side, o, common_ca_file, fault) < 0 || find_secret(side, o, environment, fault) < 0)
 		return -1;
 	if (side->url.kind == URL_IMAP_PIPE)
 		return 0;
@@ -197,7 +195,7 @@ int side_open(struct side *side, const char *name, const struct side_options *o,
 
 void side_done(struct side *side)
 {
-	forget_secret(&side->password);
+	side_forget_secret(&side->password);
 	tls_context_free(side->tls);
 	url_done(&side->url);
 	buf_done(&side->label);

@@ -28,10 +28,16 @@ struct side {
 	struct imap_account account; /* points into this struct: do not move it */
 };
 
-/* Checks and reads everything that needs no network; may prompt for a password on the terminal. env is the
- * environment variable that may hold the password. Faults are FAULT_USAGE. */
+/* The value of an environment variable, or NULL, which is then gone from the environment: commands we start, and
+ * whoever may read this process's environment, must not see passwords. Take all of them before side_open(). */
+char *side_take_environment(const char *name);
+void side_forget_secret(char **secret); /* wipes and frees; for _cleanup_ */
+
+/* Checks and reads everything that needs no network; may prompt for a password on the terminal. *environment is
+ * the password that the environment held, or NULL; it is taken when no option names another. Faults are
+ * FAULT_USAGE. */
 int side_open(struct side *side, const char *name, const struct side_options *options,
-	      const char *common_ca_file, const char *env, struct fault *fault);
+	      const char *common_ca_file, char **environment, struct fault *fault);
 void side_done(struct side *side); /* wipes secrets; fine on a zeroed struct */
 
 #endif

@@ -15,7 +15,9 @@
 
 static int open_side(struct side *side, const struct side_options *o, struct fault *fault)
 {
-	return side_open(side, "source", o, NULL, ENV, fault);
+	_cleanup_(side_forget_secret) char *environment = side_take_environment(ENV);
+
+	return side_open(side, "source", o, NULL, &environment, fault);
 }
 
 static void opens(struct check *check, struct side *side, const struct side_options *o)
@@ -162,8 +164,11 @@ static void emptied_when_not_used(struct check *check)
 		setenv(ENV, "of environment", 1);
 		opens(check, &side, &cases[i]);
 		CHECK(!getenv(ENV));
-		CHECK(!side.account.password);
+		CHECK(!side.password && !side.account.password);
 		CHECK_EQ(side.account.token != NULL, i > 0);
+		side_done(&side);
+
+		opens(check, &side, &cases[i]); /* and none is asked for */
 		side_done(&side);
 	}
 }

@@ -78,7 +78,8 @@ class Secrets(logins.Case):
         """Neither in their environment nor in their arguments."""
         note = os.path.join(self.scratch.path, "note")
         command = f"env > {note}; tr '\\0' ' ' < /proc/self/cmdline >> {note}; cat {self.server.password_file}"
-        for url, option in ((self.server.url(), ("--from-token-command", command)), ("imap+pipe:" + command, ())):
+        for url, option in ((self.server.url(), ("--from-token-command", command)), ("imap+pipe:" + command, ()),
+                            (self.server.url(), ("--from-password-command", command))):
             with self.subTest(url):
                 product.copy(None, None, urls=(url, self.there.url()), give_password=False, options=[
                     "--dry-run", *option], environment={
