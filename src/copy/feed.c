@@ -295,7 +295,7 @@ static void take_back(struct feed *f)
 static int run_feed(struct feed *f, struct nursery *nursery, struct fault *fault)
 {
 	if (read_source(f, fault) < 0 || sender_close(&f->sender, fault) < 0 ||
-	    nursery_wait(nursery, fault) < 0)
+	    sender_wait(&f->sender, fault) < 0 || nursery_wait(nursery, fault) < 0)
 		return -1;
 
 	return f->sender.refused;
@@ -328,7 +328,7 @@ int copy_feed(struct copy_pass *pass, struct fault *fault)
 	nursery_start(&nursery, sender_take_answers, &f->sender, "answers for %.*s",
 		      BYTES_ARG(pass->folder->destination_utf8));
 	r = run_feed(f, &nursery, fault);
-	if (r < 0 && !f->sender.stopped)
+	if (r < 0)
 		wait_for_last_answers(f, &nursery);
 	nursery_done(&nursery);
 	sender_done(&f->sender, r == 0);

@@ -2,6 +2,7 @@
 /* Batches, lanes and answers, see sender.h. */
 #include "copy/sender.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -59,7 +60,7 @@ static bool may_end(struct sender *s)
 {
 	struct batch *b = batch_number(s, s->ended);
 
-	if (s->ending || s->abandoned || s->ended == s->begun || b->state != BATCH_SEALED)
+	if (s->ending || s->abandoned || s->stopped || s->ended == s->begun || b->state != BATCH_SEALED)
 		return false;
 
 	for (size_t i = s->answered; i < s->ended; i++) {
@@ -215,6 +216,25 @@ static int take_answer(struct sender *s, struct fault *fault)
 	return end_batches(s, fault);
 }
 
+/* One append was refused for a reason that ends the round, such as a full mailbox. What was ended behind it may
+ * be taken all the same (a smaller message still fits): the books must know. */
+static void take_last_answers(struct sender *s)
+{
+	struct fault ignored;
+
+	for (; s->answered < s->ended; s->answered++) {
+		struct batch *b = batch_number(s, s->answered);
+
+		if (imap_wait(s->lanes[b->lane], &b->append.command, &ignored) < 0)
+			return;
+		if (b->append.command.condition == IMAP_OK)
+			batch_copied(s, b);
+		else
+			for (size_t i = 0; i < b->n; i++)
+				set_state(b->sent[i].message, MESSAGE_WAITING);
+	}
+}
+
 int sender_take_answers(void *arg, struct fault *fault)
 {
 	struct sender *s = arg;
@@ -232,6 +252,8 @@ int sender_take_answers(void *arg, struct fault *fault)
 	if (r < 0) {
 		s->stopped = true;
 		s->fault = *fault;
+		changed(s);
+		take_last_answers(s);
 	}
 	changed(s);
 	return r;
@@ -408,6 +430,11 @@ int sender_begin(struct sender *s, struct imap_message *m, uint64_t size, struct
 
 	s->at_hand = NULL;
 	b->cut = true;
+	if (b->append.command.condition == IMAP_OK) { /* to a message it has not seen */
+		b->append.command.condition = IMAP_BAD;
+		snprintf(b->append.command.text, sizeof(b->append.command.text),
+			 "OK before the message was sent");
+	}
 	return seal_batch(s, fault);
 }
 
@@ -443,6 +470,15 @@ int sender_close(struct sender *s, struct fault *fault)
 	s->closing = true;
 	changed(s);
 	return r;
+}
+
+int sender_wait(struct sender *s, struct fault *fault)
+{
+	int r = 0;
+
+	while (r == 0 && s->answered < s->begun)
+		r = wait_changed(s, "the last answers to appends", fault);
+	return r < 0 ? -1 : 0;
 }
 
 /* --- the end of a round ---------------------------------------------------------------------- */

@@ -74,6 +74,10 @@ SUSPENDS int sender_end(struct sender *sender, const unsigned char digest[32], u
 /* No message follows: the last batch is sealed. */
 SUSPENDS int sender_close(struct sender *sender, struct fault *fault);
 
+/* Waits for all answers, or until something was refused. The caller's cancellation does not reach the fiber that
+ * takes them, as it would in nursery_wait(): what was sent can still be accounted for. */
+SUSPENDS int sender_wait(struct sender *sender, struct fault *fault);
+
 /* After the fibers have ended. With `good` the lanes beyond the worker's own go back to be used by others, else
  * they are dropped, and what was sent whole but not answered goes to pass->doubts. */
 void sender_done(struct sender *sender, bool good);
