@@ -30,6 +30,7 @@ static void names(struct check *check)
 		{ CAUSE_REFUSED_VIRUS, "refused-virus", true },
 		{ CAUSE_UNREADABLE, "unreadable", true },
 		{ CAUSE_FOLDER, "folder", true },
+		{ CAUSE_ALTERED, "altered", false },
 		{ CAUSE_FLAGS_CUT, "flags-cut", false },
 		{ CAUSE_DATE_LOST, "date-lost", false },
 		{ CAUSE_COUNT_DIFFERS, "count-differs", false },
