@@ -525,9 +525,33 @@ static int forged_run(void *arg, struct fault *fault)
 	return 0;
 }
 
+/* After something good a flipped bit is an accident of this connection: another may be better. */
+static int damaged_run(void *arg, struct fault *fault)
+{
+	struct session *t = arg;
+	struct check *check = t->check;
+	char record[400], got[100];
+	int n;
+
+	if (session_open(t, &(struct setup){ "good", NULL, "ca" }, fault) < 0)
+		return -1;
+	EXPECT(stream_write(t->server, BYTES("* OK ready\r\n"), fault) == 0);
+	EXPECT(stream_read(t->client, got, sizeof(got), fault) > 0);
+	EXPECT(stream_write(t->server, BYTES("* 1 EXISTS\r\n"), fault) == 0);
+	n = stream_read(t->client->lower, record, sizeof(record), fault);
+	EXPECT(n > 20);
+	record[n - 3] ^= 1;
+	EXPECT(stream_write(t->server->lower, (struct bytes){ record, (size_t)n }, fault) == 0);
+	EXPECT(stream_read(t->client, got, sizeof(got), fault) < 0);
+	expect_fault(check, fault, FAULT_TRANSPORT, "TLS with the other end broke: ");
+	EXPECT(fault->reach == REACH_SESSION && fault->again == AGAIN_NOW);
+	return 0;
+}
+
 static void forgeries_are_refused(struct check *check)
 {
 	with_session(check, forged_run);
+	with_session(check, damaged_run);
 }
 
 /* --- what both ends know --------------------------------------------------------------- */

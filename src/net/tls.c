@@ -113,7 +113,11 @@ static int break_off(struct tls_stream *self, struct fault *fault)
 		ERR_clear_error();
 		return report(self, fault);
 	}
-	tls_explain(self, fault);
+	/* What was in order until now was damaged on its way, or the other end broke down: both may be over. */
+	if (self->stream.bytes_in > 0)
+		fault_transport(fault, "TLS with %.120s broke: %s", self->stream.peer, tls_last_reason());
+	else
+		tls_explain(self, fault);
 	return keep_fault(self, fault);
 }
 
