@@ -25,6 +25,18 @@ static int learn_capabilities(struct imap_session *s, struct fault *fault)
 	return 0;
 }
 
+static int begin_tls(struct imap_session *s, struct fault *fault)
+{
+	const struct imap_account *a = s->account;
+	_deadline_(a->silence_us);
+
+	if (tls_client_start(&s->stream, a->tls, a->host, fault) < 0)
+		return fault->kind == FAULT_CANCELLED ? -1 : fault_prefix(fault, "%s", a->label);
+
+	s->encrypted = true;
+	return 0;
+}
+
 static int open_stream(struct imap_session *s, struct fault *fault)
 {
 	const struct imap_account *a = s->account;
@@ -45,15 +57,9 @@ static int open_stream(struct imap_session *s, struct fault *fault)
 		return fault->kind == FAULT_CANCELLED ? -1 : fault_prefix(fault, "%s", a->label);
 	}
 
-	if (a->security != IMAP_TLS || !a->host) {
-		tap_start(&s->stream, a->transcript, a->label);
-		return 0;
-	}
+	if (a->security == IMAP_TLS && a->host && begin_tls(s, fault) < 0)
+		return -1;
 
-	if (tls_client_start(&s->stream, a->tls, a->host, fault) < 0)
-		return fault->kind == FAULT_CANCELLED ? -1 : fault_prefix(fault, "%s", a->label);
-
-	s->encrypted = true;
 	tap_start(&s->stream, a->transcript, a->label);
 	return 0;
 }
@@ -138,19 +144,15 @@ static int greet(struct imap_session *s, struct fault *fault)
  * behind its OK is an attack, not an answer. */
 static int start_tls(struct imap_session *s, struct fault *fault)
 {
-	const struct imap_account *a = s->account;
-
 	if (imap_simple(s, "STARTTLS", fault) < 0)
 		return -1;
 
 	s->input = BYTES_NULL;
 	imap_parser_reset(s->parser);
-	if (tls_client_start(&s->stream, a->tls, a->host, fault) < 0)
-		return fault->kind == FAULT_CANCELLED ? -1 : fault_prefix(fault, "%s", a->label);
+	if (begin_tls(s, fault) < 0)
+		return -1;
 
-	s->encrypted = true;
 	s->capabilities_known = false;
-	tap_start(&s->stream, a->transcript, a->label);
 	return learn_capabilities(s, fault);
 }
 
