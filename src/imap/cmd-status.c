@@ -5,6 +5,7 @@
 #include "base/xalloc.h"
 #include "imap/commands.h"
 #include "imap/status.h"
+#include "imap/write.h"
 
 enum { WINDOW = 64 }; /* STATUS commands under way at once */
 
@@ -53,20 +54,52 @@ static int send_status(struct imap_session *s, struct imap_command *c, struct by
 	return imap_send(s, c, fault);
 }
 
-/* Reads until c is done. A STATUS answer belongs to the command at the head of the queue when its name
- * says so; servers spell names in ways of their own, so the order decides, the name only confirms. */
-static int take_status(struct imap_session *s, struct imap_command *c, struct imap_folder *folder,
-		       struct fault *fault)
+/* The last STATUS commands, in the order sent; number n stands at n % WINDOW. Answered are those below taken. */
+struct asking {
+	struct imap_command commands[WINDOW];
+	struct imap_folder *folders[WINDOW];
+	size_t sent, taken;
+};
+
+/* Whom an answer is for. Some servers answer pipelined commands in an order of their own, so the name counts;
+ * some spell a name in a way of their own: then it is for the first command that has none yet. */
+static struct imap_folder *answered(const struct asking *a, struct bytes name)
 {
+	struct imap_folder *first = a->folders[a->taken % WINDOW];
+
+	for (size_t i = a->sent < WINDOW ? 0 : a->sent - WINDOW; i < a->sent; i++)
+		if (bytes_equal(a->folders[i % WINDOW]->name, name))
+			return a->folders[i % WINDOW];
+
+	return first->flags & IMAP_FOLDER_STATUS ? NULL : first;
+}
+
+/* Reads until the first command under way is done. */
+static int take_status(struct imap_session *s, struct asking *a, struct fault *fault)
+{
+	const struct imap_command *c = &a->commands[a->taken % WINDOW];
 	struct imap_input input;
 
 	while (!c->done) {
+		struct imap_folder *folder;
+
 		if (imap_read(s, &input, fault) < 0)
 			return -1;
-		if (input.event == IMAP_EVENT_RESPONSE && input.response->kind == IMAP_STATUS)
+		if (input.event != IMAP_EVENT_RESPONSE || input.response->kind != IMAP_STATUS)
+			continue;
+		folder = answered(a, input.response->status.name);
+		if (folder)
 			imap_status_note(folder, &input.response->status);
 	}
+	a->taken++;
 	return 0;
+}
+
+static int ask_status(struct imap_session *s, struct asking *a, struct imap_folder *folder,
+		      struct bytes items, struct fault *fault)
+{
+	a->folders[a->sent % WINDOW] = folder;
+	return send_status(s, &a->commands[a->sent++ % WINDOW], folder->name, items, fault);
 }
 
 /* For servers that refuse STATUS or its items (Q42): opening the folder tells the same. */
@@ -87,8 +120,8 @@ static int status_by_examine(struct imap_session *s, struct bytes name, struct i
 int imap_status(struct imap_session *s, struct bytes name, struct imap_folder *ret,
 		struct fault *fault)
 {
+	_cleanup_(freep) struct asking *a = xzalloc(sizeof(*a));
 	_cleanup_(buf_done) struct buf items = BUF_NULL;
-	struct imap_command c;
 
 	*ret = (struct imap_folder){ .name = name };
 	imap_status_items(s, false, &items);
@@ -96,49 +129,55 @@ int imap_status(struct imap_session *s, struct bytes name, struct imap_folder *r
 		items.p[items.n - 1] = ' '; /* RFC 7889: this server has a limit a mailbox */
 		buf_append_str(&items, "APPENDLIMIT)");
 	}
-	if (send_status(s, &c, name, buf_bytes(&items), fault) < 0 ||
-	    take_status(s, &c, ret, fault) < 0)
+	if (ask_status(s, a, ret, buf_bytes(&items), fault) < 0 || take_status(s, a, fault) < 0)
 		return -1;
 
-	if (c.condition != IMAP_OK || !(ret->flags & IMAP_FOLDER_STATUS))
+	if (a->commands[0].condition != IMAP_OK || !(ret->flags & IMAP_FOLDER_STATUS))
 		return status_by_examine(s, name, ret, fault);
 	return 0;
 }
 
-static struct imap_folder *next_without(struct imap_folders *folders, size_t *at)
+/* The next folder to ask for. A name that cannot be sent is left to who wants to open the folder. */
+static struct imap_folder *next_without(const struct imap_session *s, struct imap_folders *folders,
+					size_t *at)
 {
 	while (*at < folders->n) {
 		struct imap_folder *folder = &folders->p[(*at)++];
 
-		if (!(folder->flags & (IMAP_FOLDER_STATUS | IMAP_FOLDER_NOSELECT)))
+		if (!(folder->flags & (IMAP_FOLDER_STATUS | IMAP_FOLDER_NOSELECT)) &&
+		    imap_string_form(folder->name, s->utf8) != IMAP_STRING_NONE)
 			return folder;
 	}
 	return NULL;
 }
 
+/* How many commands may be under way when one for this folder is sent. */
+static size_t window_before(const struct imap_session *s, const struct imap_folder *folder)
+{
+	bool alone = s->account->no_pipelining || imap_string_waits(s, folder->name);
+
+	return alone ? 0 : WINDOW - 1;
+}
+
 int imap_status_all(struct imap_session *s, struct imap_folders *folders, bool with_size,
 		    struct fault *fault)
 {
-	_cleanup_(freep) struct imap_command *commands = xzalloc(WINDOW * sizeof(*commands));
-	_cleanup_(freep) struct imap_folder **asked = xzalloc(WINDOW * sizeof(*asked));
+	_cleanup_(freep) struct asking *a = xzalloc(sizeof(*a));
 	_cleanup_(buf_done) struct buf items = BUF_NULL;
-	size_t window = s->account->no_pipelining ? 1 : WINDOW, at = 0, sent = 0, taken = 0;
 	struct imap_folder *folder;
+	size_t at = 0;
 
 	imap_status_items(s, with_size, &items);
-	while ((folder = next_without(folders, &at)) || taken < sent) {
-		if (folder) {
-			asked[sent % WINDOW] = folder;
-			if (send_status(s, &commands[sent++ % WINDOW], folder->name,
-					buf_bytes(&items), fault) < 0)
+	while ((folder = next_without(s, folders, &at))) {
+		while (a->sent - a->taken > window_before(s, folder))
+			if (take_status(s, a, fault) < 0)
 				return -1;
-		}
-		if (folder && sent - taken < window)
-			continue;
-
-		if (take_status(s, &commands[taken % WINDOW], asked[taken % WINDOW], fault) < 0)
+		if (ask_status(s, a, folder, buf_bytes(&items), fault) < 0)
 			return -1;
-		taken++;
 	}
+
+	while (a->taken < a->sent)
+		if (take_status(s, a, fault) < 0)
+			return -1;
 	return 0;
 }
