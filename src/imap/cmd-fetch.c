@@ -9,7 +9,8 @@
 #include "imap/date.h"
 #include "imap/write.h"
 
-enum { MAX_FLAG_SETS = 1 << 20 };
+/* What one listing may hold: far beyond every folder that was ever met, far below all memory. */
+enum { MAX_MESSAGES = 4 << 20, MAX_FLAG_SETS = 1 << 20, MAX_FLAG_BYTES = 32 << 20 };
 
 void imap_messages_init(struct imap_messages *m)
 {
@@ -38,10 +39,13 @@ static bool is_kept(struct bytes flag)
 	return !bytes_equal_nocase(flag, BYTES("\\Recent"));
 }
 
-static uint32_t flag_set(struct imap_messages *m, struct imap_atoms flags)
+/* 0, or -1: a server that invents keywords without end. */
+static int flag_set(struct imap_messages *m, struct imap_atoms flags, uint32_t *ret)
 {
 	_cleanup_(buf_done) struct buf text = BUF_NULL;
 	size_t index;
+
+	*ret = 0;
 
 	for (size_t i = 0; i < flags.n; i++) {
 		if (!is_kept(flags.p[i]))
@@ -54,16 +58,20 @@ static uint32_t flag_set(struct imap_messages *m, struct imap_atoms flags)
 		return 0;
 
 	index = (size_t)(uintptr_t)map_get(&m->flag_index, buf_bytes(&text));
-	if (index)
-		return (uint32_t)(index - 1);
-	if (m->flag_sets_n == MAX_FLAG_SETS) /* a server that invents a keyword a message */
+	if (index) {
+		*ret = (uint32_t)(index - 1);
 		return 0;
+	}
+	if (m->flag_sets_n == MAX_FLAG_SETS || text.n > MAX_FLAG_BYTES - m->flag_bytes)
+		return -1;
 
 	index = m->flag_sets_n++;
+	m->flag_bytes += text.n;
 	m->flag_sets = xgrow(m->flag_sets, &m->flag_sets_size, index + 1, sizeof(*m->flag_sets));
 	map_put(&m->flag_index, buf_bytes(&text), (void *)(uintptr_t)(index + 1));
 	m->flag_sets[index] = buf_take(&text);
-	return (uint32_t)index;
+	*ret = (uint32_t)index;
+	return 0;
 }
 
 static struct imap_message *find(struct imap_messages *m, uint32_t uid)
@@ -79,35 +87,6 @@ static struct imap_message *find(struct imap_messages *m, uint32_t uid)
 			high = middle;
 	}
 	return low < m->n && m->p[low].uid == uid ? &m->p[low] : NULL;
-}
-
-static void note_fetch(struct imap_messages *m, const struct imap_fetch_data *f, uint32_t low,
-		       uint32_t high)
-{
-	struct imap_message *message;
-
-	if (!(f->has & IMAP_FETCH_UID) || f->uid < low || f->uid > high)
-		return;
-
-	message = m->n && m->p[m->n - 1].uid < f->uid ? NULL : find(m, f->uid);
-	if (!message) {
-		m->p = xgrow(m->p, &m->size, m->n + 1, sizeof(*m->p));
-		message = &m->p[m->n++];
-		*message = (struct imap_message){ .uid = f->uid, .date = IMAP_NO_DATE };
-	}
-
-	if (f->has & IMAP_FETCH_FLAGS)
-		message->flags = flag_set(m, f->flags);
-	if (f->has & IMAP_FETCH_SIZE)
-		message->size = f->size;
-	if (f->has & IMAP_FETCH_DATE) {
-		int zone = 0;
-
-		if (imap_date_parse(f->date_text, &message->date, &zone) == 0)
-			message->zone_minutes = zone;
-		else
-			message->date = IMAP_NO_DATE;
-	}
 }
 
 static int by_uid(const void *a, const void *b)
@@ -149,6 +128,58 @@ static void put_in_order(struct imap_messages *m)
 	m->n = kept;
 }
 
+static struct imap_message *find_or_add(struct imap_messages *m, uint32_t uid)
+{
+	struct imap_message *message = m->n && m->p[m->n - 1].uid < uid ? NULL : find(m, uid);
+
+	if (message)
+		return message;
+
+	if (m->n == MAX_MESSAGES) /* with many twice or more? */
+		put_in_order(m);
+	if (m->n == MAX_MESSAGES)
+		return NULL;
+
+	m->p = xgrow(m->p, &m->size, m->n + 1, sizeof(*m->p));
+	m->p[m->n] = (struct imap_message){ .uid = uid, .date = IMAP_NO_DATE };
+	return &m->p[m->n++];
+}
+
+/* 0, or -1: more than we can hold. */
+static int note_fetch(struct imap_messages *m, const struct imap_fetch_data *f, uint32_t low,
+		      uint32_t high)
+{
+	struct imap_message *message;
+
+	if (!(f->has & IMAP_FETCH_UID) || f->uid < low || f->uid > high)
+		return 0;
+
+	message = find_or_add(m, f->uid);
+	if (!message || (f->has & IMAP_FETCH_FLAGS && flag_set(m, f->flags, &message->flags) < 0))
+		return -1;
+
+	if (f->has & IMAP_FETCH_SIZE)
+		message->size = f->size;
+	if (f->has & IMAP_FETCH_DATE) {
+		int zone = 0;
+
+		if (imap_date_parse(f->date_text, &message->date, &zone) == 0)
+			message->zone_minutes = zone;
+		else
+			message->date = IMAP_NO_DATE;
+	}
+	return 0;
+}
+
+/* The rest of the answer is still to come: the session ends here. */
+static int fault_endless(struct imap_session *s, struct fault *fault)
+{
+	fault_set(fault, FAULT_LIMIT, REACH_FOLDER, AGAIN_NEVER,
+		  "%s: the server lists more than %d messages at once, or more than %d MiB of their "
+		  "flags", s->account->label, MAX_MESSAGES, MAX_FLAG_BYTES >> 20);
+	return imap_break(s, fault);
+}
+
 static int take_messages(struct imap_session *s, struct imap_command *c, uint32_t low,
 			 uint32_t high, struct imap_messages *m, struct fault *fault)
 {
@@ -157,8 +188,9 @@ static int take_messages(struct imap_session *s, struct imap_command *c, uint32_
 	while (!c->done) {
 		if (imap_read(s, &input, fault) < 0)
 			return -1;
-		if (input.event == IMAP_EVENT_RESPONSE && input.response->kind == IMAP_FETCH)
-			note_fetch(m, &input.response->fetch, low, high);
+		if (input.event == IMAP_EVENT_RESPONSE && input.response->kind == IMAP_FETCH &&
+		    note_fetch(m, &input.response->fetch, low, high) < 0)
+			return fault_endless(s, fault);
 	}
 	put_in_order(m);
 	return 0;

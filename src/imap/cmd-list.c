@@ -12,7 +12,7 @@
 #include "mail/mutf7.h"
 #include "mail/utf8.h"
 
-enum { MAX_FOLDERS = 1000000 };
+enum { MAX_FOLDERS = 1000000, MAX_NAME_BYTES = 64 << 20 };
 
 struct listing {
 	struct imap_session *s;
@@ -20,7 +20,8 @@ struct listing {
 	struct map by_name; /* raw name → index + 1 */
 	struct imap_namespace foreign[16]; /* other users' and shared */
 	size_t foreign_n;
-	bool has_subscriptions, full;
+	size_t name_bytes; /* of all folders */
+	bool has_subscriptions, has_namespaces, full;
 };
 
 void imap_folders_done(struct imap_folders *folders)
@@ -69,10 +70,12 @@ static struct imap_folder *add(struct listing *l, struct bytes name)
 	struct imap_folders *f = l->folders;
 	struct imap_folder *folder;
 
-	if (f->n == MAX_FOLDERS) {
+	if (f->n == MAX_FOLDERS || name.n > MAX_NAME_BYTES - l->name_bytes) {
 		l->full = true;
 		return NULL;
 	}
+
+	l->name_bytes += name.n;
 
 	f->p = xgrow(f->p, &f->size, f->n + 1, sizeof(*f->p));
 	folder = &f->p[f->n++];
@@ -143,6 +146,10 @@ static void note_namespaces(struct listing *l, const struct imap_response *r)
 {
 	const struct imap_namespaces *groups[] = { &r->namespaces.others, &r->namespaces.shared };
 
+	if (l->has_namespaces) /* once is an answer, more is a way to fill our memory */
+		return;
+
+	l->has_namespaces = true;
 	if (r->namespaces.personal.n) {
 		const struct imap_namespace *personal = &r->namespaces.personal.p[0];
 
@@ -162,6 +169,36 @@ static void note_namespaces(struct listing *l, const struct imap_response *r)
 		}
 }
 
+static void note(struct listing *l, const struct imap_response *r)
+{
+	struct imap_folder *folder;
+
+	switch (r->kind) {
+	case IMAP_LIST:
+		note_list(l, &r->list);
+		break;
+	case IMAP_NAMESPACE:
+		note_namespaces(l, r);
+		break;
+	case IMAP_STATUS:
+		folder = find(l, r->status.name);
+		if (folder)
+			imap_status_note(folder, &r->status);
+		break;
+	default:
+		break;
+	}
+}
+
+/* The rest of the list, if it has an end, is not waited for. */
+static int fault_full(struct listing *l, struct fault *fault)
+{
+	fault_set(fault, FAULT_LIMIT, REACH_MAILBOX, AGAIN_NEVER,
+		  "%s: the server lists more than %d folders, or more than %d MiB of their names",
+		  l->s->account->label, MAX_FOLDERS, MAX_NAME_BYTES >> 20);
+	return imap_break(l->s, fault);
+}
+
 static int collect(struct listing *l, const char *verb, const char *arguments, bool required,
 		   struct fault *fault)
 {
@@ -176,24 +213,12 @@ static int collect(struct listing *l, const char *verb, const char *arguments, b
 	while (!c.done) {
 		if (imap_read(l->s, &input, fault) < 0)
 			return -1;
-		if (input.event != IMAP_EVENT_RESPONSE)
-			continue;
-		if (input.response->kind == IMAP_LIST)
-			note_list(l, &input.response->list);
-		else if (input.response->kind == IMAP_NAMESPACE)
-			note_namespaces(l, input.response);
-		else if (input.response->kind == IMAP_STATUS) {
-			struct imap_folder *folder = find(l, input.response->status.name);
-
-			if (folder)
-				imap_status_note(folder, &input.response->status);
-		}
+		if (input.event == IMAP_EVENT_RESPONSE)
+			note(l, input.response);
+		if (l->full)
+			return fault_full(l, fault);
 	}
 
-	if (l->full)
-		return fault_set(fault, FAULT_LIMIT, REACH_MAILBOX, AGAIN_NEVER,
-				 "%s: the server lists more than %d folders", l->s->account->label,
-				 MAX_FOLDERS);
 	return required ? imap_refused(l->s, &c, fault, "%s was refused", verb) : c.condition != IMAP_OK;
 }
 

@@ -105,7 +105,7 @@ struct imap_messages {
 	struct imap_message *p; /* by rising UID */
 	size_t n, size;
 	char **flag_sets;       /* each distinct set once, as "\Seen Work", in the server's order; [0] is "" */
-	size_t flag_sets_n, flag_sets_size;
+	size_t flag_sets_n, flag_sets_size, flag_bytes;
 	struct map flag_index;  /* flags as told → index in flag_sets + 1 */
 };
 
