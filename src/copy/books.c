@@ -62,6 +62,17 @@ const struct copy_exception *books_except(struct books *b, size_t folder, enum c
 	return e;
 }
 
+void books_close(struct books *b)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		struct copy_folder *f = &b->folders[i];
+
+		if ((f->state == FOLDER_WAITING || f->state == FOLDER_COPYING) &&
+		    f->listed < f->expected)
+			f->listed = f->expected;
+	}
+}
+
 struct copy_folder books_total(const struct books *b)
 {
 	struct copy_folder t = { .state = FOLDER_DONE };

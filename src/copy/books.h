@@ -76,6 +76,9 @@ const struct copy_exception *books_except(struct books *books, size_t folder, en
 					  uint32_t uid, uint64_t size, uint64_t messages,
 					  const char *message_id, const char *detail);
 
+/* After the pass: what was expected in folders that were not listed to their end is not reached. */
+void books_close(struct books *books);
+
 /* The totals of all folders, in the same terms. */
 struct copy_folder books_total(const struct books *books);
 

@@ -371,6 +371,7 @@ int copy_run(struct copy *copy, struct fault *fault)
 	if (r == 0)
 		r = run_workers(copy, fault);
 
+	books_close(&copy->books);
 	copy->stage = COPY_ENDED;
 	channel_close(&copy->events);
 	return r < 0 ? -1 : 0;

@@ -316,18 +316,23 @@ static int window_end(struct copy_pass *pass, uint64_t behind, uint32_t *ret, st
 
 	if (imap_fetch_uid(from, (uint32_t)(behind + WINDOW), ret, fault) < 0)
 		return -1;
-	if (*ret == 0)
+	if (*ret < pass->low) /* none told, or one that would make us turn in circles */
 		*ret = UINT32_MAX;
 	return 0;
 }
 
 static int list_window(struct copy_pass *pass, struct fault *fault)
 {
-	if (window_end(pass, pass->folder->listed, &pass->high, fault) < 0)
+	struct imap_session *from = pass->worker->from;
+
+	if (window_end(pass, pass->folder->listed, &pass->high, fault) < 0 ||
+	    imap_fetch_messages(from, pass->low, pass->high, pass->limit != 0, &pass->messages,
+				fault) < 0)
 		return -1;
 
-	return imap_fetch_messages(pass->worker->from, pass->low, pass->high, pass->limit != 0,
-				   &pass->messages, fault);
+	if (from->selected.exists < pass->counted) /* expunged before it was listed */
+		pass->counted = from->selected.exists;
+	return 0;
 }
 
 /* A message without INTERNALDATE gets the date of its own header, if it has one (Q29). */
@@ -363,24 +368,34 @@ static int copy_windows(struct copy_pass *pass, struct fault *fault)
 		pass->low = pass->high + 1;
 	} while (pass->high != UINT32_MAX);
 
+	pass->listed_all = true;
 	return 0;
 }
 
 /* --- the folder ------------------------------------------------------------------------------ */
 
-/* Messages the server counts but never lists must not vanish from the books (Q25). */
-static int account_unlisted(struct copy_pass *pass, uint32_t exists, struct fault *fault)
+/* Messages the server counts but never lists must not vanish from the books (Q25). Servers may wait for a NOOP to
+ * tell what was expunged. What arrived since it was listed must not make up for that, so the lowest count stands. */
+static int account_unlisted(struct copy_pass *pass, struct fault *fault)
 {
 	struct copy *copy = pass->worker->copy;
-	uint64_t missing = exists > pass->folder->listed ? exists - pass->folder->listed : 0;
+	struct imap_session *from = pass->worker->from;
+	uint64_t missing;
 	char detail[200];
 
-	if (!missing || pass->worker->from->selected.exists < exists)
-		return 0; /* expunged while we listed */
+	if (pass->counted <= pass->folder->listed)
+		return 0;
+	if (imap_simple(from, "NOOP", fault) < 0)
+		return -1;
+	if (from->selected.exists < pass->counted)
+		pass->counted = from->selected.exists;
+	if (pass->counted <= pass->folder->listed)
+		return 0;
 
+	missing = pass->counted - pass->folder->listed;
 	snprintf(detail, sizeof(detail),
-		 "the source counts %" PRIu32 " messages in the folder but lists only %" PRIu64, exists,
-		 pass->folder->listed);
+		 "the source counts %" PRIu32 " messages in the folder but lists only %" PRIu64,
+		 pass->counted, pass->folder->listed);
 	pass->folder->listed += missing;
 	books_except(&copy->books, pass->index, CAUSE_UNREADABLE, 0, 0, missing, "", detail);
 	return copy_tell(copy, EVENT_EXCEPTION, copy->books.exceptions_n - 1, fault);
@@ -428,21 +443,45 @@ static int open_source(struct copy_pass *pass, struct fault *fault)
 	return imap_select(pass->worker->from, pass->folder->source_name, true, fault);
 }
 
+/* Before the pass only folders were looked at that the source said hold messages. It may have told no number or
+ * a wrong one, or mail came since. */
+static int refuse_filled(struct copy_pass *pass, struct fault *fault)
+{
+	struct imap_folder now;
+
+	if (imap_status(pass->worker->to, pass->folder->destination_name, &now, fault) < 0)
+		return -1;
+	if (now.messages == 0)
+		return 0;
+
+	return fault_set(fault, FAULT_REFUSED, REACH_FOLDER, AGAIN_NEVER,
+			 "folder %.*s of the destination already holds %" PRIu64 " messages; copying "
+			 "into it again would double them",
+			 BYTES_ARG(pass->folder->destination_utf8), now.messages);
+}
+
 static int copy_messages(struct copy_pass *pass, struct fault *fault)
 {
 	struct copy_worker *w = pass->worker;
+	bool checked = pass->folder->expected > 0;
 	uint32_t exists;
 
 	if (persist(pass, open_source, fault) < 0)
 		return -1;
 
 	pass->folder->uidvalidity = w->from->selected.uidvalidity;
-	exists = w->from->selected.exists;
+	exists = pass->counted = w->from->selected.exists;
+	if (exists && !checked && persist(pass, refuse_filled, fault) < 0)
+		return -1;
+	if (exists > pass->folder->expected)
+		pass->folder->expected = exists;
 	if (exists && (persist(pass, learn_limit, fault) < 0 || copy_windows(pass, fault) < 0 ||
-		       account_unlisted(pass, exists, fault) < 0 ||
+		       persist(pass, account_unlisted, fault) < 0 ||
 		       persist(pass, check_count, fault) < 0 || copy_check_end(pass, fault) < 0))
 		return -1;
 
+	if (exists < pass->folder->listed) /* some came just before they were listed */
+		exists = (uint32_t)pass->folder->listed;
 	if (w->from->selected.exists > exists)
 		pass->folder->arrived = w->from->selected.exists - exists;
 	return 0;
@@ -462,14 +501,15 @@ static void pass_done(struct copy_pass *pass)
 }
 
 /* A folder that cannot be copied is an exception; the others go on, with connections of their own. */
-static int folder_failed(struct copy_worker *w, size_t index, struct fault *why,
-			 struct fault *fault)
+static int folder_failed(struct copy_pass *pass, struct fault *why, struct fault *fault)
 {
-	struct copy_folder *folder = &w->copy->books.folders[index];
+	struct copy_worker *w = pass->worker;
+	struct copy_folder *folder = pass->folder;
+	size_t index = pass->index;
 	uint64_t missing;
 	char detail[700];
 
-	if (folder->listed == 0)
+	if (!pass->listed_all && folder->listed < folder->expected)
 		folder->listed = folder->expected;
 	missing = books_not_reached(folder);
 	fault_format(why, detail, sizeof(detail));
@@ -500,7 +540,7 @@ int copy_folder_run(struct copy_worker *w, size_t index, struct fault *fault)
 
 	if (r < 0 && fault->reach <= REACH_FOLDER) {
 		why = *fault;
-		return folder_failed(w, index, &why, fault);
+		return folder_failed(&pass, &why, fault);
 	}
 	if (r < 0)
 		return -1;

@@ -190,13 +190,13 @@ static void release_doubts(struct copy_pass *pass)
 static int look(struct copy_pass *pass, uint32_t known, struct fault *fault)
 {
 	struct copy_worker *w = pass->worker;
+	uint32_t low, there = w->to->selected.exists - known;
 	struct imap_messages found;
 	unsigned strangers = 0;
-	uint32_t low;
 	int r = imap_fetch_uid(w->to, known + 1, &low, fault);
 
 	imap_messages_init(&found);
-	if (r == 0)
+	if (r == 0 && low)
 		r = imap_fetch_messages(w->to, low, UINT32_MAX, false, &found, fault);
 	for (size_t i = 0; i < found.n && r == 0; i++) {
 		unsigned char digest[32];
@@ -206,6 +206,8 @@ static int look(struct copy_pass *pass, uint32_t known, struct fault *fault)
 		if (r == 0 && !take_doubt(pass, digest, found.p[i].uid))
 			strangers++;
 	}
+	if (found.n < there) /* what is not listed cannot be told either */
+		strangers += there - (uint32_t)found.n;
 	imap_messages_done(&found);
 	if (r == 0 && strangers && doubt_is_left(pass))
 		return fault_set(fault, FAULT_DATA, REACH_MAILBOX, AGAIN_NEVER,

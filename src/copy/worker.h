@@ -60,6 +60,8 @@ struct copy_pass {
 	size_t index;                /* of folder in books.folders */
 	struct imap_messages messages; /* the window at hand … */
 	uint32_t low, high;          /* … from UID low to high */
+	uint32_t counted;            /* messages the source said it has, the lowest number heard */
+	bool listed_all;             /* there is no window behind this one */
 	unsigned char *digests;      /* SHA-256 of each message of the window that was sent, 32 bytes each */
 	bool resent;                 /* some went more than once: order alone does not tell which is which */
 	uint64_t altered;            /* messages the destination changed */
