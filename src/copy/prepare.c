@@ -14,7 +14,6 @@ struct side {
 	struct imap_session **session;
 	struct imap_folders *folders;
 	struct copy *copy;
-	bool with_status;
 };
 
 static int open_side(void *arg, struct fault *fault)
@@ -28,16 +27,15 @@ static int open_side(void *arg, struct fault *fault)
 	if (imap_list(*side->session, side->folders, fault) < 0)
 		return -1;
 
-	if (side->with_status)
-		return imap_status_all(*side->session, side->folders, true, fault);
-	return 0;
+	return imap_status_all(*side->session, side->folders, side->folders == &side->copy->source,
+			       fault);
 }
 
 static int open_sides(struct copy *copy, struct fault *fault)
 {
 	_cleanup_(nursery_done) struct nursery nursery;
-	struct side from = { copy->options.from, &copy->from, &copy->source, copy, true };
-	struct side to = { copy->options.to, &copy->to, &copy->destination, copy, false };
+	struct side from = { copy->options.from, &copy->from, &copy->source, copy };
+	struct side to = { copy->options.to, &copy->to, &copy->destination, copy };
 
 	copy->stage = COPY_CONNECTING;
 	nursery_init(&nursery, "both sides");
@@ -196,32 +194,62 @@ static void open_books(struct copy *copy)
 
 /* --- a second run ---------------------------------------------------------------------------- */
 
-/* Without a ledger nobody knows which messages of a filled folder came from here: a second run would
- * double them. So it does not begin. */
-static int refuse_filled_once(struct copy *copy, struct fault *fault)
+/* From the listing, or asked for again where that told no number. */
+static int messages_there(struct copy *copy, struct map *by_name, struct bytes wire, uint64_t *ret,
+			  struct fault *fault)
+{
+	const struct imap_folder *listed = map_get(by_name, wire);
+	struct imap_folder now;
+
+	if (listed && listed->flags & IMAP_FOLDER_STATUS) {
+		*ret = listed->messages;
+		return 0;
+	}
+
+	if (imap_status(copy->to, wire, &now, fault) < 0)
+		return -1;
+
+	*ret = now.messages;
+	return 0;
+}
+
+static int refuse_any_filled(struct copy *copy, struct map *by_name, struct fault *fault)
 {
 	for (size_t i = 0, index = 0; i < copy->mapping->n_entries; i++) {
 		const struct mapping_entry *entry = &copy->mapping->entries[i];
-		struct copy_folder *folder;
-		struct imap_folder now;
+		uint64_t messages;
 
 		if (entry->action != MAPPING_COPY)
 			continue;
-		folder = &copy->books.folders[index++];
-		if (!entry->exists || !folder->expected)
+		if (!copy->books.folders[index++].expected || !entry->exists)
 			continue;
-		if (imap_status(copy->to, entry->wire, &now, fault) < 0)
+		if (messages_there(copy, by_name, entry->wire, &messages, fault) < 0)
 			return -1;
-		if (now.messages == 0)
+		if (messages == 0)
 			continue;
 		copy->destination_filled = true;
 		return fault_set(fault, FAULT_REFUSED, REACH_MAILBOX, AGAIN_NEVER,
 				 "the destination's folder %.*s already holds %" PRIu64 " messages; "
 				 "copying into it again would double them: empty it, choose another "
 				 "with --map, or leave it out with --exclude",
-				 BYTES_ARG(entry->path), now.messages);
+				 BYTES_ARG(entry->path), messages);
 	}
 	return 0;
+}
+
+/* Without a ledger nobody knows which messages of a filled folder came from here: a second run would
+ * double them. So it does not begin. */
+static int refuse_filled_once(struct copy *copy, struct fault *fault)
+{
+	_cleanup_(map_done) struct map by_name;
+	uint64_t seed;
+
+	run_random(&seed, sizeof(seed));
+	map_init(&by_name, seed);
+	for (size_t i = 0; i < copy->destination.n; i++)
+		map_put(&by_name, copy->destination.p[i].name, &copy->destination.p[i]);
+
+	return refuse_any_filled(copy, &by_name, fault);
 }
 
 static int refuse_filled(struct copy *copy, struct fault *fault)
