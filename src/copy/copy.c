@@ -215,13 +215,27 @@ static int create_folders(struct copy *copy, struct fault *fault)
 
 /* --- connections beyond the workers' own ------------------------------------------------------ */
 
+/* One that stood idle may be dead: better to know before messages are entrusted to it. */
+static bool still_works(struct imap_session *session)
+{
+	struct fault ignored;
+
+	_deadline_(10 * SECOND);
+	return imap_simple(session, "NOOP", &ignored) == 0;
+}
+
 struct imap_session *copy_take_spare(struct copy *copy)
 {
 	struct imap_session *session = NULL;
 	struct fault ignored;
 
-	if (copy->spare_n)
-		return copy->spare[--copy->spare_n];
+	while (copy->spare_n) {
+		session = copy->spare[--copy->spare_n];
+		if (still_works(session))
+			return session;
+		copy_give_spare(copy, session, false);
+	}
+	session = NULL;
 	if (copy->no_more_lanes || copy->workers + copy->extra >= copy->options.connections)
 		return NULL;
 
@@ -273,17 +287,6 @@ static void give_back_folder(struct copy *copy, size_t index)
 	copy->next_folder = 0;
 }
 
-static int ensure_sessions(struct copy_worker *w, struct fault *fault)
-{
-	if (!w->from && imap_connect(w->copy->options.from, &w->from, fault) < 0)
-		return -1;
-
-	if (!w->to && imap_connect(w->copy->options.to, &w->to, fault) < 0)
-		return -1;
-
-	return 0;
-}
-
 /* Whether the worker can do without: a server that wants fewer connections (Q3, Q4) is obeyed as long as
  * somebody else is at work. */
 static bool can_be_spared(const struct copy_worker *w, const struct fault *fault)
@@ -291,16 +294,27 @@ static bool can_be_spared(const struct copy_worker *w, const struct fault *fault
 	return w->number > 0 && w->copy->workers > 1 && fault->kind != FAULT_CANCELLED;
 }
 
+/* It no longer counts before anything else can happen: of two that leave at once one must stay. */
+static int leave(struct copy_worker *w, size_t index, struct fault *fault)
+{
+	struct fault why = *fault;
+
+	w->left = true;
+	w->copy->workers--;
+	give_back_folder(w->copy, index);
+	return copy_note(w->copy, fault, "one connection fewer: %s", why.text);
+}
+
 static int copy_folders(struct copy_worker *w, struct fault *fault)
 {
 	size_t index;
 
 	while (take_folder(w->copy, &index)) {
-		if (ensure_sessions(w, fault) < 0) {
-			if (!can_be_spared(w, fault))
+		if (copy_connect_both(w->copy, &w->from, &w->to, fault) < 0) {
+			if (can_be_spared(w, fault))
+				return leave(w, index, fault);
+			if (copy_connect_worker(w, fault) < 0)
 				return -1;
-			give_back_folder(w->copy, index);
-			return copy_note(w->copy, fault, "one connection fewer: %s", fault->text);
 		}
 		if (copy_folder_run(w, index, fault) < 0)
 			return -1;
@@ -316,7 +330,7 @@ static int work(void *arg, struct fault *fault)
 	w->hash = EVP_MD_CTX_new();
 	EVP_DigestInit_ex(w->hash, EVP_sha256(), NULL);
 	r = copy_folders(w, fault);
-	w->copy->workers--;
+	w->copy->workers -= !w->left;
 	EVP_MD_CTX_free(w->hash);
 	if (r == 0 && w->to && w->copy->workers) { /* others may have use for it */
 		w->copy->extra++;

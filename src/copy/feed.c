@@ -111,7 +111,7 @@ static int begin_message(struct feed *f, const struct imap_fetch_data *data, str
 		return 0;
 	}
 
-	if (copy_throttle_take(&f->worker->copy->throttle, 1, size, fault) < 0)
+	if (copy_throttle_take(&f->worker->copy->throttle, 1, 0, fault) < 0)
 		return -1;
 
 	EVP_DigestInit_ex(f->worker->hash, NULL, NULL);
@@ -125,6 +125,10 @@ static int take_data(struct feed *f, struct bytes data, struct fault *fault)
 	f->pass->folder->bytes_read += data.n;
 	if (f->skipping)
 		return 0;
+
+	/* Piece by piece: a pause of hours before a large message would cost the connection. */
+	if (copy_throttle_take(&f->worker->copy->throttle, 0, data.n, fault) < 0)
+		return -1;
 
 	EVP_DigestUpdate(f->worker->hash, data.p, data.n);
 	if (!f->scan.ended)

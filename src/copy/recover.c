@@ -46,9 +46,8 @@ static int64_t wait_for(unsigned failures, const struct fault *fault)
 	return fault->after_us > wait ? fault->after_us : wait;
 }
 
-/* Both sessions, where there is none. */
-static int connect_both(const struct copy *copy, struct imap_session **from, struct imap_session **to,
-			struct fault *fault)
+int copy_connect_both(const struct copy *copy, struct imap_session **from, struct imap_session **to,
+		      struct fault *fault)
 {
 	if (!*from && imap_connect(copy->options.from, from, fault) < 0)
 		return -1;
@@ -74,7 +73,7 @@ static int reconnect_patiently(struct copy *copy, struct imap_session **from,
 		    run_sleep(wait, fault) < 0)
 			return -1;
 
-		if (connect_both(copy, from, to, fault) == 0)
+		if (copy_connect_both(copy, from, to, fault) == 0)
 			return 0;
 		if (fault->again == AGAIN_NEVER || fault->kind == FAULT_CANCELLED ||
 		    (*failures)++ >= copy->options.retries)
@@ -88,6 +87,16 @@ int copy_connect_again(struct copy *copy, unsigned *failures, struct fault *faul
 		return -1;
 
 	return reconnect_patiently(copy, &copy->from, &copy->to, failures, fault);
+}
+
+int copy_connect_worker(struct copy_worker *w, struct fault *fault)
+{
+	unsigned failures = 1;
+
+	if (!is_mendable(fault) || w->copy->options.retries == 0)
+		return -1;
+
+	return reconnect_patiently(w->copy, &w->from, &w->to, &failures, fault);
 }
 
 /* A folder deleted and made again under the same name has other messages under the same UIDs (Q34, Q35). */
@@ -113,7 +122,7 @@ int copy_reconnect(struct copy_pass *pass, struct fault *fault)
 
 	w->from = imap_session_free(w->from);
 	w->to = imap_session_free(w->to);
-	if (connect_both(w->copy, &w->from, &w->to, fault) < 0)
+	if (copy_connect_both(w->copy, &w->from, &w->to, fault) < 0)
 		return -1;
 
 	return reopen_source(pass, fault);

@@ -14,6 +14,7 @@ struct copy_worker {
 	struct imap_session *from, *to;
 	unsigned number;
 	EVP_MD_CTX *hash;      /* of the message under way */
+	bool left;             /* counts no longer in copy->workers */
 	bool fetch_alone;      /* this source names the UID behind the body: one message a command */
 };
 
@@ -132,6 +133,13 @@ SUSPENDS int copy_check_end(struct copy_pass *pass, struct fault *fault);
  * row already (counted in *failures, from 0): waits, and connects copy->from and copy->to anew. Negative: cannot
  * go on, *fault says why. */
 SUSPENDS int copy_connect_again(struct copy *copy, unsigned *failures, struct fault *fault);
+
+/* Both sessions, where there is none. */
+SUSPENDS int copy_connect_both(const struct copy *copy, struct imap_session **from,
+			       struct imap_session **to, struct fault *fault);
+
+/* Between two folders, after a fault in connecting: the same patience for a worker's own pair. */
+SUSPENDS int copy_connect_worker(struct copy_worker *worker, struct fault *fault);
 
 /* Whether a fault may be over when tried again: a connection lost, a server that is busy; and there were not
  * too many in a row. */
