@@ -215,13 +215,14 @@ static int messages_there(struct copy *copy, struct map *by_name, struct bytes w
 
 static int refuse_any_filled(struct copy *copy, struct map *by_name, struct fault *fault)
 {
-	for (size_t i = 0, index = 0; i < copy->mapping->n_entries; i++) {
+	for (size_t i = 0; i < copy->mapping->n_entries; i++) {
 		const struct mapping_entry *entry = &copy->mapping->entries[i];
+		const struct imap_folder *source = &copy->source.p[entry->source];
 		uint64_t messages;
 
-		if (entry->action != MAPPING_COPY)
+		if (entry->action != MAPPING_COPY || !entry->exists)
 			continue;
-		if (!copy->books.folders[index++].expected || !entry->exists)
+		if (source->flags & IMAP_FOLDER_STATUS && source->messages == 0)
 			continue;
 		if (messages_there(copy, by_name, entry->wire, &messages, fault) < 0)
 			return -1;
