@@ -29,6 +29,20 @@ void buf_reset(struct buf *b)
 		b->p[0] = '\0';
 }
 
+/* Not realloc(), which leaves copies behind: many a buffer holds a password for a while. */
+static void grow(struct buf *b, size_t size)
+{
+	char *p = xmalloc(size);
+
+	if (b->p) {
+		memcpy(p, b->p, b->n + 1);
+		wipe(b->p, b->size);
+		free(b->p);
+	}
+	b->p = p;
+	b->size = size;
+}
+
 char *buf_reserve(struct buf *b, size_t n)
 {
 	assert(n < SIZE_MAX / 2 - b->n);
@@ -38,8 +52,7 @@ char *buf_reserve(struct buf *b, size_t n)
 
 		while (size - b->n <= n)
 			size *= 2;
-		b->p = xrealloc(b->p, size);
-		b->size = size;
+		grow(b, size);
 	}
 
 	return b->p + b->n;

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/buf.h"
 
+#include <stdio.h>
+
+#include "base/xalloc.h"
 #include "lib/check.h"
 
 static void empty_is_valid(struct check *check)
@@ -99,6 +102,74 @@ static void take_empties(struct check *check)
 	free(s);
 }
 
+/* --- secrets --- */
+
+enum { MASK = 0x55, SECRET_N = 24 };
+
+/* Not in memory as it reads. */
+static char letter(size_t i)
+{
+	static const char masked[SECRET_N] = "nzkT2_qW9bX#Lp)Rk7%mYd!u";
+
+	return (char)(masked[i] ^ MASK);
+}
+
+static size_t count_in(const char *p, const char *end)
+{
+	size_t n = 0;
+
+	for (; end - p >= SECRET_N; p++) {
+		size_t same = 0;
+
+		while (same < SECRET_N && p[same] == letter(same))
+			same++;
+		n += same == SECRET_N;
+	}
+	return n;
+}
+
+/* How often the secret stands in memory that was allocated. -1: cannot be told. */
+static int count_in_heap(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned long long from, to;
+	char line[300];
+	int n = -1;
+
+	while (maps && fgets(line, sizeof(line), maps))
+		if (strstr(line, "[heap]") && sscanf(line, "%llx-%llx", &from, &to) == 2)
+			n = (int)count_in((const char *)(uintptr_t)from, (const char *)(uintptr_t)to);
+	if (maps)
+		fclose(maps);
+	return n;
+}
+
+static void growing_leaves_no_copies(struct check *check)
+{
+	char *neighbours[40 * SECRET_N / 64 + 1] = { NULL };
+	struct buf b = BUF_NULL;
+	int found;
+
+#if defined(__SANITIZE_ADDRESS__)
+	check_skip(check, "the sanitizer has a heap of its own");
+#endif
+	for (size_t i = 0; i < 40 * SECRET_N; i++) {
+		buf_append_char(&b, letter(i % SECRET_N));
+		if (i % 64 == 0)
+			neighbours[i / 64] = xmalloc(100); /* so that it cannot grow where it stands */
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(neighbours); i++)
+		free(neighbours[i]);
+	found = count_in_heap();
+	if (found < 0) {
+		buf_done(&b);
+		check_skip(check, "there is no heap to look at");
+	}
+	CHECK_EQ(found, 40);
+	buf_wipe(&b);
+	CHECK_EQ(count_in_heap(), 0);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct check_case cases[] = {
@@ -109,6 +180,7 @@ int main(int argc, char **argv)
 		{ "reserve-gives-room", reserve_gives_room },
 		{ "consumes", consumes },
 		{ "take-empties", take_empties },
+		{ "growing-leaves-no-copies", growing_leaves_no_copies },
 		{ 0 },
 	};
 
