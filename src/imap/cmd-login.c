@@ -52,10 +52,31 @@ static int fault_mechanism(const struct imap_session *s, const struct sasl_crede
 			 n ? offered : " no mechanism");
 }
 
+/* There are servers that repeat in their answer the line they did not like. */
+static void hide_secret(struct fault *fault, struct bytes secret)
+{
+	enum { SHORTEST = 4 }; /* less is found in any words */
+
+	if (secret.n >= SHORTEST && bytes_find(bytes_of(fault->server), secret) >= 0)
+		fault_server(fault, BYTES("(words that must not be shown)"));
+}
+
+/* first: the initial response that was sent, or empty. */
+static void hide_secrets(const struct imap_session *s, struct bytes first, struct fault *fault)
+{
+	enum { ENOUGH = 24 }; /* the server's words may be cut */
+	_cleanup_(buf_wipe) struct buf encoded = BUF_NULL;
+
+	base64_encode(first, &encoded);
+	hide_secret(fault, bytes_head(buf_bytes(&encoded), ENOUGH));
+	if (s->account->password)
+		hide_secret(fault, bytes_of(s->account->password));
+}
+
 /* mechanism: NULL for the LOGIN command. Of servers whose users have passwords in other forms than SCRAM's,
  * some offer it all the same: those users need another way. */
 static int refused(const struct imap_session *s, const struct imap_command *c,
-		   const struct sasl_mechanism *mechanism, struct fault *fault)
+		   const struct sasl_mechanism *mechanism, struct bytes first, struct fault *fault)
 {
 	const struct imap_account *a = s->account;
 	bool chose_scram = mechanism && !a->mechanism &&
@@ -69,8 +90,11 @@ static int refused(const struct imap_session *s, const struct imap_command *c,
 			 a->authzid ? " on behalf of " : "", a->authzid ? a->authzid : "", way) == 0)
 		return 0;
 
-	/* A wrong password often comes without a code; a throttle does say what it is. */
-	if (fault->kind == FAULT_REFUSED) {
+	hide_secrets(s, first, fault);
+	/* A wrong password often comes without a code; a throttle or a bug of the server does say what it is. */
+	if (fault->kind == FAULT_REFUSED && fault->again != AGAIN_NEVER) {
+		fault->reach = REACH_SESSION;
+	} else if (fault->kind == FAULT_REFUSED) {
 		fault->kind = FAULT_AUTH;
 		fault->reach = REACH_MAILBOX;
 		fault->again = AGAIN_NEVER;
@@ -137,9 +161,9 @@ static int answer_challenges(struct imap_session *s, struct imap_command *c,
 	while ((r = imap_wait_continuation(s, c, fault)) == 0) {
 		_cleanup_(buf_wipe) struct buf challenge = BUF_NULL, response = BUF_NULL;
 
+		/* Words in the clear ("+ go ahead") are for the mechanism to judge: some look at none. */
 		if (base64_decode(bytes_of(s->continuation), &challenge) < 0)
-			return fault_protocol(fault, "%s: the server's login challenge is not "
-					      "base64", s->account->label);
+			buf_append_str(&challenge, s->continuation);
 		if (step_in_pool(exchange, buf_bytes(&challenge), &response, fault) < 0) {
 			give_up(s, c, buf_bytes(&response));
 			return fault_prefix(fault, "%s: login as %s", s->account->label,
@@ -202,7 +226,7 @@ static int authenticate(struct imap_session *s, const struct sasl_mechanism *mec
 		return -1;
 
 	tap_hide_challenges(s->stream, false);
-	if (refused(s, &c, mechanism, fault) < 0)
+	if (refused(s, &c, mechanism, buf_bytes(&first), fault) < 0)
 		return -1;
 
 	if (!sasl_is_done(exchange))
@@ -237,7 +261,7 @@ static int login_command(struct imap_session *s, struct fault *fault)
 	if (r < 0 || imap_wait(s, &c, fault) < 0)
 		return -1;
 
-	return refused(s, &c, NULL, fault);
+	return refused(s, &c, NULL, BYTES_NULL, fault);
 }
 
 static bool may_use_login(const struct imap_session *s, const struct sasl_credentials *c)
