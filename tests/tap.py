@@ -27,9 +27,10 @@ class Result(unittest.TestResult):
         self.began = time.monotonic()
 
     def line(self, word, test, more="", details=""):
-        took = time.monotonic() - getattr(self, "began", time.monotonic())
+        if not more:
+            more = f"  [{time.monotonic() - getattr(self, 'began', time.monotonic()):.1f} s]"
         method = getattr(test, "_testMethodName", str(test)).removeprefix("test_").replace("_", " ")
-        print(f"{word} - {self.name}: {method}{more}  [{took:.1f} s]" if not more else f"{word} - {self.name}: {method}{more}")
+        print(f"{word} - {self.name}: {method}{more}")
         for text in details.splitlines():
             print("# " + text)
         sys.stdout.flush()

@@ -66,7 +66,8 @@ PROFILES = {
 # --- the programs: each gives the command for one copy ---
 
 def mailferry(b, user, tls):
-    words = [os.path.abspath(PROGRAM), "copy", "--quiet", "--from", b.source.url("alice", tls=tls), "--to", b.there.url(user, tls=tls),
+    words = [os.path.abspath(PROGRAM), "copy", "--quiet",
+             "--from", b.source.url("alice", tls=tls), "--to", b.there.url(user, tls=tls),
              "--from-password-file", b.source.password_file, "--to-password-file", b.there.password_file]
     return words + (["--ca-file", b.source.ca_file] if tls else [])
 
@@ -211,14 +212,15 @@ def table(bench, mode, programs):
         print(f"\nmailferry's first copy, compared: {verdict}")
     rivals = [statistics.median(r[0] for r in rs) for p, rs in runs.items() if p != "mailferry"]
     count, size = bench.box.count(), bench.box.size() / MIB
-    print(f"\n| {mode} | runs | wall s | all runs | msg/s | MiB/s | own CPU s | servers' CPU s | peak MiB | best rival's time ÷ this |")
+    print(f"\n| {mode} | runs | wall s | all runs | msg/s | MiB/s | own CPU s | servers' CPU s | peak MiB | "
+          "best rival's time ÷ this |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for p, rs in runs.items():
         wall, own, servers, peak = (statistics.median(r[i] for r in rs) for i in range(4))
         ratio = f"{min(rivals) / wall:.2f}" if rivals else "–"
-        each = " ".join(f"{r[0]:.2f}" for r in rs)
-        print(f"| {p} | {len(rs)} | **{wall:.2f}** | {each} | {count / wall:,.0f} | {size / wall:.0f} | {own:.2f} | {servers:.2f} | "
-              f"{peak:.0f} | {ratio} |", flush=True)
+        row = [p, len(rs), f"**{wall:.2f}**", " ".join(f"{r[0]:.2f}" for r in rs), f"{count / wall:,.0f}",
+               f"{size / wall:.0f}", f"{own:.2f}", f"{servers:.2f}", f"{peak:.0f}", ratio]
+        print("| " + " | ".join(map(str, row)) + " |", flush=True)
 
 
 def limit_table(bench, mode):

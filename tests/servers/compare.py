@@ -8,8 +8,8 @@
 In every folder: the messages as a multiset of SHA-256, their order, flags, keywords and INTERNALDATE (as the
 instant it names); and of folders their special use and subscription. --json is what `mailferry copy --json`
 printed: a message it names as excepted (folder, UID, cause) may be missing, a flag it says was cut too; a
-folder it says it renamed is looked for under that name. --to-kind allows what that kind of server is known to change in a message, and
-nothing else. Exit status 0: equal but for what is allowed and listed; 1: not.
+folder it says it renamed is looked for under that name. --to-kind allows what that kind of server is known to
+change in a message (habits.py), and nothing else. Exit status 0: equal but for what is allowed and listed; 1: not.
 """
 import argparse
 import collections
@@ -97,6 +97,11 @@ class Report:
         return self.exceptions.get((folder, uid)) or self.exceptions.get((folder, None))
 
 
+def unlike(a, b):
+    """In how many ways two messages of the same bytes differ."""
+    return (a.flags != b.flags) + (a.keywords != b.keywords) + (a.date != b.date)
+
+
 class Comparison:
     def __init__(self, source, there, report=None):
         self.source, self.there = source, there
@@ -146,8 +151,9 @@ class Comparison:
         if target != path:
             self._allow("folder renamed")
         if self.source.knows_special_use and self.there.knows_special_use:
-            if self.source.special[path] - self.there.special[target]:
-                self._differ("special use", f"{shown}: {sorted(self.source.special[path])}, there {sorted(self.there.special[target])}")
+            want, got = self.source.special[path], self.there.special[target]
+            if want - got:
+                self._differ("special use", f"{shown}: {sorted(want)}, there {sorted(got)}")
         if (path in self.source.subscribed) != (target in self.there.subscribed):
             self._differ_unless("not-subscribed", shown, None, "subscription", shown)
         self._messages(shown, messages, self.there.folders[target])
@@ -182,8 +188,7 @@ class Comparison:
             return self._allow("excepted: " + cause)
         for how, digest in [("same bytes", m.digest), *m.altered.items()]:
             if places[digest]:
-                best = min(places[digest], key=lambda i: (there[i].flags != m.flags) + (there[i].keywords != m.keywords) +
-                           (there[i].date != m.date))
+                best = min(places[digest], key=lambda i: unlike(m, there[i]))
                 places[digest].remove(best)
                 (self.counts if how == "same bytes" else self.allowed)[how] += 1
                 return best
@@ -193,10 +198,12 @@ class Comparison:
     def _compare(self, shown, m, got):
         if m.flags != got.flags:
             cause = "flags-cut" if got.flags < m.flags else ""
-            self._differ_unless(cause, shown, m.uid, "flags", f"{sorted(m.flags)}, there UID {got.uid} {sorted(got.flags)}")
+            self._differ_unless(cause, shown, m.uid, "flags",
+                                f"{sorted(m.flags)}, there UID {got.uid} {sorted(got.flags)}")
         if m.keywords != got.keywords:
             cause = "flags-cut" if got.keywords < m.keywords else ""
-            self._differ_unless(cause, shown, m.uid, "keywords", f"{sorted(m.keywords)}, there UID {got.uid} {sorted(got.keywords)}")
+            self._differ_unless(cause, shown, m.uid, "keywords",
+                                f"{sorted(m.keywords)}, there UID {got.uid} {sorted(got.keywords)}")
         if m.date != got.date:
             self._differ_unless("date-lost", shown, m.uid, "date", f"{m.date}, there UID {got.uid} {got.date}")
 

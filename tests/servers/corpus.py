@@ -10,7 +10,8 @@ from server import ROOT
 
 FOLDER = os.path.abspath(os.environ.get("MAILFERRY_CORPUS", os.path.join(ROOT, "..", "shared", "corpus")))
 NOT_MAIL = {"pst", "tnef"}
-NOT_MAIL_NAMES = re.compile(r"(?i)^(source\.txt|readme.*|licen[cs]e.*|copying.*|sha256sums|\.gitattributes|.*\.changes|.*\.license|.*\.(ya?ml|json|xml|list|bin|pem|key|html?|gz|zip))$")
+NOT_MAIL_NAMES = re.compile(r"(?i)^(source\.txt|readme.*|licen[cs]e.*|copying.*|sha256sums|\.gitattributes|"
+                            r".*\.(changes|license|ya?ml|json|xml|list|bin|pem|key|html?|gz|zip))$")
 MBOX_FROM = re.compile(rb"(?m)(?:\A|(?<=\n\n)|(?<=\r\n\r\n))(?=From [^\r\n]+\d{4}\r?\n)")
 
 

@@ -13,7 +13,8 @@ import socket
 import unpacked
 from server import HOST, Fork, Server, spawn
 
-CAPABILITY = ("IMAP4rev1 UIDPLUS CHILDREN NAMESPACE THREAD=ORDEREDSUBJECT THREAD=REFERENCES SORT QUOTA IDLE ACL ACL2=UNION")
+CAPABILITY = ("IMAP4rev1 UIDPLUS CHILDREN NAMESPACE THREAD=ORDEREDSUBJECT THREAD=REFERENCES SORT QUOTA IDLE ACL "
+              "ACL2=UNION")
 ARGUMENT = re.compile(rb'\s*(?:"((?:[^"\\]|\\.)*)"|\{(\d+)\}$|([^\s"{]+))')
 
 
@@ -34,10 +35,10 @@ class Courier(Server):
     def configure(self):
         self.watch_id = os.path.basename(self.scratch.path)
         self.environment = {
-            **unpacked.environment(), "PROTOCOL": "IMAP", "IMAP_CAPABILITY": CAPABILITY, "IMAP_KEYWORDS": "1", "IMAP_ACL": "1",
-            "IMAP_USELOCKS": "1", "IMAP_CHECK_ALL_FOLDERS": "0", "IMAP_OBSOLETE_CLIENT": "0", "IMAP_TRASHFOLDERNAME": "Trash",
-            "IMAP_MOVE_EXPUNGE_TO_TRASH": "0", "IMAP_IDLE_TIMEOUT": "60", "TCPREMOTEIP": HOST, "TCPREMOTEPORT": "1",
-            "GAM_CLIENT_ID": self.watch_id}
+            **unpacked.environment(), "PROTOCOL": "IMAP", "IMAP_CAPABILITY": CAPABILITY, "IMAP_KEYWORDS": "1",
+            "IMAP_ACL": "1", "IMAP_USELOCKS": "1", "IMAP_CHECK_ALL_FOLDERS": "0", "IMAP_OBSOLETE_CLIENT": "0",
+            "IMAP_TRASHFOLDERNAME": "Trash", "IMAP_MOVE_EXPUNGE_TO_TRASH": "0", "IMAP_IDLE_TIMEOUT": "60",
+            "TCPREMOTEIP": HOST, "TCPREMOTEPORT": "1", "GAM_CLIENT_ID": self.watch_id}
 
     def launch(self, out):
         # Courier's locks wait on a file alteration monitor; without it each login takes a second.

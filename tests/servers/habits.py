@@ -5,8 +5,8 @@ import re
 
 
 def dovecot(raw):
-    """It stores lines that end in LF and serves them with CR LF: of CR CR LF one CR is lost, and one at the very end; a lone LF
-    gains a CR. NUL is served as 0x80."""
+    """It stores lines that end in LF and serves them with CR LF: of CR CR LF one CR is lost, and one at the very
+    end; a lone LF gains a CR. NUL is served as 0x80."""
     stored = raw.replace(b"\r\n", b"\n").replace(b"\0", b"\x80")
     if stored.endswith(b"\r"):
         stored = stored[:-1]
@@ -24,7 +24,8 @@ def cyrus(raw):
 
 
 def courier(raw):
-    """It keeps lines, not bytes: CR is dropped wherever it stands, each LF comes back as CR LF, the last line is ended."""
+    """It keeps lines, not bytes: CR is dropped wherever it stands, each LF comes back as CR LF, the last line is
+    ended."""
     changed = raw.replace(b"\r", b"").replace(b"\n", b"\r\n")
     if not raw.endswith(b"\n"):
         changed += b"\r\n"

@@ -19,8 +19,9 @@ class Example(unittest.TestCase):
         product.need_program()
         with Dovecot() as source, Dovecot(format="sdbox") as there:
             mailbox.load(mailbox.make(seed=9, count=100, largest=100000), source, "alice")
-            done = subprocess.run([PROGRAM, source.url(), there.url(), "INBOX"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                                  env={"TINY_FROM_PASSWORD": source.password, "TINY_TO_PASSWORD": there.password})
+            passwords = {"TINY_FROM_PASSWORD": source.password, "TINY_TO_PASSWORD": there.password}
+            done = subprocess.run([PROGRAM, source.url(), there.url(), "INBOX"], env=passwords,
+                                  stdin=subprocess.DEVNULL, capture_output=True, text=True)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
             with mailbox.connect(source, "alice") as a, mailbox.connect(there, "alice") as b:
                 want, got = (compare.Account(imap).folders[("INBOX",)] for imap in (a, b))
