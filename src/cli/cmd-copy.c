@@ -133,6 +133,11 @@ static int prepare_and_run(void *arg, struct fault *fault)
 		return -1;
 	}
 
+	if (run->options.dry_run && copy_measure(run->copy, fault) < 0) {
+		channel_close(&run->copy->events);
+		return -1;
+	}
+
 	show_plan(&run->show, run->copy, run->options.dry_run);
 	run->prepared = true;
 	if (run->options.dry_run) {

@@ -138,7 +138,7 @@ static int exists_unlisted(struct copy *copy, size_t index, struct bytes wire, s
 static int made_before(struct copy *copy, struct bytes wire, struct fault *fault)
 {
 	struct imap_folders now;
-	int r = imap_list(copy->to, &now, fault);
+	int r = imap_list(copy->to, false, &now, fault);
 
 	for (size_t i = 0; i < now.n && r == 0; i++)
 		r = bytes_equal(now.p[i].name, wire);

@@ -62,6 +62,9 @@ SUSPENDS struct copy *copy_free(struct copy *copy); /* logs out; accepts NULL, r
  * REACH_MAILBOX): without a ledger a second run could only guess what is there already. */
 SUSPENDS int copy_prepare(struct copy *copy, struct fault *fault);
 
+/* For a dry run, after copy_prepare(): finds out the sizes of folders whose server did not tell them. */
+SUSPENDS int copy_measure(struct copy *copy, struct fault *fault);
+
 /* Copies. 0: went through (look at the books for exceptions); negative: stopped early, what was done is
  * in the books. Ends copy->events. */
 SUSPENDS int copy_run(struct copy *copy, struct fault *fault);

@@ -19,16 +19,16 @@ struct side {
 static int open_side(void *arg, struct fault *fault)
 {
 	struct side *side = arg;
+	bool with_size = side->folders == &side->copy->source;
 
 	if (!*side->session && imap_connect(side->account, side->session, fault) < 0)
 		return -1;
 
 	imap_folders_done(side->folders); /* of a try before */
-	if (imap_list(*side->session, side->folders, fault) < 0)
+	if (imap_list(*side->session, with_size, side->folders, fault) < 0)
 		return -1;
 
-	return imap_status_all(*side->session, side->folders, side->folders == &side->copy->source,
-			       fault);
+	return imap_status_all(*side->session, side->folders, with_size, fault);
 }
 
 static int open_sides(struct copy *copy, struct fault *fault)

@@ -16,6 +16,7 @@ enum { MAX_FOLDERS = 1000000, MAX_NAME_BYTES = 64 << 20 };
 
 struct listing {
 	struct imap_session *s;
+	bool with_size;
 	struct imap_folders *folders;
 	struct map by_name; /* raw name → index + 1 */
 	struct imap_namespace foreign[16]; /* other users' and shared */
@@ -223,7 +224,7 @@ static int collect(struct listing *l, const char *verb, const char *arguments, b
 }
 
 /* LIST "" "*" RETURN (…) with what the server has, or plain. */
-static void return_options(struct listing *l, bool with_status, struct buf *to)
+static void return_options(struct listing *l, struct buf *to)
 {
 	const struct imap_capabilities *c = &l->s->capabilities;
 
@@ -235,23 +236,36 @@ static void return_options(struct listing *l, bool with_status, struct buf *to)
 	l->has_subscriptions = true;
 	if (imap_can(c, IMAP_CAP_SPECIAL_USE))
 		buf_append_str(to, " SPECIAL-USE");
-	if (with_status && imap_can(c, IMAP_CAP_LIST_STATUS)) {
+	if (imap_can(c, IMAP_CAP_LIST_STATUS)) {
 		buf_append_str(to, " STATUS ");
-		imap_status_items(l->s, false, to);
+		imap_status_items(l->s, l->with_size, to);
 	}
 	buf_append_char(to, ')');
 }
 
-static int list_all(struct listing *l, struct fault *fault)
+/* Options are worth nothing when they cost us the folders: whoever refuses them is asked without. */
+static int list_folders(struct listing *l, struct fault *fault)
 {
 	_cleanup_(buf_done) struct buf arguments = BUF_NULL;
+	int r;
+
+	return_options(l, &arguments);
+	r = collect(l, "LIST", buf_str(&arguments), false, fault);
+	if (r <= 0)
+		return r;
+
+	l->has_subscriptions = false;
+	return collect(l, "LIST", " \"\" \"*\"", true, fault);
+}
+
+static int list_all(struct listing *l, struct fault *fault)
+{
 	const struct imap_capabilities *c = &l->s->capabilities;
 
 	if (imap_can(c, IMAP_CAP_NAMESPACE) && collect(l, "NAMESPACE", "", false, fault) < 0)
 		return -1;
 
-	return_options(l, true, &arguments);
-	if (collect(l, "LIST", buf_str(&arguments), true, fault) < 0)
+	if (list_folders(l, fault) < 0)
 		return -1;
 
 	/* RFC 6154's attributes come with plain LIST too; XLIST is for those that have nothing else. */
@@ -272,9 +286,10 @@ static void guess_separator(struct imap_folders *f)
 		f->separator = f->p[i].separator;
 }
 
-int imap_list(struct imap_session *s, struct imap_folders *folders, struct fault *fault)
+int imap_list(struct imap_session *s, bool with_size, struct imap_folders *folders,
+	      struct fault *fault)
 {
-	struct listing l = { .s = s, .folders = folders };
+	struct listing l = { .s = s, .with_size = with_size, .folders = folders };
 	uint64_t seed;
 	int r;
 

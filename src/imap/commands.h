@@ -53,9 +53,9 @@ void imap_folders_done(struct imap_folders *folders);
 
 /* All folders with attributes, subscriptions, special uses and (when the server has LIST-STATUS) numbers.
  * *folders is initialised by the call and freed with imap_folders_done() even after a failure. Servers
- * may list at most a million. */
-SUSPENDS int imap_list(struct imap_session *session, struct imap_folders *folders,
-		       struct fault *fault);
+ * may list at most a million. with_size: the numbers include SIZE where the server has STATUS=SIZE. */
+SUSPENDS int imap_list(struct imap_session *session, bool with_size,
+		       struct imap_folders *folders, struct fault *fault);
 
 /* --- cmd-status.c ----------------------------------------------------------------------------- */
 

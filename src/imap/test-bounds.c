@@ -89,7 +89,7 @@ static int list(struct flood *f, struct imap_session *s, struct fault *fault)
 {
 	struct check *check = f->check;
 	struct imap_folders folders;
-	int r = imap_list(s, &folders, fault);
+	int r = imap_list(s, false, &folders, fault);
 
 	imap_folders_done(&folders);
 	EXPECT(fault->reach == REACH_MAILBOX);

@@ -143,7 +143,7 @@ static int read_folder(struct play *p, struct imap_session *s, const struct imap
 static int read_mailbox(struct play *p, struct imap_session *s, struct fault *fault)
 {
 	struct imap_folders folders;
-	int r = imap_list(s, &folders, fault);
+	int r = imap_list(s, false, &folders, fault);
 
 	for (size_t i = 0; i < folders.n && r == 0; i++)
 		r = read_folder(p, s, &folders.p[i], fault);
