@@ -211,6 +211,17 @@ static int books_status(const struct copy *copy)
 	return copy->books.exceptions_n || books_not_reached(&t) ? EXIT_EXCEPTIONS : EXIT_DONE;
 }
 
+static void say_interrupted(const struct run *run, struct fault *fault)
+{
+	_cleanup_(buf_done) struct buf busy = BUF_NULL;
+
+	show_busy(run->copy, &busy);
+	fault_set(fault, FAULT_CANCELLED, REACH_PROCESS, AGAIN_LATER,
+		  run->copy->began_us ? "stopped on request%s%s; what was copied so far is at the destination"
+				      : "stopped on request%s%s; no message was copied",
+		  busy.n ? " while copying " : "", buf_str(&busy));
+}
+
 static int copy_main(void *arg, struct fault *fault)
 {
 	struct run *run = arg;
@@ -235,8 +246,7 @@ static int copy_main(void *arg, struct fault *fault)
 	if (run->prepared && !run->options.dry_run)
 		show_books(&run->show, run->copy, r < 0);
 	if (r < 0 && run->interrupted)
-		fault_set(fault, FAULT_CANCELLED, REACH_PROCESS, AGAIN_LATER,
-			  "stopped on request; what was copied so far is at the destination");
+		say_interrupted(run, fault);
 	if (r < 0)
 		show_fault(&run->show, fault);
 	run->status = r < 0 ? status_of_fault(run, fault) : books_status(run->copy);

@@ -37,6 +37,7 @@ static void put_counts(json_t *object, const struct copy_folder *f)
 	json_object_set_new(object, "excepted", number(f->excepted));
 	json_object_set_new(object, "changed", number(f->changed));
 	json_object_set_new(object, "not_reached", number(books_not_reached(f)));
+	json_object_set_new(object, "in_doubt", number(f->in_doubt));
 	json_object_set_new(object, "filtered", number(f->filtered));
 	json_object_set_new(object, "arrived", number(f->arrived));
 	json_object_set_new(object, "bytes", number(f->bytes));

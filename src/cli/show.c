@@ -164,7 +164,7 @@ void show_event(struct show *s, const struct copy *copy, const struct copy_event
 
 /* --- progress -------------------------------------------------------------------------------- */
 
-static void busy_folders(const struct copy *copy, struct buf *to)
+void show_busy(const struct copy *copy, struct buf *to)
 {
 	const char *before = "  ";
 
@@ -208,7 +208,7 @@ static void progress_text(const struct copy *copy, struct buf *to)
 				    show_duration(a, (int64_t)(seconds * (1 - done) / done *
 							       (double)SECOND)));
 	}
-	busy_folders(copy, to);
+	show_busy(copy, to);
 }
 
 void show_progress(struct show *s, const struct copy *copy)
@@ -266,6 +266,9 @@ static void close_books(const struct copy *copy, const struct copy_folder *t, bo
 		printf(" + not reached %s", show_count(e, open));
 	printf(": %s.\n", stopped ? "the pass was stopped early" : open ? "the books do not close"
 			 : "the books close");
+	if (t->in_doubt)
+		printf("%s of those not reached were on their way when it stopped: the destination may hold "
+		       "them.\n", show_count(a, t->in_doubt));
 	if (t->filtered)
 		printf("%s messages were left out by --since or --before.\n",
 		       show_count(a, t->filtered));

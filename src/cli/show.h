@@ -23,6 +23,9 @@ void show_plan(struct show *show, const struct copy *copy, bool dry);
 /* One event, as it comes. */
 void show_event(struct show *show, const struct copy *copy, const struct copy_event *event);
 
+/* Appends the names of the folders under way, printable. */
+void show_busy(const struct copy *copy, struct buf *to);
+
 /* Draws the progress line when it is time. Rates are of the whole run so far. */
 void show_progress(struct show *show, const struct copy *copy);
 

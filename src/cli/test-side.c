@@ -170,9 +170,6 @@ static void emptied_when_not_used(struct check *check)
 
 		opens(check, &side, &cases[i]); /* and none is asked for */
 		side_done(&side);
-
-		opens(check, &side, &cases[i]); /* and none is asked for */
-		side_done(&side);
 	}
 }
 

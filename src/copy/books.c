@@ -90,6 +90,7 @@ struct copy_folder books_total(const struct books *b)
 		t.bytes += f->bytes;
 		t.bytes_read += f->bytes_read;
 		t.arrived += f->arrived;
+		t.in_doubt += f->in_doubt;
 	}
 	return t;
 }

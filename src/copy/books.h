@@ -55,6 +55,7 @@ struct copy_folder {
 	uint64_t copied, excepted, changed;
 	uint64_t bytes;          /* of the copied messages */
 	uint64_t bytes_read;     /* for progress: includes what is under way or was sent twice */
+	uint64_t in_doubt;       /* of those not reached: sent when the pass stopped, and never answered */
 	uint64_t arrived;        /* new at the source since it was listed, left for the next pass */
 	uint32_t uidvalidity;
 	unsigned char digest[32]; /* SHA-256 over the SHA-256 of each copied message, in order */

@@ -536,6 +536,7 @@ int copy_folder_run(struct copy_worker *w, size_t index, struct fault *fault)
 	r = copy_tell(w->copy, EVENT_FOLDER_BEGUN, index, fault);
 	if (r == 0)
 		r = copy_messages(&pass, fault);
+	pass.folder->in_doubt = pass.doubts_n;
 	pass_done(&pass);
 
 	if (r < 0 && fault->reach <= REACH_FOLDER) {
