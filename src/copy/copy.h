@@ -48,6 +48,8 @@ struct copy {
 	unsigned workers;        /* at work now */
 	struct imap_session *spare[64]; /* connections to the destination that nobody uses now */
 	unsigned spare_n, extra; /* extra: those beyond the workers' own, in use or spare */
+	unsigned folders_lost;   /* in a row, without a message copied between: each cost the connection */
+	uint64_t copied_then;    /* messages of all folders when the last of them was given up */
 	bool no_more_lanes;      /* the server refused another connection */
 	uint64_t destination_limit; /* APPENDLIMIT of the server, bytes; 0: none told */
 	struct channel events;   /* of struct copy_event, the receiver frees them */

@@ -7,6 +7,7 @@
  *
  * Two FETCHes are never really under way together: servers may answer them interleaved (Dovecot does),
  * and the order of the folder would be lost. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -185,7 +186,8 @@ static size_t choose(struct feed *f, struct imap_range **ranges, size_t *n, stru
 	fetch->first = f->next;
 	for (; f->next < messages->n && chosen < FETCH_MESSAGES && *n < SET_RANGES; f->next++) {
 		struct imap_message *m = &messages->p[f->next];
-		bool alone = m->state & MESSAGE_ONE_BY_ONE || f->worker->fetch_alone;
+		bool alone = m->state & MESSAGE_ONE_BY_ONE || f->worker->fetch_alone ||
+			     copy_pass_is_careful(f->pass);
 
 		if (state_of(m) != MESSAGE_WAITING)
 			continue;
@@ -208,7 +210,8 @@ static size_t choose(struct feed *f, struct imap_range **ranges, size_t *n, stru
 
 static size_t fetches_allowed(const struct feed *f)
 {
-	bool ahead = f->last_begun && !f->worker->fetch_alone && !f->from->account->no_pipelining;
+	bool ahead = f->last_begun && !f->worker->fetch_alone &&
+		     !copy_pass_is_careful(f->pass) && !f->from->account->no_pipelining;
 
 	return ahead ? FETCHES : 1;
 }
@@ -220,6 +223,8 @@ static int ask(struct feed *f, struct fault *fault)
 		_cleanup_(freep) struct imap_range *ranges = NULL;
 		size_t n = 0;
 
+		if (copy_pass_is_careful(f->pass) && sender_wait(&f->sender, fault) < 0)
+			return -1;
 		if (choose(f, &ranges, &n, fetch) == 0)
 			return 0;
 		if (imap_fetch_bodies(f->from, &fetch->command, ranges, n, fault) < 0)
@@ -296,6 +301,28 @@ static void take_back(struct feed *f)
 		set_state(pass->doubts[i].message, MESSAGE_SENT);
 }
 
+/* Only one was under way: the connection was lost over it, or at least with it. */
+static void blame(struct feed *f, const struct fault *fault)
+{
+	struct copy_pass *pass = f->pass;
+	bool source = f->from->broken && !f->sender.stopped;
+
+	if (!copy_pass_is_careful(pass) || fault->kind == FAULT_CANCELLED)
+		return;
+
+	for (size_t i = 0; i < pass->messages.n; i++) {
+		struct imap_message *m = &pass->messages.p[i];
+
+		if (state_of(m) != MESSAGE_SENT && state_of(m) != MESSAGE_ASKED)
+			continue;
+		if ((m->state & MESSAGE_FATAL_MOST) < MESSAGE_FATAL_MOST)
+			m->state += MESSAGE_FATAL;
+		pass->fatal_cause = source ? CAUSE_UNREADABLE : CAUSE_REFUSED;
+		snprintf(pass->fatal_detail, sizeof(pass->fatal_detail),
+			 "each time it was tried, the connection was lost: %.300s", fault->text);
+	}
+}
+
 static int run_feed(struct feed *f, struct nursery *nursery, struct fault *fault)
 {
 	if (read_source(f, fault) < 0 || sender_close(&f->sender, fault) < 0 ||
@@ -336,6 +363,8 @@ int copy_feed(struct copy_pass *pass, struct fault *fault)
 		wait_for_last_answers(f, &nursery);
 	nursery_done(&nursery);
 	sender_done(&f->sender, r == 0);
+	if (r < 0)
+		blame(f, fault);
 	if (r)
 		take_back(f);
 	return r;

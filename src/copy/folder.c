@@ -144,6 +144,34 @@ static int still_there(struct imap_session *from, uint32_t uid, bool *ret, struc
 	return r;
 }
 
+/* A step that is done again after a lost connection must not say the same twice. */
+static bool is_recorded(const struct books *books, size_t folder, enum copy_cause cause, uint32_t uid,
+			const char *detail)
+{
+	enum { LATELY = 100 };
+
+	for (size_t i = books->exceptions_n, n = 0; i > 0 && n < LATELY; i--, n++) {
+		const struct copy_exception *e = &books->exceptions[i - 1];
+
+		if (e->folder == folder && e->cause == cause && e->uid == uid &&
+		    strcmp(e->detail, detail) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int record(struct copy_pass *pass, enum copy_cause cause, uint32_t uid, uint64_t size,
+		  const char *message_id, const char *detail, struct fault *fault)
+{
+	struct copy *copy = pass->worker->copy;
+
+	if (is_recorded(&copy->books, pass->index, cause, uid, detail))
+		return 0;
+
+	books_except(&copy->books, pass->index, cause, uid, size, 1, message_id, detail);
+	return copy_tell(copy, EVENT_EXCEPTION, copy->books.exceptions_n - 1, fault);
+}
+
 int copy_pass_except(struct copy_pass *pass, enum copy_cause cause, uint32_t uid, uint64_t size,
 		     const char *detail, struct fault *fault)
 {
@@ -155,8 +183,35 @@ int copy_pass_except(struct copy_pass *pass, enum copy_cause cause, uint32_t uid
 	    imap_fetch_message_id(w->from, uid, message_id, sizeof(message_id), fault) < 0)
 		return -1;
 
-	books_except(&w->copy->books, pass->index, cause, uid, size, 1, message_id, detail);
-	return copy_tell(w->copy, EVENT_EXCEPTION, w->copy->books.exceptions_n - 1, fault);
+	return record(pass, cause, uid, size, message_id, detail, fault);
+}
+
+/* Whether the connection was lost often enough over it: three times, or as often as the user allows. */
+static bool is_fatal(const struct copy_pass *pass, const struct imap_message *m)
+{
+	unsigned retries = pass->worker->copy->options.retries;
+	uint32_t times = (m->state & MESSAGE_FATAL_MOST) / MESSAGE_FATAL;
+
+	return times && times >= (retries < 3 ? retries : 3);
+}
+
+/* A message over which the connection was lost again and again: given up, so that the others get on. Not one after
+ * the other without an end, though: then it is the server that is in a bad way. */
+static void give_up_fatal(struct copy_pass *pass)
+{
+	for (size_t i = 0; i < pass->messages.n; i++) {
+		struct imap_message *m = &pass->messages.p[i];
+
+		if ((m->state & MESSAGE_STATE_MASK) != MESSAGE_WAITING || !is_fatal(pass, m))
+			continue;
+		m->state |= MESSAGE_SETTLED;
+		copy_pass_put_off(pass, m, pass->fatal_cause, m->size, pass->fatal_detail);
+		if (!pass->dropped || pass->folder->copied > pass->copied_at_drop)
+			pass->failures = 0;
+		pass->dropped = true;
+		pass->copied_at_drop = pass->folder->copied;
+		pass->careful_until = 0;
+	}
 }
 
 static int settle_one(struct copy_pass *pass, struct put_off *p, struct fault *fault)
@@ -166,6 +221,8 @@ static int settle_one(struct copy_pass *pass, struct put_off *p, struct fault *f
 	bool there;
 
 	snprintf(detail, sizeof(detail), "%s", p->detail);
+	if (is_fatal(pass, p->message)) /* better not touched again */
+		return record(pass, p->cause, p->message->uid, size, "", detail, fault);
 	if (p->cause == CAUSE_UNREADABLE) {
 		if (still_there(pass->worker->from, p->message->uid, &there, fault) < 0)
 			return -1;
@@ -276,6 +333,7 @@ static int copy_rounds(struct copy_pass *pass, struct fault *fault)
 {
 	int r;
 
+	give_up_fatal(pass);
 	if (settle_put_off(pass, fault) < 0 || prepare_flags(pass, fault) < 0)
 		return -1;
 
@@ -523,6 +581,31 @@ static int folder_failed(struct copy_pass *pass, struct fault *why, struct fault
 	return copy_tell(w->copy, EVENT_FOLDER_ENDED, index, fault);
 }
 
+/* The connection was lost too often, but a new one can be had at once: then this folder is the trouble, and the
+ * others may do better. Some in a row that all fail so are the server's trouble again. */
+static bool folder_is_to_blame(struct copy_pass *pass, const struct fault *why)
+{
+	enum { IN_A_ROW = 3 };
+	struct copy_worker *w = pass->worker;
+	struct copy *copy = w->copy;
+	uint64_t copied = books_total(&copy->books).copied;
+	struct fault ignored;
+
+	if (why->reach != REACH_SESSION || why->kind == FAULT_CANCELLED ||
+	    why->again == AGAIN_NEVER || copy->options.retries < 2 || pass->doubts_n)
+		return false;
+
+	if (copied > copy->copied_then)
+		copy->folders_lost = 0;
+	copy->copied_then = copied;
+	if (copy->folders_lost++ >= IN_A_ROW)
+		return false;
+
+	w->from = imap_session_free(w->from);
+	w->to = imap_session_free(w->to);
+	return copy_connect_both(copy, &w->from, &w->to, &ignored) == 0;
+}
+
 int copy_folder_run(struct copy_worker *w, size_t index, struct fault *fault)
 {
 	struct copy_pass pass = { .worker = w, .folder = &w->copy->books.folders[index],
@@ -539,8 +622,8 @@ int copy_folder_run(struct copy_worker *w, size_t index, struct fault *fault)
 	pass.folder->in_doubt = pass.doubts_n;
 	pass_done(&pass);
 
-	if (r < 0 && fault->reach <= REACH_FOLDER) {
-		why = *fault;
+	why = r < 0 ? *fault : FAULT_INIT;
+	if (r < 0 && (why.reach <= REACH_FOLDER || folder_is_to_blame(&pass, &why))) {
 		return folder_failed(&pass, &why, fault);
 	}
 	if (r < 0)

@@ -21,13 +21,26 @@ static bool is_mendable(const struct fault *fault)
 	       fault->kind != FAULT_CANCELLED && fault->kind != FAULT_PROTOCOL;
 }
 
+/* Twice in a row nothing got through: if one message is the cause, it is among the next. */
+static void be_careful(struct copy_pass *pass)
+{
+	enum { SUSPECTS = 200 };
+
+	pass->careful_until = pass->folder->copied + SUSPECTS;
+}
+
 bool copy_may_recover(struct copy_pass *pass, const struct fault *fault)
 {
-	if (!is_mendable(fault))
+	/* What no grammar allows may be one message's fault. */
+	bool garbage = fault->kind == FAULT_PROTOCOL && fault->reach == REACH_SESSION;
+
+	if (!is_mendable(fault) && !garbage)
 		return false;
 
 	if (pass->folder->copied > pass->copied_then)
 		pass->failures = 0;
+	if (pass->failures)
+		be_careful(pass);
 	pass->copied_then = pass->folder->copied;
 	return pass->failures++ < pass->worker->copy->options.retries;
 }

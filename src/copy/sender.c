@@ -408,7 +408,7 @@ int sender_begin(struct sender *s, struct imap_message *m, uint64_t size, struct
 {
 	_cleanup_(buf_done) struct buf date = BUF_NULL;
 	/* A literal of no bytes means "undo all" inside MULTIAPPEND (RFC 3502 §6.3.11). */
-	bool alone = m->state & MESSAGE_ALONE || size == 0;
+	bool alone = m->state & MESSAGE_ALONE || size == 0 || copy_pass_is_careful(s->pass);
 	struct batch *b;
 	int r = batch_for(s, size, alone, &b, fault);
 

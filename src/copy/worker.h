@@ -37,6 +37,8 @@ enum {
 	MESSAGE_TOLD = 256,     /* what it lost is in the books */
 	MESSAGE_CHECKED = 1024, /* looked up at the destination */
 	MESSAGE_8BIT = 2048,    /* has raw 8-bit bytes in its header: some servers replace them (Cyrus) */
+	MESSAGE_FATAL = 4096,   /* how often the connection was lost over it, a count of up to … */
+	MESSAGE_FATAL_MOST = 3 * MESSAGE_FATAL, /* … this, in two bits */
 	MESSAGE_OWN_DATE = 512, /* its date is that of its Date header: the source gave none */
 };
 
@@ -82,6 +84,11 @@ struct copy_pass {
 	size_t doubts_n, doubts_size;
 	unsigned failures;           /* in a row, without a message copied between */
 	uint64_t copied_then;        /* folder->copied at the last failure */
+	uint64_t careful_until;      /* until so many are copied, only one message is under way at a time … */
+	enum copy_cause fatal_cause; /* … so that it is known over which the connection is lost; … */
+	char fatal_detail[400];      /* … how the last one was */
+	uint64_t copied_at_drop;     /* folder->copied when a message was given up for that */
+	bool dropped;                /* one was */
 	unsigned refused_batches;    /* MULTIAPPENDs that failed in this folder */
 	EVP_MD_CTX *digest;          /* over the digests of the copied messages */
 };
@@ -105,6 +112,12 @@ SUSPENDS int copy_folder_run(struct copy_worker *worker, size_t index, struct fa
  * can be asked for its Message-ID, or whether it is still there. detail is copied; "" says it all. */
 void copy_pass_put_off(struct copy_pass *pass, struct imap_message *message, enum copy_cause cause,
 		       uint64_t size, const char *detail);
+
+/* Whether to send one message at a time, to find the one that costs the connection. */
+static inline bool copy_pass_is_careful(const struct copy_pass *pass)
+{
+	return pass->folder->copied < pass->careful_until;
+}
 
 /* The flags that go with the message, and whether some had to be left out. */
 const char *copy_pass_flags(struct copy_pass *pass, const struct imap_message *message);
