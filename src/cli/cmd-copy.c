@@ -291,6 +291,9 @@ static int open_run(struct run *run, struct fault *fault)
 	_cleanup_(side_forget_secret) char *to = side_take_environment("MAILFERRY_TO_PASSWORD");
 	struct options *o = &run->options;
 
+	if (o->since != IMAP_NO_DATE && o->before != IMAP_NO_DATE && o->since >= o->before)
+		return fault_usage(fault, "--since is not before --before: no message could be copied");
+
 	if (side_open(&run->from, "source", &o->from, o->ca_file, &from, fault) < 0 ||
 	    side_open(&run->to, "destination", &o->to, o->ca_file, &to, fault) < 0)
 		return -1;

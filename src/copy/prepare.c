@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/glob.h"
 #include "base/xalloc.h"
 #include "copy/mapping.h"
 #include "copy/worker.h"
@@ -142,8 +143,27 @@ static int make_mapping(struct copy *copy, struct fault *fault)
 
 /* Every --folder without wildcards must name a folder: a misspelt one would copy nothing and say so in a
  * table nobody reads. With wildcards at least one must match something. */
+static bool names_a_folder(const struct copy *copy, struct bytes name)
+{
+	for (size_t i = 0; i < copy->mapping->n_entries; i++) {
+		struct bytes path = copy->mapping->entries[i].source_path;
+
+		if (bytes_equal(path, name) || glob_match(name, path) ||
+		    (bytes_equal_nocase(path, BYTES("INBOX")) && bytes_equal_nocase(path, name)))
+			return true;
+	}
+	return false;
+}
+
 static int check_chosen(struct copy *copy, struct fault *fault)
 {
+	const char *const *folders = copy->options.folders;
+
+	for (size_t i = 0; folders && folders[i]; i++)
+		if (glob_is_plain(bytes_of(folders[i])) && !names_a_folder(copy, bytes_of(folders[i])))
+			return fault_usage(fault, "--folder %s: the source has no such folder",
+					   folders[i]);
+
 	for (size_t i = 0; i < copy->mapping->n_entries; i++)
 		if (copy->mapping->entries[i].action == MAPPING_COPY)
 			return 0;
