@@ -313,8 +313,8 @@ void show_books(struct show *s, const struct copy *copy, bool stopped)
 	books_line("total", 5, &t);
 	show_exceptions(copy);
 	close_books(copy, &t, stopped);
-	printf("%s messages, %s in %s: %.0f messages/s, %s/s\n", show_count(a, t.copied),
-	       show_bytes(b, t.bytes), show_duration(c, took), (double)t.copied / seconds,
+	printf("%s message%s, %s in %s: %.0f messages/s, %s/s\n", show_count(a, t.copied),
+	       t.copied == 1 ? "" : "s", show_bytes(b, t.bytes), show_duration(c, took), (double)t.copied / seconds,
 	       show_bytes(d, (uint64_t)((double)t.bytes / seconds)));
 	fflush(stdout);
 }

@@ -133,9 +133,11 @@ static enum imap_security security(const struct side *side, const struct side_op
 {
 	if (side->url.kind == URL_IMAPS)
 		return IMAP_TLS;
-	if (side->url.kind == URL_IMAP_PIPE || o->plaintext || host_is_loopback(side->url.host))
+	if (side->url.kind == URL_IMAP_PIPE || o->plaintext)
 		return IMAP_PLAIN;
-	return IMAP_STARTTLS;
+	/* On this machine plain is the rule, unless a CA or certificate is named for this very server. */
+	return host_is_loopback(side->url.host) && !o->ca_file && !o->cert_file ? IMAP_PLAIN
+										: IMAP_STARTTLS;
 }
 
 static int open_tls(struct side *side, const struct side_options *o, const char *common_ca_file,

@@ -174,9 +174,9 @@ static int fill(struct imap_session *s, struct fault *fault)
 			return imap_break(s, fault);
 		if (owes_answer(s)) {
 			fault_set(fault, FAULT_TIMEOUT, REACH_SESSION, AGAIN_NOW,
-				  "%s: the server said nothing for %lld seconds; --timeout sets how "
+				  "%s: the server said nothing for %g seconds; --timeout sets how "
 				  "long to wait", label,
-				  (long long)((s->account->silence_us + SECOND / 2) / SECOND));
+				  (double)s->account->silence_us / (double)SECOND);
 			return imap_break(s, fault);
 		}
 	}
@@ -302,8 +302,8 @@ int imap_flush_data(struct imap_session *s, struct bytes data, struct fault *fau
 
 	if (fault->kind == FAULT_TIMEOUT)
 		fault_set(fault, FAULT_TIMEOUT, REACH_SESSION, AGAIN_NOW,
-			  "%s: the server took no more data for %lld seconds", s->account->label,
-			  (long long)((s->account->silence_us + SECOND / 2) / SECOND));
+			  "%s: the server took no more data for %g seconds", s->account->label,
+			  (double)s->account->silence_us / (double)SECOND);
 	else if (s->bye[0] && fault->kind != FAULT_CANCELLED)
 		said_bye(s, fault);
 	else if (fault->kind != FAULT_CANCELLED)
