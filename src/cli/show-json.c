@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The same as JSON, an object a line on stdout. Names of events and keys are promises: add, never change.
- * Numbers that may pass 2^53 do not occur here. */
+ * No number passes 2^53, above which readers that know only doubles begin to err. */
 #include <jansson.h>
 #include <stdio.h>
 
@@ -25,9 +25,12 @@ static json_t *text(struct bytes b)
 	return json_stringn(buf_str(&printable), printable.n);
 }
 
+/* Some are the servers' word: one that claims more than there can be is cut, not made negative. */
 static json_t *number(uint64_t n)
 {
-	return json_integer((json_int_t)n);
+	const uint64_t most = (uint64_t)1 << 53;
+
+	return json_integer((json_int_t)(n < most ? n : most));
 }
 
 static void put_counts(json_t *object, const struct copy_folder *f)
@@ -47,15 +50,17 @@ void show_json_plan(const struct show *show, const struct copy *copy)
 {
 	static const char *const actions[] = { "copy", "structure", "skip" };
 
-	put_line(json_pack("{s:s, s:s, s:s, s:I, s:I}", "event", "plan", "from", show->from, "to",
-			   show->to, "folders", (json_int_t)copy->books.n, "messages",
-			   (json_int_t)books_total(&copy->books).expected));
+	put_line(json_pack("{s:s, s:o, s:o, s:I, s:o}", "event", "plan", "from",
+			   text(bytes_of(show->from)), "to", text(bytes_of(show->to)), "folders",
+			   (json_int_t)copy->books.n, "messages",
+			   number(books_total(&copy->books).expected)));
 	for (size_t i = 0; i < copy->mapping->n_entries; i++) {
 		const struct mapping_entry *e = &copy->mapping->entries[i];
 		const struct imap_folder *f = &copy->source.p[e->source];
-		json_t *object = json_pack("{s:s, s:s, s:o, s:s, s:s}", "event", "map", "action",
+		json_t *object = json_pack("{s:s, s:s, s:o, s:s, s:o}", "event", "map", "action",
 					   actions[e->action], "folder", text(e->source_path),
-					   "reason", mapping_reason_name(e->reason), "text", e->text);
+					   "reason", mapping_reason_name(e->reason), "text",
+					   text(bytes_of(e->text)));
 
 		if (e->action == MAPPING_COPY) {
 			json_object_set_new(object, "destination", text(e->path));
@@ -125,8 +130,8 @@ void show_json_event(const struct copy *copy, const struct copy_event *event)
 void show_json_progress(const struct copy *copy)
 {
 	struct copy_folder t = books_total(&copy->books);
-	json_t *object = json_pack("{s:s, s:I, s:I}", "event", "progress", "expected",
-				   (json_int_t)t.expected, "bytes_read", (json_int_t)t.bytes_read);
+	json_t *object = json_pack("{s:s, s:o, s:o}", "event", "progress", "expected",
+				   number(t.expected), "bytes_read", number(t.bytes_read));
 
 	put_counts(object, &t);
 	put_line(object);

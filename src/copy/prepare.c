@@ -189,6 +189,12 @@ static int larger_first(const void *a, const void *b, void *arg)
 	return *x < *y ? -1 : *x > *y;
 }
 
+/* The server's word for it; sums of these must not run over. */
+static uint64_t at_most(uint64_t told, uint64_t most)
+{
+	return told < most ? told : most;
+}
+
 static void open_books(struct copy *copy)
 {
 	struct books *books = &copy->books;
@@ -204,7 +210,8 @@ static void open_books(struct copy *copy)
 		books->folders[books->n] = (struct copy_folder){
 			.source_name = source->name, .source_utf8 = entry->source_path,
 			.destination_name = entry->wire, .destination_utf8 = entry->path,
-			.expected = source->messages, .expected_bytes = source->size,
+			.expected = at_most(source->messages, UINT32_MAX),
+			.expected_bytes = at_most(source->size, (uint64_t)1 << 50),
 		};
 		books->order[books->n] = books->n;
 		books->n++;
