@@ -121,6 +121,22 @@ static void closing(struct check *check)
 	CHECK_EQ(books_not_reached(&f), 2);
 }
 
+static void stopped_early(struct check *check)
+{
+	_cleanup_(books_done) struct books b = two_folders();
+
+	b.folders[0] = (struct copy_folder){ .state = FOLDER_COPYING, .expected = 100, .listed = 60,
+					     .copied = 50 };
+	b.folders[1] = (struct copy_folder){ .state = FOLDER_DONE, .expected = 9, .listed = 7,
+					     .copied = 7 };
+	books_close(&b);
+	CHECK_EQ(books_not_reached(&b.folders[0]), 50); /* 40 of them never listed */
+	CHECK_EQ(books_not_reached(&b.folders[1]), 0);
+	b.folders[0] = (struct copy_folder){ .state = FOLDER_WAITING, .expected = 5 };
+	books_close(&b);
+	CHECK_EQ(books_not_reached(&b.folders[0]), 5);
+}
+
 static void empty(struct check *check)
 {
 	struct books b = { .n = 0 };
@@ -138,6 +154,7 @@ int main(int argc, char **argv)
 		{ "thousands of exceptions", many_exceptions },
 		{ "totals", totals },
 		{ "what is not reached", closing },
+		{ "what was not even listed is not reached", stopped_early },
 		{ "empty books", empty },
 		{ 0 },
 	};
