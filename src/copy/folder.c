@@ -328,6 +328,23 @@ static bool any_waiting(const struct copy_pass *pass)
 	return false;
 }
 
+/* The destination took the messages but does not let us look at them: said once, and no reason to stop. */
+static int cannot_look(struct copy_pass *pass, struct fault *fault)
+{
+	struct copy *copy = pass->worker->copy;
+	char detail[700];
+
+	if (fault->reach > REACH_FOLDER)
+		return -1;
+	if (pass->cannot_look)
+		return 0;
+
+	pass->cannot_look = true;
+	fault_format(fault, detail, sizeof(detail));
+	books_except(&copy->books, pass->index, CAUSE_COUNT_DIFFERS, 0, 0, 0, "", detail);
+	return copy_tell(copy, EVENT_EXCEPTION, copy->books.exceptions_n - 1, fault);
+}
+
 /* Each round settles a message or takes a way of sending it out of use, so the rounds end. */
 static int copy_rounds(struct copy_pass *pass, struct fault *fault)
 {
@@ -347,7 +364,7 @@ static int copy_rounds(struct copy_pass *pass, struct fault *fault)
 	if (tell_losses(pass, fault) < 0)
 		return -1;
 
-	return copy_check_window(pass, fault);
+	return copy_check_window(pass, fault) < 0 ? cannot_look(pass, fault) : 0;
 }
 
 /* Runs a step of the folder, again after each fault that a new connection can mend. */
@@ -467,7 +484,7 @@ static int check_count(struct copy_pass *pass, struct fault *fault)
 	char detail[200];
 
 	if (imap_status(pass->worker->to, pass->folder->destination_name, &now, fault) < 0)
-		return -1;
+		return cannot_look(pass, fault);
 
 	if (!(now.flags & IMAP_FOLDER_STATUS) || now.messages == pass->folder->copied)
 		return 0;

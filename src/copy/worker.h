@@ -64,6 +64,7 @@ struct copy_pass {
 	struct imap_messages messages; /* the window at hand … */
 	uint32_t low, high;          /* … from UID low to high */
 	uint32_t counted;            /* messages the source said it has, the lowest number heard */
+	bool cannot_look;            /* the destination does not show what it took; it was said */
 	bool listed_all;             /* there is no window behind this one */
 	unsigned char *digests;      /* SHA-256 of each message of the window that was sent, 32 bytes each */
 	bool resent;                 /* some went more than once: order alone does not tell which is which */
