@@ -127,8 +127,11 @@ static int prepare_and_run(void *arg, struct fault *fault)
 	struct run *run = arg;
 
 	if (copy_prepare(run->copy, fault) < 0) {
-		if (run->copy->destination_filled)
+		if (run->copy->destination_filled) {
 			run->status = EXIT_GATE;
+			if (run->options.dry_run)
+				show_plan(&run->show, run->copy, true);
+		}
 		channel_close(&run->copy->events);
 		return -1;
 	}
@@ -269,7 +272,9 @@ static int run_copy(struct run *run, struct fault *fault)
 	run->show = (struct show){
 		.json = o->json, .quiet = o->quiet,
 		.progress = !o->json && (o->progress || os_is_terminal(2)),
-		.columns = os_terminal_width(2), .from = buf_str(&run->from.shown_url),
+		.columns = os_terminal_width(2),
+		.out_columns = os_is_terminal(1) ? os_terminal_width(1) : 0,
+		.from = buf_str(&run->from.shown_url),
 		.to = buf_str(&run->to.shown_url),
 	};
 	run_main("main", copy_main, run, fault);

@@ -30,7 +30,7 @@ int main(int argc, char **argv)
 	if (!verb)
 		return usage(stderr, EXIT_USAGE);
 
-	if (strcmp(verb, "--help") == 0 || strcmp(verb, "help") == 0)
+	if (strcmp(verb, "--help") == 0 || strcmp(verb, "-h") == 0 || strcmp(verb, "help") == 0)
 		return usage(stdout, EXIT_DONE);
 
 	if (strcmp(verb, "--version") == 0) {

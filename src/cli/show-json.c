@@ -46,7 +46,7 @@ static void put_counts(json_t *object, const struct copy_folder *f)
 	json_object_set_new(object, "bytes", number(f->bytes));
 }
 
-void show_json_plan(const struct show *show, const struct copy *copy)
+void show_json_plan(const struct show *show, const struct copy *copy, bool dry)
 {
 	static const char *const actions[] = { "copy", "structure", "skip" };
 
@@ -65,6 +65,7 @@ void show_json_plan(const struct show *show, const struct copy *copy)
 		if (e->action == MAPPING_COPY) {
 			json_object_set_new(object, "destination", text(e->path));
 			json_object_set_new(object, "create", json_boolean(e->create));
+			json_object_set_new(object, "already_there", number(copy_already_there(copy, e)));
 		}
 		if (f->flags & IMAP_FOLDER_STATUS)
 			json_object_set_new(object, "messages", number(f->messages));
@@ -141,10 +142,16 @@ void show_json_books(const struct copy *copy, bool stopped)
 {
 	struct copy_folder t = books_total(&copy->books);
 	int64_t took = copy->began_us ? run_now() - copy->began_us : 0;
-	json_t *object = json_pack("{s:s, s:b, s:b, s:I, s:f}", "event", "total", "stopped", stopped,
+	json_t *object = json_pack("{s:s, s:b, s:b, s:I, s:I}", "event", "total", "stopped", stopped,
 				   "closed", books_not_reached(&t) == 0, "exceptions",
-				   (json_int_t)copy->books.exceptions_n, "seconds",
-				   (double)took / (double)SECOND);
+				   (json_int_t)copy->books.exceptions_n, "milliseconds",
+				   (json_int_t)(took / MSEC));
+
+	/* Folders that ended have been told; those that did not are told now. */
+	for (size_t i = 0; i < copy->books.n; i++)
+		if (copy->books.folders[i].state == FOLDER_WAITING ||
+		    copy->books.folders[i].state == FOLDER_COPYING)
+			put_folder(copy, i);
 
 	put_counts(object, &t);
 	put_line(object);

@@ -4,6 +4,7 @@
 #define CLI_SHOW_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "copy/copy.h"
 #include "copy/event.h"
@@ -12,7 +13,8 @@ struct show {
 	bool json, quiet;
 	bool progress;   /* a line that is drawn again and again: on a terminal, or --progress */
 	bool line_drawn; /* one stands on the screen now */
-	size_t columns;
+	size_t columns;  /* of the terminal behind stderr */
+	size_t out_columns; /* of the one behind stdout; 0: it is none */
 	int64_t last_us; /* of the last progress line */
 	const char *from, *to; /* URLs as shown */
 };
@@ -35,9 +37,20 @@ void show_books(struct show *show, const struct copy *copy, bool stopped);
 /* Why the program ends early, on stderr (and as JSON). */
 void show_fault(struct show *show, const struct fault *fault);
 
+/* --- pieces shared by show*.c ------------------------------------------------------------------ */
+
+void show_erase_line(struct show *show);          /* the progress line, if one stands */
+void show_cell(struct bytes name, size_t columns); /* to stdout, cut and filled to columns, printable */
+void show_name(FILE *to, struct bytes name);      /* printable, whole */
+void show_exception(const struct copy *copy, const struct copy_exception *exception, FILE *to);
+
+/* How wide a column of names may be beside `taken` other columns: on a terminal what is left of it, elsewhere
+ * what the longest of the names needs; 14 to 60. */
+size_t show_name_columns(const struct show *show, const struct copy *copy, size_t taken);
+
 /* --- show-json.c ------------------------------------------------------------------------------ */
 
-void show_json_plan(const struct show *show, const struct copy *copy);
+void show_json_plan(const struct show *show, const struct copy *copy, bool dry);
 void show_json_event(const struct copy *copy, const struct copy_event *event);
 void show_json_progress(const struct copy *copy);
 void show_json_books(const struct copy *copy, bool stopped);

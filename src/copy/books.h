@@ -48,6 +48,7 @@ struct copy_folder {
 	struct bytes destination_name, destination_utf8;
 	enum copy_folder_state state;
 	bool structure_only;     /* nothing to copy in it: \Noselect */
+	uint64_t already_there;  /* messages in the destination folder before the pass */
 	uint64_t expected;       /* messages as STATUS told, for progress */
 	uint64_t expected_bytes; /* 0: not told */
 	uint64_t listed;         /* messages found at the source */

@@ -18,6 +18,7 @@
 #include "run/run.h"
 
 struct mapping;
+struct mapping_entry;
 
 struct copy_options {
 	const struct imap_account *from, *to;
@@ -40,6 +41,7 @@ struct copy {
 	struct arena arena;
 
 	struct books books;
+	size_t *book_of;         /* index into books.folders, by index of the mapping's entry */
 	struct copy_throttle throttle;
 	enum copy_stage stage;
 	bool destination_filled; /* why copy_prepare failed: a folder there holds messages already */
@@ -63,6 +65,9 @@ SUSPENDS struct copy *copy_free(struct copy *copy); /* logs out; accepts NULL, r
  * says why it cannot go on; a destination folder that already holds messages is such a fault (FAULT_REFUSED,
  * REACH_MAILBOX): without a ledger a second run could only guess what is there already. */
 SUSPENDS int copy_prepare(struct copy *copy, struct fault *fault);
+
+/* How many messages the entry's destination folder held when copy_prepare() looked; 0 also when it is not copied. */
+uint64_t copy_already_there(const struct copy *copy, const struct mapping_entry *entry);
 
 /* For a dry run, after copy_prepare(): finds out the sizes of folders whose server did not tell them. */
 SUSPENDS int copy_measure(struct copy *copy, struct fault *fault);

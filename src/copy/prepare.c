@@ -155,14 +155,22 @@ static bool names_a_folder(const struct copy *copy, struct bytes name)
 	return false;
 }
 
+static int check_named(const struct copy *copy, const char *option, const char *const *globs,
+		       struct fault *fault)
+{
+	for (size_t i = 0; globs && globs[i]; i++)
+		if (glob_is_plain(bytes_of(globs[i])) && !names_a_folder(copy, bytes_of(globs[i])))
+			return fault_usage(fault, "%s %s: the source has no such folder", option,
+					   globs[i]);
+
+	return 0;
+}
+
 static int check_chosen(struct copy *copy, struct fault *fault)
 {
-	const char *const *folders = copy->options.folders;
-
-	for (size_t i = 0; folders && folders[i]; i++)
-		if (glob_is_plain(bytes_of(folders[i])) && !names_a_folder(copy, bytes_of(folders[i])))
-			return fault_usage(fault, "--folder %s: the source has no such folder",
-					   folders[i]);
+	if (check_named(copy, "--folder", copy->options.folders, fault) < 0 ||
+	    check_named(copy, "--exclude", copy->options.excludes, fault) < 0)
+		return -1;
 
 	for (size_t i = 0; i < copy->mapping->n_entries; i++)
 		if (copy->mapping->entries[i].action == MAPPING_COPY)
@@ -201,6 +209,7 @@ static void open_books(struct copy *copy)
 
 	books->folders = xzalloc((copy->mapping->n_entries + 1) * sizeof(*books->folders));
 	books->order = xzalloc((copy->mapping->n_entries + 1) * sizeof(*books->order));
+	copy->book_of = arena_alloc(&copy->arena, copy->mapping->n_entries * sizeof(*copy->book_of));
 	for (size_t i = 0; i < copy->mapping->n_entries; i++) {
 		const struct mapping_entry *entry = &copy->mapping->entries[i];
 		const struct imap_folder *source = &copy->source.p[entry->source];
@@ -213,6 +222,7 @@ static void open_books(struct copy *copy)
 			.expected = at_most(source->messages, UINT32_MAX),
 			.expected_bytes = at_most(source->size, (uint64_t)1 << 50),
 		};
+		copy->book_of[i] = books->n;
 		books->order[books->n] = books->n;
 		books->n++;
 	}
@@ -240,29 +250,44 @@ static int messages_there(struct copy *copy, struct map *by_name, struct bytes w
 	return 0;
 }
 
-static int refuse_any_filled(struct copy *copy, struct map *by_name, struct fault *fault)
+static int count_already_there(struct copy *copy, struct map *by_name, struct fault *fault)
 {
 	for (size_t i = 0; i < copy->mapping->n_entries; i++) {
 		const struct mapping_entry *entry = &copy->mapping->entries[i];
 		const struct imap_folder *source = &copy->source.p[entry->source];
-		uint64_t messages;
+		bool empty = source->flags & IMAP_FOLDER_STATUS && source->messages == 0;
 
-		if (entry->action != MAPPING_COPY || !entry->exists)
-			continue;
-		if (source->flags & IMAP_FOLDER_STATUS && source->messages == 0)
-			continue;
-		if (messages_there(copy, by_name, entry->wire, &messages, fault) < 0)
+		if (entry->action == MAPPING_COPY && entry->exists && !empty &&
+		    messages_there(copy, by_name, entry->wire,
+				   &copy->books.folders[copy->book_of[i]].already_there, fault) < 0)
 			return -1;
-		if (messages == 0)
-			continue;
-		copy->destination_filled = true;
-		return fault_set(fault, FAULT_REFUSED, REACH_MAILBOX, AGAIN_NEVER,
-				 "the destination's folder %.*s already holds %" PRIu64 " messages; "
-				 "copying into it again would double them: empty it, choose another "
-				 "with --map, or leave it out with --exclude",
-				 BYTES_ARG(entry->path), messages);
 	}
 	return 0;
+}
+
+static int refuse_filled_folders(struct copy *copy, struct fault *fault)
+{
+	enum { NAMED = 5 };
+	_cleanup_(buf_done) struct buf names = BUF_NULL;
+	size_t filled = 0;
+
+	for (size_t i = 0; i < copy->books.n; i++) {
+		const struct copy_folder *folder = &copy->books.folders[i];
+
+		if (!folder->already_there || filled++ >= NAMED)
+			continue;
+		buf_appendf(&names, "%s%.*s already holds %" PRIu64, names.n ? ", " : "",
+			    BYTES_ARG(bytes_head(folder->destination_utf8, 40)),
+			    folder->already_there);
+	}
+	if (!filled)
+		return 0;
+
+	copy->destination_filled = true;
+	return fault_set(fault, FAULT_REFUSED, REACH_MAILBOX, AGAIN_NEVER,
+			 "the destination is not empty: %s messages%s; copying again would double them: "
+			 "empty these folders, choose others with --map, or leave them out with --exclude",
+			 buf_str(&names), filled > NAMED ? " and there are more" : "");
 }
 
 /* Without a ledger nobody knows which messages of a filled folder came from here: a second run would
@@ -277,7 +302,10 @@ static int refuse_filled_once(struct copy *copy, struct fault *fault)
 	for (size_t i = 0; i < copy->destination.n; i++)
 		map_put(&by_name, copy->destination.p[i].name, &copy->destination.p[i]);
 
-	return refuse_any_filled(copy, &by_name, fault);
+	if (count_already_there(copy, &by_name, fault) < 0)
+		return -1;
+
+	return refuse_filled_folders(copy, fault);
 }
 
 static int refuse_filled(struct copy *copy, struct fault *fault)
@@ -303,4 +331,12 @@ int copy_prepare(struct copy *copy, struct fault *fault)
 
 	open_books(copy);
 	return refuse_filled(copy, fault);
+}
+
+uint64_t copy_already_there(const struct copy *copy, const struct mapping_entry *entry)
+{
+	if (entry->action != MAPPING_COPY || !copy->book_of)
+		return 0;
+
+	return copy->books.folders[copy->book_of[entry - copy->mapping->entries]].already_there;
 }

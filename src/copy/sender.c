@@ -358,9 +358,18 @@ static bool multiappend(struct sender *s)
 	       s->pass->refused_batches < REFUSALS;
 }
 
-static bool fits(const struct batch *b, uint64_t size, bool alone)
+static uint64_t least(uint64_t a, uint64_t b)
 {
-	return !alone && !b->alone && b->n < BATCH_MESSAGES && b->bytes + size <= BATCH_BYTES;
+	return b && b < a ? b : a;
+}
+
+/* Under --rate a batch is no more than a second's worth: progress is seen, and little is lost by a stop. */
+static bool fits(const struct sender *s, const struct batch *b, uint64_t size, bool alone)
+{
+	const struct copy_throttle *rate = &s->pass->worker->copy->throttle;
+
+	return !alone && !b->alone && b->n < least(BATCH_MESSAGES, rate->messages_per_second) &&
+	       b->bytes + size <= least(BATCH_BYTES, rate->bytes_per_second);
 }
 
 /* The batch that takes a message of that size. 1: give up, something was refused. */
@@ -373,7 +382,7 @@ static int batch_for(struct sender *s, uint64_t size, bool alone, struct batch *
 
 	if (s->refused)
 		return 1;
-	if (b && fits(b, size, alone)) {
+	if (b && fits(s, b, size, alone)) {
 		*ret = b;
 		return 0;
 	}
