@@ -12,289 +12,6 @@
 
 enum { WINDOW = 16384 }; /* messages listed at a time: bounds memory for folders of any size */
 
-/* --- flags ----------------------------------------------------------------------------------- */
-
-static bool destination_keeps(const struct copy_pass *pass, struct bytes flag)
-{
-	_cleanup_(buf_done) struct buf lower = BUF_NULL;
-
-	if (flag.p[0] == '\\' || !pass->permanent_known || pass->permanent_star)
-		return true;
-
-	buf_append_char(&lower, ' ');
-	for (size_t i = 0; i < flag.n; i++)
-		buf_append_char(&lower, ascii_lower(flag.p[i]));
-	buf_append_char(&lower, ' ');
-	return bytes_find(buf_bytes(&pass->permanent), buf_bytes(&lower)) >= 0;
-}
-
-static void prepare_flag_set(struct copy_pass *pass, size_t index)
-{
-	struct bytes rest = bytes_of(pass->messages.flag_sets[index]);
-	struct buf *to = &pass->flags[index];
-
-	while (rest.n) {
-		struct bytes flag = bytes_cut(&rest, ' ');
-
-		if (!imap_flag_is_sendable(flag) || !destination_keeps(pass, flag)) {
-			pass->flags_cut[index] = true;
-			continue;
-		}
-		if (to->n)
-			buf_append_char(to, ' ');
-		buf_append_bytes(to, flag);
-	}
-}
-
-static bool has_keywords(const struct copy_pass *pass)
-{
-	for (size_t i = 0; i < pass->messages.flag_sets_n; i++) {
-		struct bytes rest = bytes_of(pass->messages.flag_sets[i]);
-
-		while (rest.n)
-			if (bytes_cut(&rest, ' ').p[0] != '\\')
-				return true;
-	}
-	return false;
-}
-
-/* Which keywords a folder keeps is told by SELECT only. It is left again at once, without CLOSE, which
- * would expunge: a selected folder makes servers report every APPEND twice. */
-static int learn_permanent_flags(struct copy_pass *pass, struct fault *fault)
-{
-	struct imap_session *to = pass->worker->to;
-	struct bytes name = pass->folder->destination_name;
-
-	if (pass->permanent_known || !has_keywords(pass))
-		return 0;
-
-	if (imap_select(to, name, false, fault) < 0)
-		return -1;
-
-	pass->permanent_known = to->selected.permanent_told;
-	pass->permanent_star = to->selected.permanent_star;
-	buf_reset(&pass->permanent);
-	buf_append_char(&pass->permanent, ' ');
-	buf_append_bytes(&pass->permanent, buf_bytes(&to->selected.permanent));
-
-	return imap_unselect(to, name, fault);
-}
-
-static void forget_flags(struct copy_pass *pass)
-{
-	for (size_t i = 0; i < pass->flags_n; i++)
-		buf_done(&pass->flags[i]);
-	free(pass->flags);
-	free(pass->flags_cut);
-	pass->flags = NULL;
-	pass->flags_cut = NULL;
-	pass->flags_n = 0;
-}
-
-static int prepare_flags(struct copy_pass *pass, struct fault *fault)
-{
-	if (learn_permanent_flags(pass, fault) < 0)
-		return -1;
-
-	forget_flags(pass);
-	pass->flags_n = pass->messages.flag_sets_n;
-	pass->flags = xzalloc(pass->flags_n * sizeof(*pass->flags));
-	pass->flags_cut = xzalloc(pass->flags_n * sizeof(*pass->flags_cut));
-	for (size_t i = 0; i < pass->flags_n; i++)
-		prepare_flag_set(pass, i);
-	return 0;
-}
-
-const char *copy_pass_flags(struct copy_pass *pass, const struct imap_message *m)
-{
-	return m->state & MESSAGE_NO_KEYWORDS ? "" : buf_str(&pass->flags[m->flags]);
-}
-
-/* --- exceptions ------------------------------------------------------------------------------ */
-
-void copy_pass_put_off(struct copy_pass *pass, struct imap_message *message, enum copy_cause cause,
-		       uint64_t size, const char *detail)
-{
-	struct put_off *p;
-
-	pass->put_off = xgrow(pass->put_off, &pass->put_off_size, pass->put_off_n + 1, sizeof(*p));
-	p = &pass->put_off[pass->put_off_n++];
-	*p = (struct put_off){ message, cause, size, xstrdup(detail) };
-}
-
-static void forget_put_off(struct copy_pass *pass)
-{
-	for (size_t i = 0; i < pass->put_off_n; i++)
-		free(pass->put_off[i].detail);
-	pass->put_off_n = 0;
-}
-
-/* Whether the message is still in the source folder: a UID FETCH of its flags brings it or not. */
-static int still_there(struct imap_session *from, uint32_t uid, bool *ret, struct fault *fault)
-{
-	struct imap_messages found;
-	int r;
-
-	imap_messages_init(&found);
-	r = imap_fetch_messages(from, uid, uid, false, &found, fault);
-	*ret = found.n > 0;
-	imap_messages_done(&found);
-	if (r < 0 && fault->reach < REACH_SESSION) /* refused: something is there */
-		*ret = true, r = 0;
-	return r;
-}
-
-/* A step that is done again after a lost connection must not say the same twice. */
-static bool is_recorded(const struct books *books, size_t folder, enum copy_cause cause, uint32_t uid,
-			const char *detail)
-{
-	enum { LATELY = 100 };
-
-	for (size_t i = books->exceptions_n, n = 0; i > 0 && n < LATELY; i--, n++) {
-		const struct copy_exception *e = &books->exceptions[i - 1];
-
-		if (e->folder == folder && e->cause == cause && e->uid == uid &&
-		    strcmp(e->detail, detail) == 0)
-			return true;
-	}
-	return false;
-}
-
-static int record(struct copy_pass *pass, enum copy_cause cause, uint32_t uid, uint64_t size,
-		  const char *message_id, const char *detail, struct fault *fault)
-{
-	struct copy *copy = pass->worker->copy;
-
-	if (is_recorded(&copy->books, pass->index, cause, uid, detail))
-		return 0;
-
-	books_except(&copy->books, pass->index, cause, uid, size, 1, message_id, detail);
-	return copy_tell(copy, EVENT_EXCEPTION, copy->books.exceptions_n - 1, fault);
-}
-
-int copy_pass_except(struct copy_pass *pass, enum copy_cause cause, uint32_t uid, uint64_t size,
-		     const char *detail, struct fault *fault)
-{
-	enum { IDS = 200 }; /* Message-IDs asked for in a folder: each takes a round trip */
-	struct copy_worker *w = pass->worker;
-	char message_id[300] = "";
-
-	if (pass->ids_asked++ < IDS &&
-	    imap_fetch_message_id(w->from, uid, message_id, sizeof(message_id), fault) < 0)
-		return -1;
-
-	return record(pass, cause, uid, size, message_id, detail, fault);
-}
-
-/* Whether the connection was lost often enough over it: three times, or as often as the user allows. */
-static bool is_fatal(const struct copy_pass *pass, const struct imap_message *m)
-{
-	unsigned retries = pass->worker->copy->options.retries;
-	uint32_t times = (m->state & MESSAGE_FATAL_MOST) / MESSAGE_FATAL;
-
-	return times && times >= (retries < 3 ? retries : 3);
-}
-
-/* A message over which the connection was lost again and again: given up, so that the others get on. Not one after
- * the other without an end, though: then it is the server that is in a bad way. */
-static void give_up_fatal(struct copy_pass *pass)
-{
-	for (size_t i = 0; i < pass->messages.n; i++) {
-		struct imap_message *m = &pass->messages.p[i];
-
-		if ((m->state & MESSAGE_STATE_MASK) != MESSAGE_WAITING || !is_fatal(pass, m))
-			continue;
-		m->state |= MESSAGE_SETTLED;
-		copy_pass_put_off(pass, m, pass->fatal_cause, m->size, pass->fatal_detail);
-		if (!pass->dropped || pass->folder->copied > pass->copied_at_drop)
-			pass->failures = 0;
-		pass->dropped = true;
-		pass->copied_at_drop = pass->folder->copied;
-		pass->careful_until = 0;
-	}
-}
-
-static int settle_one(struct copy_pass *pass, struct put_off *p, struct fault *fault)
-{
-	uint64_t size = p->size ? p->size : p->message->size;
-	char detail[400];
-	bool there;
-
-	snprintf(detail, sizeof(detail), "%s", p->detail);
-	if (is_fatal(pass, p->message)) /* better not touched again */
-		return record(pass, p->cause, p->message->uid, size, "", detail, fault);
-	if (p->cause == CAUSE_UNREADABLE) {
-		if (still_there(pass->worker->from, p->message->uid, &there, fault) < 0)
-			return -1;
-		if (!there) {
-			pass->folder->changed++;
-			return 0;
-		}
-		if (!detail[0])
-			snprintf(detail, sizeof(detail), "the source lists the message but does "
-				 "not hand it out");
-	}
-	if (p->cause == CAUSE_TOO_LARGE && !detail[0])
-		snprintf(detail, sizeof(detail),
-			 "%" PRIu64 " bytes; the destination takes at most %" PRIu64, size,
-			 pass->limit);
-
-	return copy_pass_except(pass, p->cause, p->message->uid, size, detail, fault);
-}
-
-static int settle_put_off(struct copy_pass *pass, struct fault *fault)
-{
-	while (pass->put_off_n) {
-		struct put_off *last = &pass->put_off[pass->put_off_n - 1];
-
-		if (settle_one(pass, last, fault) < 0)
-			return -1; /* it stays, for another try */
-		free(last->detail);
-		pass->put_off_n--;
-	}
-	return 0;
-}
-
-static const char *lost_date(const struct imap_message *m)
-{
-	if (m->date == IMAP_NO_DATE)
-		return "the source gave no date that can be read; the destination set its own";
-	if (m->state & MESSAGE_NO_DATE)
-		return "the destination refused the message with its date and set its own";
-	if (m->state & MESSAGE_OWN_DATE)
-		return "the source gave no date that can be read; it has the one of its Date header";
-	return NULL;
-}
-
-/* Copied messages that could not keep everything: one entry each, they are few. */
-static int tell_losses(struct copy_pass *pass, struct fault *fault)
-{
-	for (size_t i = 0; i < pass->messages.n; i++) {
-		struct imap_message *m = &pass->messages.p[i];
-		const char *flags = pass->messages.flag_sets[m->flags];
-		char detail[400];
-
-		if ((m->state & MESSAGE_STATE_MASK) != MESSAGE_COPIED || m->state & MESSAGE_TOLD)
-			continue;
-
-		if (lost_date(m)) {
-			snprintf(detail, sizeof(detail), "%s", lost_date(m));
-			if (copy_pass_except(pass, CAUSE_DATE_LOST, m->uid, m->size, detail,
-					     fault) < 0)
-				return -1;
-		}
-		if (pass->flags_cut[m->flags] || m->state & MESSAGE_NO_KEYWORDS) {
-			snprintf(detail, sizeof(detail), "had \"%s\", kept \"%s\"", flags,
-				 copy_pass_flags(pass, m));
-			if (copy_pass_except(pass, CAUSE_FLAGS_CUT, m->uid, m->size, detail,
-					     fault) < 0)
-				return -1;
-		}
-		m->state |= MESSAGE_TOLD;
-	}
-	return 0;
-}
-
 /* --- windows --------------------------------------------------------------------------------- */
 
 static void filter(struct copy_pass *pass)
@@ -350,18 +67,18 @@ static int copy_rounds(struct copy_pass *pass, struct fault *fault)
 {
 	int r;
 
-	give_up_fatal(pass);
-	if (settle_put_off(pass, fault) < 0 || prepare_flags(pass, fault) < 0)
+	copy_pass_give_up(pass);
+	if (copy_pass_settle(pass, fault) < 0 || copy_pass_prepare_flags(pass, fault) < 0)
 		return -1;
 
 	while (any_waiting(pass)) {
 		r = copy_feed(pass, fault);
 		if (r > 0)
 			r = copy_reconnect(pass, fault);
-		if (r < 0 || settle_put_off(pass, fault) < 0)
+		if (r < 0 || copy_pass_settle(pass, fault) < 0)
 			return -1;
 	}
-	if (tell_losses(pass, fault) < 0)
+	if (copy_pass_tell_losses(pass, fault) < 0)
 		return -1;
 
 	return copy_check_window(pass, fault) < 0 ? cannot_look(pass, fault) : 0;
@@ -564,8 +281,8 @@ static int copy_messages(struct copy_pass *pass, struct fault *fault)
 
 static void pass_done(struct copy_pass *pass)
 {
-	forget_flags(pass);
-	forget_put_off(pass);
+	copy_pass_forget_flags(pass);
+	copy_pass_forget_put_off(pass);
 	free(pass->put_off);
 	free(pass->doubts);
 	free(pass->digests);

@@ -109,6 +109,8 @@ void copy_give_spare(struct copy *copy, struct imap_session *session, bool good)
  * never comes out: it ends up in the books. */
 SUSPENDS int copy_folder_run(struct copy_worker *worker, size_t index, struct fault *fault);
 
+/* --- except.c -------------------------------------------------------------------------------- */
+
 /* Remembers that a message is not copied, and why; it goes into the books after the round, when the source
  * can be asked for its Message-ID, or whether it is still there. detail is copied; "" says it all. */
 void copy_pass_put_off(struct copy_pass *pass, struct imap_message *message, enum copy_cause cause,
@@ -119,6 +121,23 @@ static inline bool copy_pass_is_careful(const struct copy_pass *pass)
 {
 	return pass->folder->copied < pass->careful_until;
 }
+
+void copy_pass_forget_put_off(struct copy_pass *pass);
+
+/* Puts what was put off into the books. What could not be settled, because a connection was lost, stays. */
+SUSPENDS int copy_pass_settle(struct copy_pass *pass, struct fault *fault);
+
+/* Puts off for good the messages over which the connection was lost too often. */
+void copy_pass_give_up(struct copy_pass *pass);
+
+/* Tells of the copied messages of the window that could not keep their flags or date. */
+SUSPENDS int copy_pass_tell_losses(struct copy_pass *pass, struct fault *fault);
+
+/* --- flags.c --------------------------------------------------------------------------------- */
+
+/* Works out the flags for the window at hand; asks the destination's folder when keywords occur. */
+SUSPENDS int copy_pass_prepare_flags(struct copy_pass *pass, struct fault *fault);
+void copy_pass_forget_flags(struct copy_pass *pass);
 
 /* The flags that go with the message, and whether some had to be left out. */
 const char *copy_pass_flags(struct copy_pass *pass, const struct imap_message *message);
