@@ -3,7 +3,7 @@
  * date are asked back (one EXAMINE and one FETCH, no bodies) and held against what was sent. A size that
  * differs is looked into: the message is read back and its digest compared, because servers tell wrong
  * sizes (Q24) as well as altering messages (Q26: Exchange re-encodes, Courier ends last lines); so are
- * messages with 8-bit headers, which Cyrus changes byte for byte. What is
+ * messages with NUL or 8-bit headers, which Dovecot and Cyrus change byte for byte. What is
  * altered is at the destination and stays there; the books name it, with both digests. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -214,26 +214,26 @@ static int tell_altered(struct check *check, struct imap_message *m, uint64_t si
 	return copy_pass_except(pass, CAUSE_ALTERED, m->uid, m->size, detail, fault);
 }
 
-/* Bytes above 127 in a header may have been replaced one for one, which no size shows. A server that left the
+/* NULs, and bytes above 127 in a header, may have been replaced one for one, which no size shows. A server that left the
  * first ones alone does so with all. */
-static int check_eight_bit(struct check *check, struct imap_message *m,
+static int check_suspect(struct check *check, struct imap_message *m,
 			   const struct imap_message *got, struct fault *fault)
 {
 	struct copy_pass *pass = check->pass;
 	unsigned char digest[32];
 	uint64_t size;
 
-	if (!(m->state & MESSAGE_8BIT) ||
-	    (pass->eight_bit_read >= READ_BACK && !pass->eight_bit_altered))
+	if (!(m->state & MESSAGE_SUSPECT) ||
+	    (pass->suspects_read >= READ_BACK && !pass->suspects_altered))
 		return 0;
 
-	pass->eight_bit_read++;
+	pass->suspects_read++;
 	if (copy_read_back(pass->worker, got->uid, digest, &size, fault) < 0)
 		return -1;
 	if (memcmp(digest, copy_pass_digest(pass, m), sizeof(digest)) == 0)
 		return 0;
 
-	pass->eight_bit_altered++;
+	pass->suspects_altered++;
 	return tell_altered(check, m, size, digest, fault);
 }
 
@@ -245,7 +245,7 @@ static int check_size(struct check *check, struct imap_message *m, const struct 
 	uint64_t size;
 
 	if (got->size == m->size)
-		return check_eight_bit(check, m, got, fault);
+		return check_suspect(check, m, got, fault);
 
 	if (pass->read_back >= READ_BACK)
 		return pass->sizes_lie ? 0 : tell_altered(check, m, got->size, NULL, fault);

@@ -119,8 +119,8 @@ static void batch_copied(struct sender *s, const struct batch *b)
 		struct imap_message *m = b->sent[i].message;
 
 		set_state(m, MESSAGE_COPIED);
-		if (b->sent[i].notes & HEADER_8BIT)
-			m->state |= MESSAGE_8BIT;
+		if (b->sent[i].notes & HEADER_8BIT || b->sent[i].has_nul)
+			m->state |= MESSAGE_SUSPECT;
 		m->copy_uid = told ? c->first_uid + (uint32_t)i : 0;
 		m->size = b->sent[i].size;
 		memcpy(copy_pass_digest(s->pass, m), b->sent[i].digest, sizeof(b->sent[i].digest));

@@ -36,7 +36,8 @@ enum {
 	MESSAGE_ONE_BY_ONE = 128, /* fetch by a command of its own: it did not come among others */
 	MESSAGE_TOLD = 256,     /* what it lost is in the books */
 	MESSAGE_CHECKED = 1024, /* looked up at the destination */
-	MESSAGE_8BIT = 2048,    /* has raw 8-bit bytes in its header: some servers replace them (Cyrus) */
+	MESSAGE_SUSPECT = 2048, /* has NUL (Dovecot) or raw 8-bit bytes in its header (Cyrus), which are replaced
+				 * by some one for one */
 	MESSAGE_FATAL = 4096,   /* how often the connection was lost over it, a count of up to … */
 	MESSAGE_FATAL_MOST = 3 * MESSAGE_FATAL, /* … this, in two bits */
 	MESSAGE_OWN_DATE = 512, /* its date is that of its Date header: the source gave none */
@@ -71,7 +72,7 @@ struct copy_pass {
 	uint64_t altered;            /* messages the destination changed */
 	unsigned read_back;          /* messages read back because of their size there */
 	bool sizes_lie;              /* the destination tells wrong sizes */
-	unsigned eight_bit_read, eight_bit_altered; /* of messages with 8-bit headers, read back */
+	unsigned suspects_read, suspects_altered; /* of MESSAGE_SUSPECT, read back */
 	unsigned ids_asked;          /* Message-IDs asked for, for exceptions */
 	uint64_t limit;              /* bytes of a message that the destination takes; 0: not told */
 	bool permanent_known, permanent_star;
