@@ -25,6 +25,8 @@ class Terminal:
         self.said = b""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            for number in (signal.SIGINT, signal.SIGQUIT):  # whoever runs us in the background ignores them
+                signal.signal(number, signal.SIG_DFL)
             os.execve(words[0], words, {k: v for k, v in os.environ.items() if not k.startswith("MAILFERRY_")})
 
     def read(self, seconds=10):
