@@ -20,6 +20,7 @@ declare -A packages=(
     [test]="clang llvm libclang-rt-14-dev openssl python3"
     [nightly]="valgrind"
     [servers]="dovecot-imapd openssl python3"
+    [libraries]="libpcre3 libpq5" # of the servers that are only unpacked
     [bench]="isync"
 )
 unpacked="cyrus-common cyrus-imapd libcourier-unicode4 courier-imap courier-authlib gamin libgamin0 libidn12
@@ -113,7 +114,10 @@ build | test | nightly | bench)
 servers)
     # shellcheck disable=SC2086
     install_missing ${packages[servers]}
-    [ "${2:-}" = dovecot ] || unpack
+    [ "${2:-}" != dovecot ] || exit 0
+    # shellcheck disable=SC2086
+    install_missing ${packages[libraries]}
+    unpack
     ;;
 *)
     sed -n '3,11p' "$0" | sed 's/^# \{0,1\}//'
