@@ -378,7 +378,7 @@ static const char *const server_settings[] = {
 
 static const char *const run_settings[] = {
 	"about", "options", "exit", "stdout", "stderr", "not stdout", "not stderr", "max-rss",
-	"from", "to", "password", "slow", "todo",
+	"from", "to", "password", "slow",
 };
 
 static bool is_one_of(struct bytes name, const char *const *names, size_t n)
