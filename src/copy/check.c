@@ -29,21 +29,6 @@ static bool is_copied(const struct imap_message *m)
 	return (m->state & MESSAGE_STATE_MASK) == MESSAGE_COPIED && !(m->state & MESSAGE_CHECKED);
 }
 
-static const struct imap_message *find(const struct imap_messages *found, uint32_t uid)
-{
-	size_t low = 0, high = found->n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (found->p[middle].uid < uid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < found->n && found->p[low].uid == uid ? &found->p[low] : NULL;
-}
-
 /* --- which message became which --------------------------------------------------------------- */
 
 /* The UIDs to ask for; false: none of the messages' is known. */
@@ -94,7 +79,7 @@ static bool uids_are_wrong(const struct check *check)
 	for (size_t i = 0; i < pass->messages.n; i++) {
 		const struct imap_message *m = &pass->messages.p[i];
 
-		if (is_copied(m) && m->copy_uid && find(&check->found, m->copy_uid))
+		if (is_copied(m) && m->copy_uid && imap_messages_find(&check->found, m->copy_uid))
 			return false;
 	}
 	return true;
@@ -264,7 +249,7 @@ static int check_size(struct check *check, struct imap_message *m, const struct 
 
 static int check_message(struct check *check, struct imap_message *m, struct fault *fault)
 {
-	const struct imap_message *got = m->copy_uid ? find(&check->found, m->copy_uid) : NULL;
+	const struct imap_message *got = m->copy_uid ? imap_messages_find(&check->found, m->copy_uid) : NULL;
 	int r = 0;
 
 	if (got && (check_flags(check, m, got, fault) < 0 || check_date(check, m, got, fault) < 0 ||

@@ -62,17 +62,10 @@ static struct fetch *oldest_fetch(struct feed *f)
 static struct imap_message *find_in(struct imap_messages *messages, const struct fetch *fetch,
 				    uint32_t uid)
 {
-	size_t low = fetch->first, high = fetch->end;
+	struct imap_message *m = imap_messages_find(messages, uid);
+	size_t index = m ? (size_t)(m - messages->p) : 0;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (messages->p[middle].uid < uid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < fetch->end && messages->p[low].uid == uid ? &messages->p[low] : NULL;
+	return m && index >= fetch->first && index < fetch->end ? m : NULL;
 }
 
 static struct imap_message *find_asked(struct feed *f, const struct imap_fetch_data *data)

@@ -74,7 +74,7 @@ static int flag_set(struct imap_messages *m, struct imap_atoms flags, uint32_t *
 	return 0;
 }
 
-static struct imap_message *find(struct imap_messages *m, uint32_t uid)
+struct imap_message *imap_messages_find(const struct imap_messages *m, uint32_t uid)
 {
 	size_t low = 0, high = m->n;
 
@@ -130,7 +130,7 @@ static void put_in_order(struct imap_messages *m)
 
 static struct imap_message *find_or_add(struct imap_messages *m, uint32_t uid)
 {
-	struct imap_message *message = m->n && m->p[m->n - 1].uid < uid ? NULL : find(m, uid);
+	struct imap_message *message = m->n && m->p[m->n - 1].uid < uid ? NULL : imap_messages_find(m, uid);
 
 	if (message)
 		return message;

@@ -112,6 +112,9 @@ struct imap_messages {
 void imap_messages_init(struct imap_messages *messages);
 void imap_messages_done(struct imap_messages *messages);
 
+/* The message with that UID, or NULL. */
+struct imap_message *imap_messages_find(const struct imap_messages *messages, uint32_t uid);
+
 /* Fetches UID, FLAGS, INTERNALDATE (and RFC822.SIZE if with_size) of the messages with UIDs low..high of the
  * selected folder. Flag updates that arrive meanwhile are taken in. */
 SUSPENDS int imap_fetch_messages(struct imap_session *session, uint32_t low, uint32_t high,
