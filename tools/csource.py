@@ -14,7 +14,7 @@ def root(argument=None):
 def folders(top):
     """The layers, lowest first, as the build names them."""
     with open(os.path.join(top, "meson.build"), encoding="utf-8") as f:
-        return re.findall(r"'(\w+)'", re.search(r"(?m)^folders = \[(.*)\]", f.read()).group(1))
+        return re.findall(r"'(\w+)'", re.search(r"(?ms)^folders = \[(.*?)\]", f.read()).group(1))
 
 
 def sources(top, below="src", ends=(".c", ".h")):
