@@ -6,6 +6,7 @@
 
 #include "base/map.h"
 #include "imap/session.h"
+#include "mail/identity.h"
 
 /* --- cmd-login.c: LOGIN and AUTHENTICATE ------------------------------------------------------ */
 
@@ -38,6 +39,7 @@ struct imap_folder {
 	struct bytes role;       /* "\Sent" … by attribute, or empty */
 	uint64_t messages, uidnext, uidvalidity, size, highestmodseq;
 	uint64_t append_limit;   /* bytes of one message, of imap_status() only; 0: not told */
+	struct bytes object;     /* MAILBOXID (RFC 8474), or empty: the same while the folder is, also renamed */
 };
 
 struct imap_folders {
@@ -121,6 +123,18 @@ SUSPENDS int imap_fetch_messages(struct imap_session *session, uint32_t low, uin
 				 bool with_size, struct imap_messages *messages,
 				 struct fault *fault);
 
+/* Which attributes to ask for; UIDs always come. */
+enum imap_items { IMAP_ITEM_FLAGS = 1, IMAP_ITEM_DATE = 2, IMAP_ITEM_SIZE = 4 };
+
+/* The same with a choice of attributes (enum imap_items): 0 lists UIDs only. */
+SUSPENDS int imap_fetch_items(struct imap_session *session, uint32_t low, uint32_t high, unsigned items,
+			      struct imap_messages *messages, struct fault *fault);
+
+/* … and for these UIDs only, in as many commands as lines of 8,192 bytes need. Ranges rise. */
+SUSPENDS int imap_fetch_items_of(struct imap_session *session, const struct imap_range *uids, size_t n,
+				 unsigned items, struct imap_messages *messages,
+				 struct fault *fault);
+
 /* The UID of the message with that sequence number, 0 when there is none: the upper end of a window over
  * a folder too large to hold. */
 SUSPENDS int imap_fetch_uid(struct imap_session *session, uint32_t sequence, uint32_t *ret_uid,
@@ -162,5 +176,74 @@ SUSPENDS int imap_append_data(struct imap_session *session, struct bytes data,
 			      struct fault *fault);
 SUSPENDS int imap_append_end(struct imap_session *session, struct imap_append *append,
 			     struct fault *fault);
+
+/* --- cmd-changes.c: CONDSTORE, QRESYNC (RFC 7162) ---------------------------------------------- */
+
+/* What became of UIDs 1..high of the selected folder since `modseq`. */
+struct imap_changes {
+	struct imap_messages changed; /* those with other flags, or a newer modseq for whatever reason; UID, flags */
+	struct imap_range *vanished;  /* UIDs that are no more, rising, within 1..high; may name some never seen */
+	size_t vanished_n, vanished_size;
+	bool knows_vanished;          /* false: the server does not tell, count or list */
+};
+
+/* Needs session->condstore. UID FETCH 1:high (UID FLAGS) (CHANGEDSINCE modseq [VANISHED]). *ret is initialised by
+ * the call and freed with imap_changes_done() even after a failure. */
+SUSPENDS int imap_fetch_changes(struct imap_session *session, uint64_t modseq, uint32_t high,
+				struct imap_changes *ret, struct fault *fault);
+void imap_changes_done(struct imap_changes *changes);
+
+/* --- cmd-headers.c ----------------------------------------------------------------------------- */
+
+/* By what a message is known again whose UID no longer tells: see mail/identity.h. */
+struct imap_identity {
+	uint32_t uid;
+	uint64_t header_size;       /* bytes of BODY[HEADER]; 0: it was not handed out */
+	struct mail_identity identity;
+};
+
+struct imap_identities {
+	struct imap_identity *p;    /* by rising uid */
+	size_t n, size;
+};
+
+/* Fetches the header blocks of these messages (BODY.PEEK[HEADER]) and keeps what names them: some 400 bytes each.
+ * Those that do not come are missing in the result. *ret is initialised by the call, freed with
+ * imap_identities_done() even after a failure. */
+SUSPENDS int imap_fetch_identities(struct imap_session *session, const struct imap_range *uids, size_t n,
+				   struct imap_identities *ret, struct fault *fault);
+const struct imap_identity *imap_identities_find(const struct imap_identities *identities, uint32_t uid);
+void imap_identities_done(struct imap_identities *identities);
+
+/* --- cmd-store.c: STORE, UID EXPUNGE, COPY, MOVE ------------------------------------------------
+ * All on the selected folder, which must have been opened with SELECT; sets are cut into lines of 8,192 bytes. */
+
+/* UID STORE +FLAGS.SILENT or -FLAGS.SILENT. UIDs that are no more are no fault. */
+SUSPENDS int imap_store(struct imap_session *session, const struct imap_range *uids, size_t n, bool add,
+			const char *flags, struct fault *fault);
+
+/* UID EXPUNGE (RFC 4315) of messages that have \Deleted; needs UIDPLUS. */
+SUSPENDS int imap_expunge(struct imap_session *session, const struct imap_range *uids, size_t n,
+			  struct fault *fault);
+
+struct imap_uid_pair {
+	uint32_t from, to;
+};
+
+struct imap_copied {
+	struct imap_uid_pair *p;    /* of COPYUID, in the server's order; those it did not tell are missing */
+	size_t n, size;
+};
+
+/* UID MOVE (RFC 6851) or UID COPY to another folder of the account. *ret is initialised by the call; free(ret->p)
+ * even after a failure. TRYCREATE and the like are faults of reach folder. */
+SUSPENDS int imap_copy(struct imap_session *session, const struct imap_range *uids, size_t n, bool move,
+		       struct bytes folder_name, struct imap_copied *ret, struct fault *fault);
+
+/* --- cmd-rename.c ------------------------------------------------------------------------------ */
+
+SUSPENDS int imap_rename(struct imap_session *session, struct bytes from, struct bytes to,
+			 struct fault *fault);
+SUSPENDS int imap_unsubscribe(struct imap_session *session, struct bytes name, struct fault *fault);
 
 #endif

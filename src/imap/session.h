@@ -52,6 +52,13 @@ struct imap_account {
 	bool compress;                 /* COMPRESS=DEFLATE when the server has it */
 	int64_t silence_us;            /* a server that says nothing for so long is given up */
 	bool no_pipelining;            /* some servers answer out of order when pipelined (Alibaba Mail) */
+	bool no_qresync;               /* leave CONDSTORE and QRESYNC alone even if advertised */
+
+	/* Who counts connections: enter() may wait until one is free, and refuse; leave() is called once for each
+	 * enter() that returned 0, when the session is freed or could not be opened. Both may be NULL. */
+	SUSPENDS int (*enter)(void *arg, struct fault *fault);
+	void (*leave)(void *arg);
+	void *enter_arg;
 };
 
 struct imap_command {
@@ -85,6 +92,7 @@ struct imap_session {
 	struct bytes input;
 	struct imap_capabilities capabilities;
 	bool capabilities_known, utf8; /* utf8: names are UTF-8, not modified UTF-7 */
+	bool condstore, qresync; /* in force on this connection (RFC 7162) */
 	bool preauthenticated, encrypted;
 	char server_name[64]; /* from ID: "Dovecot"; or guessed from the greeting; or "" */
 	struct imap_selected selected;
