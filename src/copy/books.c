@@ -23,6 +23,9 @@ static const struct {
 	[CAUSE_DATE_LOST] = { "date-lost", false },
 	[CAUSE_COUNT_DIFFERS] = { "count-differs", false },
 	[CAUSE_NOT_SUBSCRIBED] = { "not-subscribed", false },
+	[CAUSE_REMOVED] = { "removed", true },
+	[CAUSE_DELETES_HELD] = { "deletes-held", false },
+	[CAUSE_FLAGS_KEPT] = { "flags-kept", false },
 };
 
 const char *books_cause_name(enum copy_cause cause)
@@ -84,6 +87,13 @@ struct copy_folder books_total(const struct books *b)
 		t.expected_bytes += f->expected_bytes;
 		t.listed += f->listed;
 		t.filtered += f->filtered;
+		t.present += f->present;
+		t.adopted += f->adopted;
+		t.moved += f->moved;
+		t.flags_changed += f->flags_changed;
+		t.gone += f->gone;
+		t.deleted += f->deleted;
+		t.removed += f->removed;
 		t.copied += f->copied;
 		t.excepted += f->excepted;
 		t.changed += f->changed;
@@ -97,7 +107,7 @@ struct copy_folder books_total(const struct books *b)
 
 uint64_t books_not_reached(const struct copy_folder *f)
 {
-	uint64_t settled = f->filtered + f->copied + f->excepted + f->changed;
+	uint64_t settled = f->filtered + f->present + f->moved + f->copied + f->excepted + f->changed;
 
 	return f->listed > settled ? f->listed - settled : 0;
 }

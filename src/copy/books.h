@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The books of a pass: per folder, source = copied + excepted + changed meanwhile (+ not reached, when the
- * pass was stopped early). No I/O. */
+/* The books of a pass: per folder, source = present + copied + moved + excepted + changed meanwhile (+ not reached,
+ * when the pass was stopped early). No I/O. */
 #ifndef COPY_BOOKS_H
 #define COPY_BOOKS_H
 
@@ -25,6 +25,9 @@ enum copy_cause {
 	CAUSE_DATE_LOST,       /* copied, but the source gave no date that can be kept */
 	CAUSE_COUNT_DIFFERS,   /* the destination shows another number of messages than it took */
 	CAUSE_NOT_SUBSCRIBED,  /* the folder is there, but could not be subscribed */
+	CAUSE_REMOVED,         /* was copied, and somebody removed the copy from the destination */
+	CAUSE_DELETES_HELD,    /* left the source, and is kept at the destination although deletions are mirrored */
+	CAUSE_FLAGS_KEPT,      /* the source's change of flags could not be repeated */
 	CAUSE_COUNT_
 };
 
@@ -53,7 +56,15 @@ struct copy_folder {
 	uint64_t expected_bytes; /* 0: not told */
 	uint64_t listed;         /* messages found at the source */
 	uint64_t filtered;       /* of them, left out by --since/--before: not part of the sum below */
+	bool unchanged;          /* neither side changed since the last pass: it was not opened */
+	uint64_t present;        /* at the destination already: of earlier passes, or adopted in this one */
+	uint64_t adopted;        /* of present: found there in this pass */
+	uint64_t moved;          /* new here, and moved at the destination instead of copied */
 	uint64_t copied, excepted, changed;
+	uint64_t flags_changed;  /* messages whose flags were changed at the destination, as at the source */
+	uint64_t gone;           /* left the source since the last pass (those moved are not among them) */
+	uint64_t deleted;        /* of those gone now or before, removed from the destination in this pass */
+	uint64_t removed;        /* of present in the ledger, no longer at the destination: by others */
 	uint64_t bytes;          /* of the copied messages */
 	uint64_t bytes_read;     /* for progress: includes what is under way or was sent twice */
 	uint64_t in_doubt;       /* of those not reached: sent when the pass stopped, and never answered */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One pass over one mailbox: every message of the source account into the destination account.
+/* One pass over one mailbox: every message of the source account into the destination account, once. With a
+ * ledger of earlier passes only what has changed since is done.
  *
  *	copy_new → copy_prepare (connects, lists, maps, refuses what must not begin) → the caller shows
- *	copy->plan → copy_run (creates folders, copies, counts) → the caller shows the books → copy_free
+ *	copy->mapping → copy_run (creates folders, copies, counts) → the caller shows the books → copy_free
  *
  * While copy_run works, other fibers may read `copy` at any time (counters only grow), and the events of
  * copy->events tell what happened, in order. All calls but copy_new belong into a fiber. */
@@ -17,11 +18,33 @@
 #include "imap/commands.h"
 #include "run/run.h"
 
+struct ledger;
+struct ledger_folder;
+struct pace;
 struct mapping;
 struct mapping_entry;
 
+/* What a pass does about flags that differ. A flag that the source did not change since the last pass is never
+ * touched: what the user did on the new side stays. */
+enum copy_flags_rule {
+	COPY_FLAGS_SOURCE,   /* what was changed at the source is changed at the destination */
+	COPY_FLAGS_NEWER,    /* … unless the message's flags were changed there too since the last pass */
+	COPY_FLAGS_ADD_ONLY, /* … flags are added, never taken away */
+};
+
 struct copy_options {
 	const struct imap_account *from, *to;
+	struct ledger *ledger;      /* open, outlives the copy; NULL: nothing is known and nothing remembered */
+	bool adopt;                 /* match what is at the destination already, instead of refusing filled folders */
+	enum copy_flags_rule flags;
+	bool mirror_deletes;        /* what left the source is removed from the destination, … */
+	unsigned delete_limit;      /* … unless it is more than so many per cent of a folder (and more than 10) */
+	const char *keep_all;       /* why nothing may be deleted, in words ("hold", "cut over on …"); NULL: it may */
+	bool recopy_missing;        /* copy again what somebody removed from the destination */
+	bool retry_exceptions;      /* try again what earlier passes could not copy */
+	struct pace *from_pace, *to_pace; /* shared limits, outlive the copy; NULL: none */
+	int64_t patience_us;        /* a server's wish to wait longer than this ends the pass with its fault (AGAIN_LATER,
+				     * after_us) instead of being waited for; 0: any wait is waited for */
 	const char *const *folders; /* globs to take, NULL-terminated; NULL: all */
 	const char *const *excludes;
 	const char *const *maps;    /* 'SRC=DST' */
