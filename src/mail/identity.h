@@ -14,8 +14,8 @@ struct mail_identity {
 	 * differ in the line ends of a header they serve apart). */
 	unsigned char header[16];
 
-	/* The same of what survives servers that add and reorder fields: the first Date and Subject, unfolded, without
-	 * blanks. All zero when there is neither. */
+	/* The same of what survives servers that add, reorder and fold fields anew: of the first Date and the first
+	 * Subject the first 64 and 256 bytes that are no blanks. All zero when there is neither. */
 	unsigned char core[16];
 
 	char message_id[256]; /* the first, cut, without blanks; "" */
@@ -32,7 +32,7 @@ void mail_identify_begin(struct mail_identify *identify); /* another message */
 void mail_identify_feed(struct mail_identify *identify, struct bytes slice);
 void mail_identify_end(struct mail_identify *identify, struct mail_identity *ret);
 
-/* What header_feed() noted of it (enum header_note), after the end. */
+/* What header_feed() noted of the header block (enum header_note), after the end. */
 unsigned mail_identify_notes(const struct mail_identify *identify);
 
 #endif
