@@ -121,6 +121,7 @@ struct tls_context; /* shared by all connections of one side */
 /* Loads trust and keys (reads files: call before the loop or from the pool). FAULT_USAGE names a file that
  * cannot be used and why. */
 int tls_context_new(const struct tls_config *config, struct tls_context **ret, struct fault *fault);
+struct tls_context *tls_context_use(struct tls_context *context); /* another user of it, who frees it as well */
 struct tls_context *tls_context_free(struct tls_context *context);
 DEFINE_FREEP(struct tls_context, tls_context_free);
 

@@ -32,8 +32,6 @@ struct tls_stream {
 	char description[96];
 };
 
-struct tls_context *tls_context_use(struct tls_context *context);
-
 /* tls-explain.c: fills in the fault for what OpenSSL just failed at, from its error queue (which is
  * emptied) and the certificate's. Returns -1. */
 int tls_explain(struct tls_stream *self, struct fault *fault);
