@@ -175,6 +175,10 @@ void ledger_set_flags(struct ledger *ledger, uint32_t folder, uint32_t uid, uint
 void ledger_set_state(struct ledger *ledger, uint32_t folder, uint32_t uid, enum ledger_state state,
 		      unsigned add_has); /* add_has: LEDGER_… bits to add */
 void ledger_set_copy_uid(struct ledger *ledger, uint32_t folder, uint32_t uid, uint32_t copy_uid);
+/* The row of a COPIED message gets a cause, unless it has a weightier one (a smaller number); copy_digest: what the
+ * destination has instead of its bytes, with LEDGER_HAS_COPY_DIGEST, or NULL. */
+void ledger_set_cause(struct ledger *ledger, uint32_t folder, uint32_t uid, uint8_t cause,
+		      const char *detail, uint64_t copy_size, const unsigned char copy_digest[32]);
 void ledger_set_digest(struct ledger *ledger, uint32_t folder, uint32_t uid, uint64_t size,
 		       const unsigned char digest[32]); /* … and LEDGER_HAS_DIGEST */
 void ledger_forget_message(struct ledger *ledger, uint32_t folder, uint32_t uid);
