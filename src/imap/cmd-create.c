@@ -34,7 +34,7 @@ static int create(struct imap_session *s, struct bytes name, struct bytes role,
 int imap_create(struct imap_session *s, struct bytes name, struct bytes role, struct fault *fault)
 {
 	bool use = role.n && imap_can(&s->capabilities, IMAP_CAP_CREATE_SPECIAL_USE);
-	struct imap_command c;
+	_cleanup_(imap_command_done) struct imap_command c = { .sent = false };
 
 	if (create(s, name, use ? role : BYTES_NULL, &c, fault) < 0)
 		return -1;
@@ -52,7 +52,7 @@ int imap_create(struct imap_session *s, struct bytes name, struct bytes role, st
 
 int imap_subscribe(struct imap_session *s, struct bytes name, struct fault *fault)
 {
-	struct imap_command c;
+	_cleanup_(imap_command_done) struct imap_command c = { .sent = false };
 	int r;
 
 	imap_begin(s, &c, "SUBSCRIBE ");

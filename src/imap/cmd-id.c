@@ -14,8 +14,8 @@ static void note_name(struct imap_session *s, const struct imap_response *r)
 
 int imap_id(struct imap_session *s, struct fault *fault)
 {
+	_cleanup_(imap_command_done) struct imap_command c = { .sent = false };
 	struct imap_input input;
-	struct imap_command c;
 
 	if (!imap_can(&s->capabilities, IMAP_CAP_ID))
 		return 0;

@@ -184,7 +184,7 @@ static void note(struct listing *l, const struct imap_response *r)
 	case IMAP_STATUS:
 		folder = find(l, r->status.name);
 		if (folder)
-			imap_status_note(folder, &r->status);
+			imap_status_note(folder, &r->status, &l->folders->arena);
 		break;
 	default:
 		break;
@@ -203,8 +203,8 @@ static int fault_full(struct listing *l, struct fault *fault)
 static int collect(struct listing *l, const char *verb, const char *arguments, bool required,
 		   struct fault *fault)
 {
+	_cleanup_(imap_command_done) struct imap_command c = { .sent = false };
 	struct imap_input input;
-	struct imap_command c;
 
 	imap_begin(l->s, &c, verb);
 	imap_put(l->s, "%s", arguments);

@@ -214,7 +214,7 @@ static int authenticate(struct imap_session *s, const struct sasl_mechanism *mec
 	_cleanup_(buf_wipe) struct buf first = BUF_NULL;
 	bool initial = sasl_client_first(mechanism) &&
 		       imap_can(&s->capabilities, IMAP_CAP_SASL_IR);
-	struct imap_command c;
+	_cleanup_(imap_command_done) struct imap_command c = { .sent = false };
 
 	if (initial && sasl_step(exchange, BYTES_NULL, &first, fault) < 0)
 		return fault_prefix(fault, "%s", s->account->label);
@@ -240,7 +240,7 @@ static int authenticate(struct imap_session *s, const struct sasl_mechanism *mec
 static int login_command(struct imap_session *s, struct fault *fault)
 {
 	const struct imap_account *a = s->account;
-	struct imap_command c;
+	_cleanup_(imap_command_done) struct imap_command c = { .sent = false };
 	int r;
 
 	imap_begin(s, &c, "LOGIN ");

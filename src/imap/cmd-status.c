@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* STATUS (RFC 3501 §6.3.10, RFC 8438 SIZE). */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/xalloc.h"
@@ -16,11 +17,16 @@ void imap_status_items(const struct imap_session *s, bool with_size, struct buf 
 		buf_append_str(to, " HIGHESTMODSEQ");
 	if (with_size && imap_can(&s->capabilities, IMAP_CAP_STATUS_SIZE))
 		buf_append_str(to, " SIZE");
+	if (imap_can(&s->capabilities, IMAP_CAP_OBJECTID))
+		buf_append_str(to, " MAILBOXID");
 	buf_append_char(to, ')');
 }
 
-void imap_status_note(struct imap_folder *folder, const struct imap_status_data *data)
+void imap_status_note(struct imap_folder *folder, const struct imap_status_data *data,
+		      struct arena *arena)
 {
+	char object[256];
+
 	if (!(data->has & IMAP_HAS_MESSAGES))
 		return;
 
@@ -34,6 +40,10 @@ void imap_status_note(struct imap_folder *folder, const struct imap_status_data 
 	if (data->has & IMAP_HAS_SIZE) {
 		folder->flags |= IMAP_FOLDER_SIZE;
 		folder->size = data->size;
+	}
+	if (data->has & IMAP_HAS_MAILBOXID && !folder->object.n) { /* once: more is a way to fill our memory */
+		imap_note_object(object, data->mailboxid);
+		folder->object = arena_copy(arena, bytes_of(object));
 	}
 }
 
@@ -58,8 +68,16 @@ static int send_status(struct imap_session *s, struct imap_command *c, struct by
 struct asking {
 	struct imap_command commands[WINDOW];
 	struct imap_folder *folders[WINDOW];
+	struct arena *arena; /* of the folders */
 	size_t sent, taken;
 };
+
+static void asking_freep(struct asking **a)
+{
+	for (size_t i = 0; i < WINDOW; i++)
+		imap_command_done(&(*a)->commands[i]);
+	free(*a);
+}
 
 /* Whom an answer is for. Some servers answer pipelined commands in an order of their own, so the name counts;
  * some spell a name in a way of their own: then it is for the first command that has none yet. */
@@ -89,7 +107,7 @@ static int take_status(struct imap_session *s, struct asking *a, struct fault *f
 			continue;
 		folder = answered(a, input.response->status.name);
 		if (folder)
-			imap_status_note(folder, &input.response->status);
+			imap_status_note(folder, &input.response->status, a->arena);
 	}
 	a->taken++;
 	return 0;
@@ -114,27 +132,35 @@ static int status_by_examine(struct imap_session *s, struct bytes name, struct i
 	ret->uidnext = s->selected.uidnext;
 	ret->uidvalidity = s->selected.uidvalidity;
 	ret->highestmodseq = s->selected.highestmodseq;
+	ret->object = bytes_of(s->selected.object);
 	return imap_unselect(s, name, fault);
 }
 
 int imap_status(struct imap_session *s, struct bytes name, struct imap_folder *ret,
 		struct fault *fault)
 {
-	_cleanup_(freep) struct asking *a = xzalloc(sizeof(*a));
+	_cleanup_(asking_freep) struct asking *a = xzalloc(sizeof(*a));
 	_cleanup_(buf_done) struct buf items = BUF_NULL;
+	_cleanup_(arena_done) struct arena arena = { .chunks = NULL };
+	int r;
 
 	*ret = (struct imap_folder){ .name = name };
+	a->arena = &arena;
 	imap_status_items(s, false, &items);
 	if (imap_can(&s->capabilities, IMAP_CAP_APPENDLIMIT) && !s->capabilities.append_limit) {
 		items.p[items.n - 1] = ' '; /* RFC 7889: this server has a limit a mailbox */
 		buf_append_str(&items, "APPENDLIMIT)");
 	}
-	if (ask_status(s, a, ret, buf_bytes(&items), fault) < 0 || take_status(s, a, fault) < 0)
-		return -1;
+	r = ask_status(s, a, ret, buf_bytes(&items), fault);
+	if (r == 0)
+		r = take_status(s, a, fault);
+	if (r == 0 && (a->commands[0].condition != IMAP_OK || !(ret->flags & IMAP_FOLDER_STATUS)))
+		r = status_by_examine(s, name, ret, fault);
 
-	if (a->commands[0].condition != IMAP_OK || !(ret->flags & IMAP_FOLDER_STATUS))
-		return status_by_examine(s, name, ret, fault);
-	return 0;
+	/* The arena ends here. */
+	snprintf(s->object, sizeof(s->object), "%.*s", BYTES_ARG(ret->object));
+	ret->object = bytes_of(s->object);
+	return r;
 }
 
 /* The next folder to ask for. A name that cannot be sent is left to who wants to open the folder. */
@@ -162,11 +188,12 @@ static size_t window_before(const struct imap_session *s, const struct imap_fold
 int imap_status_all(struct imap_session *s, struct imap_folders *folders, bool with_size,
 		    struct fault *fault)
 {
-	_cleanup_(freep) struct asking *a = xzalloc(sizeof(*a));
+	_cleanup_(asking_freep) struct asking *a = xzalloc(sizeof(*a));
 	_cleanup_(buf_done) struct buf items = BUF_NULL;
 	struct imap_folder *folder;
 	size_t at = 0;
 
+	a->arena = &folders->arena;
 	imap_status_items(s, with_size, &items);
 	while ((folder = next_without(s, folders, &at))) {
 		while (a->sent - a->taken > window_before(s, folder))

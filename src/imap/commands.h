@@ -39,7 +39,8 @@ struct imap_folder {
 	struct bytes role;       /* "\Sent" … by attribute, or empty */
 	uint64_t messages, uidnext, uidvalidity, size, highestmodseq;
 	uint64_t append_limit;   /* bytes of one message, of imap_status() only; 0: not told */
-	struct bytes object;     /* MAILBOXID (RFC 8474), or empty: the same while the folder is, also renamed */
+	struct bytes object;     /* MAILBOXID (RFC 8474), or empty: the same while the folder is, also renamed.
+				  * In the arena below (of imap_status(): in the session) */
 };
 
 struct imap_folders {
@@ -67,7 +68,8 @@ SUSPENDS int imap_status_all(struct imap_session *session, struct imap_folders *
 			     bool with_size, struct fault *fault);
 
 /* STATUS of one name, or EXAMINE where that is refused; so not while a folder is selected that still matters.
- * Refusal of both is a fault of reach folder. */
+ * Refusal of both is a fault of reach folder. ret->name is the caller's; ret->object lives in the session, until the
+ * next imap_status(). */
 SUSPENDS int imap_status(struct imap_session *session, struct bytes name, struct imap_folder *ret,
 			 struct fault *fault);
 
@@ -118,7 +120,8 @@ void imap_messages_done(struct imap_messages *messages);
 struct imap_message *imap_messages_find(const struct imap_messages *messages, uint32_t uid);
 
 /* Fetches UID, FLAGS, INTERNALDATE (and RFC822.SIZE if with_size) of the messages with UIDs low..high of the
- * selected folder. Flag updates that arrive meanwhile are taken in. */
+ * selected folder. Flag updates that arrive meanwhile are taken in. A server may answer NO because of one message and
+ * give the rest: that is no fault (compare with what there should be), unless it wants to be left in peace. */
 SUSPENDS int imap_fetch_messages(struct imap_session *session, uint32_t low, uint32_t high,
 				 bool with_size, struct imap_messages *messages,
 				 struct fault *fault);
@@ -130,7 +133,8 @@ enum imap_items { IMAP_ITEM_FLAGS = 1, IMAP_ITEM_DATE = 2, IMAP_ITEM_SIZE = 4 };
 SUSPENDS int imap_fetch_items(struct imap_session *session, uint32_t low, uint32_t high, unsigned items,
 			      struct imap_messages *messages, struct fault *fault);
 
-/* … and for these UIDs only, in as many commands as lines of 8,192 bytes need. Ranges rise. */
+/* … and for these UIDs only, in as many commands as lines of 8,192 bytes need. Ranges rise and do not touch. Those that
+ * do not come are missing; but a command that is refused and brings nothing at all is a fault. */
 SUSPENDS int imap_fetch_items_of(struct imap_session *session, const struct imap_range *uids, size_t n,
 				 unsigned items, struct imap_messages *messages,
 				 struct fault *fault);
@@ -143,14 +147,6 @@ SUSPENDS int imap_fetch_uid(struct imap_session *session, uint32_t sequence, uin
 /* Begins UID FETCH of bodies; answers are taken with imap_read(). */
 SUSPENDS int imap_fetch_bodies(struct imap_session *session, struct imap_command *command,
 			       const struct imap_range *uids, size_t n, struct fault *fault);
-
-/* The Message-ID of one message of the selected folder, or "" when it has none; printable, cut. */
-SUSPENDS int imap_fetch_message_id(struct imap_session *session, uint32_t uid, char *to, size_t size,
-				   struct fault *fault);
-
-/* Takes the message's own Date header as its date: 0 done, 1 it has none that can be read. */
-SUSPENDS int imap_fetch_date_header(struct imap_session *session, struct imap_message *message,
-				    struct fault *fault);
 
 /* --- cmd-append.c ----------------------------------------------------------------------------- */
 
@@ -182,13 +178,16 @@ SUSPENDS int imap_append_end(struct imap_session *session, struct imap_append *a
 /* What became of UIDs 1..high of the selected folder since `modseq`. */
 struct imap_changes {
 	struct imap_messages changed; /* those with other flags, or a newer modseq for whatever reason; UID, flags */
-	struct imap_range *vanished;  /* UIDs that are no more, rising, within 1..high; may name some never seen */
+	struct imap_range *vanished;  /* UIDs that are no more, rising, within 1..high; may name some never seen, and
+				       * some of `changed` that went meanwhile */
 	size_t vanished_n, vanished_size;
 	bool knows_vanished;          /* false: the server does not tell, count or list */
 };
 
-/* Needs session->condstore. UID FETCH 1:high (UID FLAGS) (CHANGEDSINCE modseq [VANISHED]). *ret is initialised by
- * the call and freed with imap_changes_done() even after a failure. */
+/* Needs session->condstore, and a folder that has modseqs (selected.highestmodseq). UID FETCH 1:high (UID FLAGS)
+ * (CHANGEDSINCE modseq [VANISHED]), in several commands when `high` is above some 100,000, so that no line is longer
+ * than we take. modseq 0 asks for all messages and knows nothing of vanished ones. Any NO is a fault: half an answer
+ * would pass for "unchanged". *ret is initialised by the call and freed with imap_changes_done() even after a failure. */
 SUSPENDS int imap_fetch_changes(struct imap_session *session, uint64_t modseq, uint32_t high,
 				struct imap_changes *ret, struct fault *fault);
 void imap_changes_done(struct imap_changes *changes);
@@ -206,6 +205,19 @@ struct imap_identities {
 	struct imap_identity *p;    /* by rising uid */
 	size_t n, size;
 };
+
+/* The Message-ID of one message of the selected folder, or "" when it has none; printable, cut. */
+SUSPENDS int imap_fetch_message_id(struct imap_session *session, uint32_t uid, char *to, size_t size,
+				   struct fault *fault);
+
+/* Takes the message's own Date header as its date: 0 done, 1 it has none that can be read. */
+SUSPENDS int imap_fetch_date_header(struct imap_session *session, struct imap_message *message,
+				    struct fault *fault);
+
+/* The same for many: those of `messages` (by rising UID) that are named and have a Date that can be read get it, the
+ * others stay as they are. */
+SUSPENDS int imap_fetch_dates(struct imap_session *session, const struct imap_range *uids, size_t n,
+			      struct imap_messages *messages, struct fault *fault);
 
 /* Fetches the header blocks of these messages (BODY.PEEK[HEADER]) and keeps what names them: some 400 bytes each.
  * Those that do not come are missing in the result. *ret is initialised by the call, freed with
@@ -233,10 +245,13 @@ struct imap_uid_pair {
 struct imap_copied {
 	struct imap_uid_pair *p;    /* of COPYUID, in the server's order; those it did not tell are missing */
 	size_t n, size;
+	uint32_t uidvalidity;       /* of the other folder, as COPYUID told; 0: not told. Wrong: the pairs are worth nothing */
+	bool contradicts;           /* it changed in between: no pairs */
 };
 
-/* UID MOVE (RFC 6851) or UID COPY to another folder of the account. *ret is initialised by the call; free(ret->p)
- * even after a failure. TRYCREATE and the like are faults of reach folder. */
+/* UID MOVE (RFC 6851; refused here where the server has none) or UID COPY to another folder of the account. *ret is
+ * initialised by the call; free(ret->p) even after a failure. A COPYUID whose sets differ in size, or that names what
+ * was not asked for, gives no pairs. TRYCREATE and the like are faults of reach folder. */
 SUSPENDS int imap_copy(struct imap_session *session, const struct imap_range *uids, size_t n, bool move,
 		       struct bytes folder_name, struct imap_copied *ret, struct fault *fault);
 

@@ -179,37 +179,70 @@ static int secure(struct imap_session *s, struct fault *fault)
 	return 0;
 }
 
-/* UTF8=ACCEPT (RFC 6855): without it a server may hand out messages with 8-bit headers in a downgraded
- * form, which would not be the source's bytes. */
-static int enable(struct imap_session *s, struct fault *fault)
+static void note_enabled(struct imap_session *s, struct imap_atoms atoms)
 {
-	bool utf8 = imap_can(&s->capabilities, IMAP_CAP_UTF8_ACCEPT) ||
-		    imap_can(&s->capabilities, IMAP_CAP_UTF8_ONLY);
+	if (imap_atoms_has(atoms, "UTF8=ACCEPT"))
+		s->utf8 = true;
+	if (imap_atoms_has(atoms, "QRESYNC"))
+		s->qresync = s->condstore = true;
+	if (imap_atoms_has(atoms, "CONDSTORE"))
+		s->condstore = true;
+}
+
+/* RFC 5161: what the server enabled stands in its ENABLED, what it does not know it leaves out. Returns 1 when it
+ * refused the command all the same. */
+static int enable_these(struct imap_session *s, const char *extensions, struct fault *fault)
+{
+	_cleanup_(imap_command_done) struct imap_command c = { .sent = false };
 	struct imap_input input;
-	struct imap_command c;
 
-	s->utf8 = !imap_can(&s->capabilities, IMAP_CAP_IMAP4REV1) &&
-		  imap_can(&s->capabilities, IMAP_CAP_IMAP4REV2);
-	if (!utf8 || !imap_can(&s->capabilities, IMAP_CAP_ENABLE))
-		return 0;
-
-	imap_begin(s, &c, "ENABLE UTF8=ACCEPT");
+	imap_begin(s, &c, "ENABLE");
+	imap_put(s, "%s", extensions);
 	if (imap_send(s, &c, fault) < 0)
 		return -1;
 
 	while (!c.done) {
 		if (imap_read(s, &input, fault) < 0)
 			return -1;
-		if (input.event == IMAP_EVENT_RESPONSE && input.response->kind == IMAP_ENABLED &&
-		    imap_atoms_has(input.response->atoms, "UTF8=ACCEPT"))
-			s->utf8 = true;
+		if (input.event == IMAP_EVENT_RESPONSE && input.response->kind == IMAP_ENABLED)
+			note_enabled(s, input.response->atoms);
 	}
-	return 0;
+	return c.condition != IMAP_OK;
+}
+
+/* UTF8=ACCEPT (RFC 6855): without it a server may hand out messages with 8-bit headers in a downgraded form, which
+ * would not be the source's bytes. QRESYNC or at least CONDSTORE (RFC 7162): what changed costs one question then. */
+static int enable(struct imap_session *s, struct fault *fault)
+{
+	const struct imap_capabilities *caps = &s->capabilities;
+	bool utf8 = imap_can(caps, IMAP_CAP_UTF8_ACCEPT) || imap_can(caps, IMAP_CAP_UTF8_ONLY);
+	const char *changes = "";
+	char both[40];
+	int r;
+
+	s->utf8 = !imap_can(caps, IMAP_CAP_IMAP4REV1) && imap_can(caps, IMAP_CAP_IMAP4REV2);
+	if (!s->account->no_qresync && imap_can(caps, IMAP_CAP_QRESYNC))
+		changes = " QRESYNC";
+	else if (!s->account->no_qresync && imap_can(caps, IMAP_CAP_CONDSTORE))
+		changes = " CONDSTORE";
+	if (!imap_can(caps, IMAP_CAP_ENABLE) || (!utf8 && !changes[0]))
+		return 0;
+
+	snprintf(both, sizeof(both), "%s%s", utf8 ? " UTF8=ACCEPT" : "", changes);
+	r = enable_these(s, both, fault);
+	if (r > 0 && utf8 && changes[0]) { /* what of it did it not like? */
+		r = enable_these(s, " UTF8=ACCEPT", fault);
+		if (r >= 0)
+			r = enable_these(s, changes, fault);
+	}
+	if (r > 0 && strcmp(changes, " QRESYNC") == 0 && imap_can(caps, IMAP_CAP_CONDSTORE))
+		r = enable_these(s, " CONDSTORE", fault);
+	return r < 0 ? -1 : 0;
 }
 
 static int compress(struct imap_session *s, struct fault *fault)
 {
-	struct imap_command c;
+	_cleanup_(imap_command_done) struct imap_command c = { .sent = false };
 
 	if (!s->account->compress || !imap_can(&s->capabilities, IMAP_CAP_COMPRESS_DEFLATE))
 		return 0;
@@ -228,10 +261,23 @@ static int compress(struct imap_session *s, struct fault *fault)
 	return 0;
 }
 
+static int enter(struct imap_session *s, struct fault *fault)
+{
+	const struct imap_account *a = s->account;
+
+	if (!a->enter)
+		return 0;
+	if (a->enter(a->enter_arg, fault) < 0)
+		return -1;
+
+	s->entered = true; /* imap_session_free() leaves */
+	return 0;
+}
+
 static int open_session(struct imap_session *s, struct fault *fault)
 {
-	if (open_stream(s, fault) < 0 || greet(s, fault) < 0 || learn_capabilities(s, fault) < 0 ||
-	    secure(s, fault) < 0)
+	if (enter(s, fault) < 0 || open_stream(s, fault) < 0 || greet(s, fault) < 0 ||
+	    learn_capabilities(s, fault) < 0 || secure(s, fault) < 0)
 		return -1;
 
 	if (!s->preauthenticated) {

@@ -8,9 +8,10 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "imap/status.h"
 #include "imap/write.h"
 
-enum { READ_SIZE = 128 << 10, LITERAL_MINUS_MAX = 4096 };
+enum { READ_SIZE = 128 << 10, LITERAL_MINUS_MAX = 4096, MAX_LINE = 8192 };
 
 /* --- noting what comes ----------------------------------------------------------------------- */
 
@@ -35,6 +36,20 @@ static void note_permanent(struct imap_selected *selected, struct imap_atoms fla
 	}
 }
 
+/* RFC 8474: at most 255 letters, digits, "_" and "-". Whatever else is printable will do as well. */
+void imap_note_object(char to[256], struct bytes id)
+{
+	to[0] = '\0';
+	if (id.n > 255)
+		return;
+
+	for (size_t i = 0; i < id.n; i++)
+		if (id.p[i] <= ' ' || id.p[i] > '~')
+			return;
+
+	copy_text(to, 256, id);
+}
+
 static void note_code(struct imap_session *s, const struct imap_code *code)
 {
 	if (bytes_equal(code->name, BYTES("CAPABILITY"))) {
@@ -48,6 +63,8 @@ static void note_code(struct imap_session *s, const struct imap_code *code)
 		s->selected.uidnext = (uint32_t)code->number;
 	} else if (bytes_equal(code->name, BYTES("HIGHESTMODSEQ"))) {
 		s->selected.highestmodseq = code->number;
+	} else if (bytes_equal(code->name, BYTES("MAILBOXID")) && code->atoms.n) {
+		imap_note_object(s->selected.object, code->atoms.p[0]);
 	} else if (bytes_equal(code->name, BYTES("READ-ONLY"))) {
 		s->selected.read_only = true;
 	} else if (bytes_equal(code->name, BYTES("READ-WRITE"))) {
@@ -77,6 +94,19 @@ static void note_answer(struct imap_session *s, const struct imap_response *r)
 	}
 }
 
+/* With QRESYNC in place of EXPUNGE. EARLIER tells of messages that EXISTS does not count (RFC 7162 section 3.2.10). */
+static void note_vanished(struct imap_session *s, const struct imap_response *r)
+{
+	uint64_t n = 0;
+
+	if (r->vanished.earlier)
+		return;
+
+	for (size_t i = 0; i < r->vanished.uids.n; i++)
+		n += (uint64_t)r->vanished.uids.p[i].high - r->vanished.uids.p[i].low + 1;
+	s->selected.exists -= n < s->selected.exists ? (uint32_t)n : s->selected.exists;
+}
+
 static void note(struct imap_session *s, const struct imap_response *r)
 {
 	switch (r->kind) {
@@ -103,6 +133,9 @@ static void note(struct imap_session *s, const struct imap_response *r)
 	case IMAP_EXPUNGE:
 		if (s->selected.exists)
 			s->selected.exists--;
+		break;
+	case IMAP_VANISHED:
+		note_vanished(s, r);
 		break;
 	default:
 		break;
@@ -277,6 +310,12 @@ void imap_begin(struct imap_session *s, struct imap_command *c, const char *verb
 	buf_appendf(&s->out, "%s %s", c->tag, verb);
 }
 
+void imap_command_done(struct imap_command *c)
+{
+	if (c->link.next)
+		list_remove(&c->link);
+}
+
 void imap_put(struct imap_session *s, const char *format, ...)
 {
 	va_list args;
@@ -284,6 +323,13 @@ void imap_put(struct imap_session *s, const char *format, ...)
 	va_start(args, format);
 	buf_vappendf(&s->out, format, args);
 	va_end(args);
+}
+
+size_t imap_put_set(struct imap_session *s, const struct imap_range *ranges, size_t n, size_t behind)
+{
+	size_t used = s->out.n + behind + 2;
+
+	return imap_write_set_part(&s->out, ranges, n, used < MAX_LINE ? MAX_LINE - used : 0);
 }
 
 int imap_flush_data(struct imap_session *s, struct bytes data, struct fault *fault)
@@ -386,7 +432,7 @@ int imap_put_string(struct imap_session *s, struct imap_command *c, struct bytes
 
 int imap_simple(struct imap_session *s, const char *verb, struct fault *fault)
 {
-	struct imap_command c;
+	_cleanup_(imap_command_done) struct imap_command c = { .sent = false };
 
 	imap_begin(s, &c, verb);
 	if (imap_send(s, &c, fault) < 0 || imap_wait(s, &c, fault) < 0)
@@ -407,13 +453,14 @@ struct imap_session *imap_session_free(struct imap_session *s)
 	free(s->buffer);
 	buf_done(&s->out);
 	buf_done(&s->selected.permanent);
+	if (s->entered && s->account->leave)
+		s->account->leave(s->account->enter_arg);
 	free(s);
 	return NULL;
 }
 
 void imap_logout(struct imap_session *s)
 {
-	struct imap_command c;
 	struct fault ignored;
 	int64_t before;
 
@@ -421,6 +468,8 @@ void imap_logout(struct imap_session *s)
 		return;
 
 	if (!s->broken && !s->spoiled && list_is_empty(&s->pending)) {
+		_cleanup_(imap_command_done) struct imap_command c = { .sent = false };
+
 		before = run_shield(2 * SECOND);
 		imap_begin(s, &c, "LOGOUT");
 		if (imap_send(s, &c, &ignored) == 0)

@@ -73,6 +73,13 @@ struct imap_command {
 	uint32_t first_uid, last_uid;  /* of APPENDUID; 0: none came */
 };
 
+/* Takes a command out of its session if it is still under way; the answer that may come is then nobody's. For commands
+ * on a stack, so that a function left early (a lost connection, a cancelled fiber) leaves nothing behind that points
+ * to it:
+ *	_cleanup_(imap_command_done) struct imap_command c = { .sent = false };
+ * The session must still be there. Zeroed commands are fine. */
+void imap_command_done(struct imap_command *command);
+
 /* The state of the selected mailbox as the server last told it. */
 struct imap_selected {
 	bool is_selected, read_only;
@@ -80,6 +87,7 @@ struct imap_selected {
 	uint32_t exists;
 	uint32_t uidvalidity, uidnext; /* 0: not told */
 	uint64_t highestmodseq;        /* 0: not told or NOMODSEQ */
+	char object[256];              /* MAILBOXID (RFC 8474), or "" */
 	bool permanent_told, permanent_star; /* PERMANENTFLAGS came; it has \* */
 	struct buf permanent; /* its flags, each followed by a blank, lower case */
 };
@@ -92,7 +100,9 @@ struct imap_session {
 	struct bytes input;
 	struct imap_capabilities capabilities;
 	bool capabilities_known, utf8; /* utf8: names are UTF-8, not modified UTF-7 */
-	bool condstore, qresync; /* in force on this connection (RFC 7162) */
+	bool condstore, qresync; /* in force on this connection (RFC 7162); condstore maybe from the first SELECT on */
+	bool no_condstore;       /* SELECT … (CONDSTORE) was refused */
+	bool entered;            /* account->enter() was called, leave() is owed */
 	bool preauthenticated, encrypted;
 	char server_name[64]; /* from ID: "Dovecot"; or guessed from the greeting; or "" */
 	struct imap_selected selected;
@@ -108,6 +118,7 @@ struct imap_session {
 	bool spoiled;                  /* cancelled in the middle: only answers may still be read */
 	struct fault fault;            /* why broken */
 	char bye[200];                 /* text of an untagged BYE, or "" */
+	char object[256];              /* of the last imap_status(), see there */
 
 	struct buf out;                /* the command being written */
 };
@@ -148,6 +159,12 @@ SUSPENDS int imap_wait(struct imap_session *session, struct imap_command *comman
 int imap_refused(const struct imap_session *session, const struct imap_command *command,
 		 struct fault *fault, const char *format, ...) PRINTF_LIKE(4, 5);
 
+/* Whether a fault means: later, and slower or with fewer connections. */
+static inline bool imap_is_throttle(const struct fault *fault)
+{
+	return fault->kind == FAULT_LIMIT && fault->again == AGAIN_LATER;
+}
+
 /* How long the server's words ask us to stay away, in microseconds; 0: they do not say. */
 int64_t imap_suggested_wait(const char *text);
 
@@ -162,6 +179,11 @@ void imap_begin(struct imap_session *session, struct imap_command *command, cons
 void imap_put(struct imap_session *session, const char *format, ...) PRINTF_LIKE(2, 3);
 SUSPENDS int imap_put_string(struct imap_session *session, struct imap_command *command,
 			     struct bytes string, struct fault *fault);
+
+/* Appends as many of the ranges as a line of 8,192 bytes (RFC 7162 section 4) has room for when `behind` bytes are to
+ * follow, and one in any case (n > 0). Returns how many. */
+size_t imap_put_set(struct imap_session *session, const struct imap_range *ranges, size_t n,
+		    size_t behind);
 
 /* Whether imap_put_string() would wait for a "+", and so drop what commands under way still bring. */
 bool imap_string_waits(const struct imap_session *session, struct bytes string);

@@ -8,7 +8,11 @@
 /* Appends the item list that this server can answer: "(MESSAGES UIDNEXT …)". */
 void imap_status_items(const struct imap_session *session, bool with_size, struct buf *to);
 
-/* Takes the numbers of a STATUS response into the folder. */
-void imap_status_note(struct imap_folder *folder, const struct imap_status_data *data);
+/* Takes the numbers of a STATUS response into the folder; what is no number is copied to the arena. */
+void imap_status_note(struct imap_folder *folder, const struct imap_status_data *data,
+		      struct arena *arena);
+
+/* Takes a MAILBOXID as a C string; one that RFC 8474 does not allow leaves it empty. */
+void imap_note_object(char to[256], struct bytes id);
 
 #endif

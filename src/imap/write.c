@@ -47,17 +47,42 @@ static void write_number(struct buf *to, uint32_t number)
 		buf_append_u64(to, number);
 }
 
+static void write_range(struct buf *to, struct imap_range range)
+{
+	write_number(to, range.low);
+	if (range.high == range.low)
+		return;
+
+	buf_append_char(to, ':');
+	write_number(to, range.high);
+}
+
 void imap_write_set(struct buf *to, const struct imap_range *ranges, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (i > 0)
 			buf_append_char(to, ',');
-		write_number(to, ranges[i].low);
-		if (ranges[i].high == ranges[i].low)
-			continue;
-		buf_append_char(to, ':');
-		write_number(to, ranges[i].high);
+		write_range(to, ranges[i]);
 	}
+}
+
+size_t imap_write_set_part(struct buf *to, const struct imap_range *ranges, size_t n, size_t room)
+{
+	size_t start = to->n;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t before = to->n;
+
+		if (i > 0)
+			buf_append_char(to, ',');
+		write_range(to, ranges[i]);
+		if (i > 0 && to->n - start > room) {
+			to->n = before;
+			to->p[before] = '\0';
+			return i;
+		}
+	}
+	return n;
 }
 
 /* Index of the first range that ends at number - 1 or later: the one to touch or to insert
@@ -75,6 +100,30 @@ static size_t find_range(const struct imap_range *ranges, size_t n, uint32_t num
 			high = middle;
 	}
 	return low;
+}
+
+bool imap_set_has(const struct imap_range *ranges, size_t n, uint32_t number)
+{
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (ranges[middle].high < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < n && ranges[low].low <= number;
+}
+
+uint64_t imap_set_count(const struct imap_range *ranges, size_t n)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < n; i++)
+		count += (uint64_t)ranges[i].high - ranges[i].low + 1;
+	return count;
 }
 
 static void insert_range(struct imap_range **ranges, size_t *n, size_t *capacity, size_t at,

@@ -25,6 +25,13 @@ void imap_write_quoted(struct buf *to, struct bytes s);
 /* Appends "low:high,…" with low:low as one number. UINT32_MAX is "*". */
 void imap_write_set(struct buf *to, const struct imap_range *ranges, size_t n);
 
+/* Appends as many of the ranges, from the first, as `room` bytes hold, and one in any case (n > 0). Returns how many. */
+size_t imap_write_set_part(struct buf *to, const struct imap_range *ranges, size_t n, size_t room);
+
+/* Of rising ranges: whether the number is in one, and how many numbers they are. */
+bool imap_set_has(const struct imap_range *ranges, size_t n, uint32_t number);
+uint64_t imap_set_count(const struct imap_range *ranges, size_t n);
+
 /* Adds a number that is larger than all before to an array of ranges kept by the caller (xgrow). */
 void imap_set_add(struct imap_range **ranges, size_t *n, size_t *capacity, uint32_t number);
 
