@@ -8,6 +8,7 @@
 #include "base/xalloc.h"
 #include "imap/commands.h"
 #include "imap/messages.h"
+#include "imap/write.h"
 
 /* A server says all that vanished in one line, and a line may hold IMAP_PARSER_LIMITS: of so many UIDs every second one
  * fits. Of folders with very many UIDs the windows grow. */
@@ -64,6 +65,18 @@ static int note_vanished(struct imap_changes *c, const struct imap_set *uids, ui
 		c->vanished[c->vanished_n++] = range;
 	}
 	return 0;
+}
+
+/* A server may tell both of a message (Dovecot does, of one that another connection expunged): gone it is. */
+static void drop_vanished(struct imap_changes *c)
+{
+	struct imap_messages *m = &c->changed;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < m->n; i++)
+		if (!imap_set_has(c->vanished, c->vanished_n, m->p[i].uid))
+			m->p[kept++] = m->p[i];
+	m->n = kept;
 }
 
 /* high: of the whole question, since what happens meanwhile is told unasked. */
@@ -142,5 +155,6 @@ int imap_fetch_changes(struct imap_session *s, uint64_t modseq, uint32_t high,
 	r = fetch_all(s, modseq, high, ret, fault);
 	imap_messages_sort(&ret->changed);
 	join(ret);
+	drop_vanished(ret);
 	return r;
 }

@@ -178,8 +178,8 @@ SUSPENDS int imap_append_end(struct imap_session *session, struct imap_append *a
 /* What became of UIDs 1..high of the selected folder since `modseq`. */
 struct imap_changes {
 	struct imap_messages changed; /* those with other flags, or a newer modseq for whatever reason; UID, flags */
-	struct imap_range *vanished;  /* UIDs that are no more, rising, within 1..high; may name some never seen, and
-				       * some of `changed` that went meanwhile */
+	struct imap_range *vanished;  /* UIDs that are no more, rising, within 1..high, none of them in `changed`; may
+				       * name some that never were */
 	size_t vanished_n, vanished_size;
 	bool knows_vanished;          /* false: the server does not tell, count or list */
 };
