@@ -2,9 +2,13 @@
 /* See process.h. */
 #include "os/process.h"
 
-#include <stddef.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /* A failure of either changes nothing that we could do better, so it is not looked at: a system without them
  * still runs us. The soft limit alone, so that programs we start may raise it again. */
@@ -17,4 +21,54 @@ void os_forbid_dumps(void)
 		setrlimit(RLIMIT_CORE, &limit);
 	}
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+/* Field 22 of /proc/PID/stat; the name before it may hold anything, blanks and brackets too. */
+static uint64_t began(long pid)
+{
+	char path[40], text[1024];
+	const char *at;
+	uint64_t ticks = 0;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n < 0 ? 0 : n] = '\0';
+	at = strrchr(text, ')');
+	for (int field = 2; at && field < 22; field++)
+		at = strchr(at + 1, ' ');
+	if (!at || sscanf(at, "%" SCNu64, &ticks) != 1)
+		return 0;
+	return ticks;
+}
+
+struct os_process os_this_process(void)
+{
+	long pid = getpid();
+
+	return (struct os_process){ pid, began(pid) };
+}
+
+bool os_process_runs(const struct os_process *process)
+{
+	uint64_t now;
+
+	if (process->pid <= 0 || process->pid > INT32_MAX || (kill((pid_t)process->pid, 0) < 0 && errno == ESRCH))
+		return false;
+
+	now = began(process->pid);
+	return !now || !process->began || now == process->began;
+}
+
+void os_host_name(char to[65])
+{
+	if (gethostname(to, 65) < 0)
+		to[0] = '\0';
+	to[64] = '\0';
 }

@@ -3,8 +3,25 @@
 #ifndef OS_PROCESS_H
 #define OS_PROCESS_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 /* No core files, and no reading of our memory by other processes of the same user: passwords are in it.
  * Call it before the first secret is read. Programs we start are as they always are. */
 void os_forbid_dumps(void);
+
+/* A process as others can know it: numbers are used again, so the moment it began belongs to it. */
+struct os_process {
+	long pid;
+	uint64_t began; /* clock ticks since the machine did; 0: not known */
+};
+
+struct os_process os_this_process(void);
+
+/* Whether it runs still, on this machine. Reads /proc: blocks for a moment at most. */
+bool os_process_runs(const struct os_process *process);
+
+/* This machine's name, cut to fit. */
+void os_host_name(char to[65]);
 
 #endif

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/pidfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -89,13 +90,18 @@ static int fault_start(struct fault *fault, int error)
 	return fault_local(fault, "cannot start a command: %s", strerror(error));
 }
 
-static int reap(struct command *c)
+static int reap_pid(pid_t pid)
 {
 	int status = 0;
 
-	while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static int reap(struct command *c)
+{
+	return reap_pid(c->pid);
 }
 
 static int start(struct command *c, const char *command, struct fault *fault)
@@ -233,4 +239,101 @@ int os_command_output(const char *command, size_t max_bytes, int64_t timeout_us,
 				 "the command printed more than %zu bytes", max_bytes);
 	return fault_set(fault, FAULT_TIMEOUT, REACH_PROCESS, AGAIN_LATER,
 			 "the command did not end within %lld s", (long long)(timeout_us / SECOND));
+}
+
+/* --- more of ourselves ----------------------------------------------------------------------- */
+
+/* The ends it gets: of a pipe for its input, so that it can tell our end from nothing to read, and of sockets, so
+ * that a loop can wait for ours. */
+struct ends {
+	int in[2], out[2], err[2];
+};
+
+static void close_ends(struct ends *ends, bool ours)
+{
+	int *fds[] = { ours ? &ends->in[1] : &ends->in[0], ours ? &ends->out[0] : &ends->out[1],
+		       ours ? &ends->err[0] : &ends->err[1] };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		if (*fds[i] >= 0)
+			close(*fds[i]);
+}
+
+static int open_ends(struct ends *ends)
+{
+	*ends = (struct ends){ { -1, -1 }, { -1, -1 }, { -1, -1 } };
+	if (pipe2(ends->in, O_CLOEXEC) == 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends->out) == 0 &&
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends->err) == 0)
+		return 0;
+	return errno;
+}
+
+static int spawn_self(const char *const *argv, const struct ends *ends, pid_t *ret_pid)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	int error = posix_spawn_file_actions_init(&actions);
+
+	if (error != 0)
+		return error;
+	error = posix_spawnattr_init(&attributes);
+	if (error != 0) {
+		posix_spawn_file_actions_destroy(&actions);
+		return error;
+	}
+
+	error = set_signals(&attributes);
+	if (error == 0)
+		error = posix_spawn_file_actions_adddup2(&actions, ends->in[0], STDIN_FILENO);
+	if (error == 0)
+		error = posix_spawn_file_actions_adddup2(&actions, ends->out[1], STDOUT_FILENO);
+	if (error == 0)
+		error = posix_spawn_file_actions_adddup2(&actions, ends->err[1], STDERR_FILENO);
+	if (error == 0)
+		error = posix_spawn(ret_pid, "/proc/self/exe", &actions, &attributes,
+				    (char *const *)(uintptr_t)argv, environ);
+	posix_spawnattr_destroy(&attributes);
+	posix_spawn_file_actions_destroy(&actions);
+	return error;
+}
+
+int os_child_start(const char *const *argv, struct os_child *ret, struct fault *fault)
+{
+	struct ends ends;
+	pid_t pid = -1;
+	int watch = -1, error = open_ends(&ends);
+
+	if (error == 0)
+		error = spawn_self(argv, &ends, &pid);
+	close_ends(&ends, false);
+	if (error == 0) {
+		watch = pidfd_open(pid, 0);
+		error = watch < 0 ? errno : 0;
+	}
+	if (error == 0) {
+		*ret = (struct os_child){ pid, watch, ends.in[1], ends.out[0], ends.err[0] };
+		return 0;
+	}
+
+	close_ends(&ends, true); /* which ends it, if it was started */
+	if (pid > 0)
+		reap_pid(pid);
+	return fault_local(fault, "cannot start another process of this program: %s", strerror(error));
+}
+
+void os_child_stop(const struct os_child *child)
+{
+	pidfd_send_signal(child->watch, SIGTERM, NULL, 0);
+}
+
+int os_child_reap(struct os_child *child)
+{
+	int fds[] = { child->watch, child->in, child->out, child->err };
+	int status = reap_pid((pid_t)child->pid);
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	*child = (struct os_child){ .pid = -1, .watch = -1, .in = -1, .out = -1, .err = -1 };
+	return status;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Commands run for what they print: password and token commands. */
+/* Programs we start: commands that print passwords and tokens, and more of ourselves. */
 #ifndef OS_SPAWN_H
 #define OS_SPAWN_H
 
@@ -16,5 +16,24 @@
  * once at the start, so that buf_wipe() leaves no copy of a secret. */
 int os_command_output(const char *command, size_t max_bytes, int64_t timeout_us, struct buf *out,
 		      int *ret_status, struct fault *fault);
+
+/* This very program once more. */
+struct os_child {
+	long pid;
+	int watch; /* readable once it has ended */
+	int in;    /* its standard input: never written to, and closed when we end, however we end */
+	int out, err; /* ends of socket pairs: its standard output and error */
+};
+
+/* Starts it with these arguments (argv[0] is the name it goes by, NULL-terminated). The caller ends with
+ * os_child_reap(). */
+int os_child_start(const char *const *argv, struct os_child *ret, struct fault *fault);
+
+/* Asks it to end (SIGTERM); does nothing when it has ended already. */
+void os_child_stop(const struct os_child *child);
+
+/* Waits for its end and closes what is still open (an fd given away is set to -1 before). Its exit status, or 128 and
+ * the number of the signal that ended it. */
+int os_child_reap(struct os_child *child);
 
 #endif
