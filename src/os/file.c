@@ -226,6 +226,31 @@ int os_replace_file(const char *path, struct bytes content, struct fault *fault)
 	return 0;
 }
 
+/* --- folders --------------------------------------------------------------------------------- */
+
+static int make_folder(const char *path, struct fault *fault)
+{
+	if (mkdir(path, 0700) < 0)
+		return errno == EEXIST ? 0 : fault_file(fault, "make the folder", path);
+	step_point("mkdir");
+	if (sync_folder_of(path) < 0)
+		return fault_file(fault, "sync the folder of", path);
+	return 0;
+}
+
+int os_make_folder_of(const char *path, struct fault *fault)
+{
+	_cleanup_(freep) char *folder = xstrdup(path);
+
+	for (char *slash = folder + 1; path[0] && (slash = strchr(slash, '/')); slash++) {
+		*slash = '\0';
+		if (make_folder(folder, fault) < 0)
+			return -1;
+		*slash = '/';
+	}
+	return 0;
+}
+
 /* --- files that grow ------------------------------------------------------------------------- */
 
 struct os_file {

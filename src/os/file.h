@@ -27,6 +27,9 @@ int os_read_secret(const char *path, char **ret, struct fault *fault);
  * writer at a time. */
 int os_replace_file(const char *path, struct bytes content, struct fault *fault);
 
+/* Makes the folder that the file `path` is to lie in, and those above it, mode 0700, each durable. */
+int os_make_folder_of(const char *path, struct fault *fault);
+
 /* A file that only grows. */
 struct os_file;
 

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The ledger's queue and its one connection. Whoever needs what is queued to be durable takes all of it (the leader)
+ * and writes it as one transaction on the pool; what others queue meanwhile goes with the next one, written by
+ * the first of those who waited. A leader that was cancelled before a thread had begun puts everything back. */
+#include <assert.h>
+
+#include "state/inside.h"
+
+size_t ledger_queued(const struct ledger *ledger)
+{
+	return (size_t)(ledger->queued - ledger->written);
+}
+
+struct batch *ledger_queue(struct ledger *ledger)
+{
+	if (ledger->db.read_only) {
+		ledger->refused = true;
+		return NULL;
+	}
+	if (ledger->dead)
+		return NULL;
+
+	if (!ledger->last) {
+		ledger->last = ledger->spare ? TAKE_PTR(ledger->spare) : batch_new();
+		ledger->first = ledger->last;
+	}
+	return ledger->last;
+}
+
+void ledger_queue_op(struct ledger *ledger, struct batch *batch, struct op op)
+{
+	batch_add(batch, op);
+	ledger->queued++;
+}
+
+/* --- the connection -------------------------------------------------------------------------- */
+
+struct job {
+	struct ledger *ledger;
+	ledger_fn fn;
+	void *arg;
+	bool began; /* on a thread: only then was anything done */
+};
+
+static int on_pool(void *arg, struct fault *fault)
+{
+	struct job *job = arg;
+
+	job->began = true;
+	return job->fn(&job->ledger->db, job->arg, fault);
+}
+
+/* The caller found the ledger not busy, without suspending since. */
+static int use(struct ledger *ledger, const char *what, struct job *job, struct fault *fault)
+{
+	int r;
+
+	assert(!ledger->busy);
+	ledger->busy = true;
+	r = pool_call(what, on_pool, job, fault);
+	ledger->busy = false;
+	waiters_wake_all(&ledger->waiters);
+	return r;
+}
+
+static int write_all(struct db *db, void *arg, struct fault *fault)
+{
+	return ops_write(db, arg, fault);
+}
+
+/* Returns how many operations they were. Keeps the memory of one batch. */
+static size_t drop(struct ledger *ledger, struct batch *batch)
+{
+	size_t n = 0;
+
+	while (batch) {
+		struct batch *next = batch->next;
+
+		n += batch->n;
+		if (ledger->spare) {
+			batch_free(batch);
+		} else {
+			batch->n = 0;
+			batch->next = NULL;
+			arena_reset(&batch->arena);
+			ledger->spare = batch;
+		}
+		batch = next;
+	}
+	return n;
+}
+
+static void put_back(struct ledger *ledger, struct batch *first, struct batch *last)
+{
+	last->next = ledger->first;
+	ledger->first = first;
+	if (!ledger->last)
+		ledger->last = last;
+}
+
+static int lead(struct ledger *ledger, struct fault *fault)
+{
+	struct batch *first = TAKE_PTR(ledger->first), *last = TAKE_PTR(ledger->last);
+	struct job job = { .ledger = ledger, .fn = write_all, .arg = first };
+	int r = use(ledger, "a commit of the ledger", &job, fault);
+
+	if (!job.began) {
+		put_back(ledger, first, last);
+		return -1;
+	}
+
+	ledger->written += drop(ledger, first);
+	if (r == 0)
+		return 0;
+
+	ledger->dead = true;
+	ledger->why = *fault;
+	ledger->written += drop(ledger, TAKE_PTR(ledger->first));
+	ledger->last = NULL;
+	return -1;
+}
+
+static int commit(struct ledger *ledger, struct fault *fault)
+{
+	uint64_t want = ledger->queued;
+
+	while (!ledger->dead && ledger->written < want) {
+		if (ledger->busy) {
+			if (waiters_wait(&ledger->waiters, "a commit of the ledger", fault) < 0)
+				return -1;
+		} else if (lead(ledger, fault) < 0) {
+			return -1;
+		}
+	}
+
+	if (!ledger->dead)
+		return 0;
+	*fault = ledger->why;
+	return -1;
+}
+
+int ledger_commit(struct ledger *ledger, struct fault *fault)
+{
+	if (ledger->refused)
+		return fault_usage(fault, "the ledger %s is open for reading: nothing can be written to it",
+				   db_words(&ledger->db));
+	return commit(ledger, fault);
+}
+
+int ledger_run(struct ledger *ledger, const char *what, ledger_fn fn, void *arg,
+	       struct fault *fault)
+{
+	struct job job = { .ledger = ledger, .fn = fn, .arg = arg };
+
+	if (commit(ledger, fault) < 0)
+		return -1;
+	while (ledger->busy) {
+		if (waiters_wait(&ledger->waiters, "the ledger", fault) < 0)
+			return -1;
+	}
+	return use(ledger, what, &job, fault);
+}
