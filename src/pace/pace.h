@@ -16,6 +16,8 @@
 #include "base/fault.h"
 #include "run/run.h"
 
+struct os_tz;
+
 /* --- settings ---------------------------------------------------------------------------------- */
 
 /* 0: no limit. */
@@ -32,14 +34,17 @@ struct pace_window {
 	unsigned days;                /* bit 0 Monday … bit 6 Sunday, of the day on which it begins */
 	int from_minute, to_minute;   /* of the local day; to < from goes over midnight */
 	const char *zone;             /* tz database name, or "" for the machine's own */
+	const struct os_tz *tz;       /* that zone (os/tz.h); NULL: UTC */
 };
 
-/* Reads such a text; strings go to the arena. FAULT_USAGE says what would be right (an unknown time zone too). */
+/* Reads such a text, and the zone's file, so it blocks; all goes to the arena. FAULT_USAGE says what would be right (an
+ * unknown time zone too). */
 int pace_window_parse(const char *text, struct arena *arena, struct pace_window *ret, struct fault *fault);
 
-/* Whether the moment (µs since 1970) lies within; *ret_change_us (may be NULL): how long until that changes. Right
- * through daylight saving changes. Reads tz files the first time: not for the hot path (the result is cached by
- * those below). */
+/* Whether the moment (µs since 1970) lies within; *ret_change_us (may be NULL): how long until that changes
+ * (MOMENT_NEVER: never; at the latest to be asked again after it). It is what a clock there shows that counts, through
+ * daylight saving changes too: an hour left out is not there. Reads nothing; some hundred nanoseconds and more, so
+ * not for the hot path (the result is cached by those below). */
 bool pace_window_holds(const struct pace_window *window, int64_t wall_us, int64_t *ret_change_us);
 
 /* Limits that hold within a window; outside it `limits` of the settings hold. */

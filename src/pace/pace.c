@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A limit: what holds now, what forbids, what was learnt. Waiting is in take.c and places.c. */
+#include "pace/inside.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/xalloc.h"
+
+static const int64_t look_at_least_every = MINUTE; /* the wall clock may be set */
+enum { CLOSED_IN_A_ROW = 64 }; /* windows that follow each other without a gap */
+
+struct pace *pace_new(const struct pace_settings *settings, struct pace *above)
+{
+	struct pace *p = xzalloc(sizeof(*p));
+	int64_t now = run_now();
+
+	p->settings = *settings;
+	if (settings->times_n) {
+		p->times = xreallocarray(NULL, settings->times_n, sizeof(*p->times));
+		memcpy(p->times, settings->times, settings->times_n * sizeof(*p->times));
+	}
+	p->settings.times = p->times;
+	p->above = above;
+	p->root = above ? above->root : p;
+	if (above)
+		above->below++;
+	list_init(&p->holders);
+	list_init(&p->holder);
+	list_init(&p->entering);
+	list_init(&p->rests);
+	for (int i = 0; i < LINES; i++)
+		list_init(&p->lines[i].turns);
+	calm_init(&p->calm, settings->bearable_us, now);
+	pace_refresh(p, now, run_wall());
+	return p;
+}
+
+struct pace *pace_free(struct pace *p)
+{
+	if (!p)
+		return NULL;
+
+	assert(p->below == 0 && list_is_empty(&p->entering) && list_is_empty(&p->rests));
+	for (int i = 0; i < LINES; i++)
+		assert(list_is_empty(&p->lines[i].turns));
+	if (p->above) {
+		told_forget(&p->above->told, p);
+		p->above->below--;
+	}
+	list_remove(&p->holder);
+	free(p->times);
+	free(p);
+	return NULL;
+}
+
+/* --- what holds now ---------------------------------------------------------------------------- */
+
+/* The window that closes at this moment, or NULL; *change is made smaller when something changes earlier. */
+static const struct pace_times *closed_at(const struct pace *p, int64_t wall, int64_t *change)
+{
+	const struct pace_times *closed = NULL;
+
+	for (size_t i = 0; i < p->settings.times_n; i++) {
+		int64_t in = MOMENT_NEVER;
+
+		if (!p->times[i].closed)
+			continue;
+		if (pace_window_holds(&p->times[i].window, wall, &in) && !closed)
+			closed = &p->times[i];
+		if (in < *change)
+			*change = in;
+	}
+	return closed;
+}
+
+/* How long it stays closed: one closed window may follow the other. */
+static int64_t closed_for(const struct pace *p, int64_t wall)
+{
+	int64_t start = wall;
+
+	for (int i = 0; i < CLOSED_IN_A_ROW; i++) {
+		int64_t change = MOMENT_NEVER;
+
+		if (!closed_at(p, wall, &change))
+			return wall - start;
+		if (change == MOMENT_NEVER)
+			return MOMENT_NEVER;
+		wall += change;
+	}
+	return wall - start;
+}
+
+/* The first window that holds counts; a closed one before all. */
+static void look_at_windows(struct pace *p, int64_t now, int64_t wall)
+{
+	int64_t change = look_at_least_every, closed = 0;
+	const struct pace_times *holds = closed_at(p, wall, &change);
+
+	if (holds)
+		closed = closed_for(p, wall);
+	p->closed_by = holds ? holds->window.text : NULL;
+	p->closed_until = closed == MOMENT_NEVER ? MOMENT_NEVER : closed ? now + closed : 0;
+
+	for (size_t i = 0; i < p->settings.times_n; i++) {
+		int64_t in = MOMENT_NEVER;
+
+		if (pace_window_holds(&p->times[i].window, wall, &in) && !holds)
+			holds = &p->times[i];
+		if (in < change)
+			change = in;
+	}
+	p->limits = holds ? limits_merge(&holds->limits, &p->settings.limits) : p->settings.limits;
+	p->look_again = now + change;
+}
+
+void pace_refresh(struct pace *p, int64_t now, int64_t wall)
+{
+	if (now >= p->look_again) {
+		p->limits = p->settings.limits;
+		p->look_again = MOMENT_NEVER;
+		if (p->settings.times_n)
+			look_at_windows(p, now, wall);
+		bucket_set_rate(&p->lines[LINE_MESSAGES].bucket, p->limits.messages_per_second, now);
+		bucket_set_rate(&p->lines[LINE_BYTES].bucket, p->limits.bytes_per_second, now);
+	}
+	if (p->settings.adaptive)
+		calm_tick(&p->calm, p->limits.connections, now);
+	p->open = !p->settings.times_n && !p->limits.messages_per_second && !p->limits.bytes_per_second &&
+		  !p->limits.bytes_per_day && p->told.until <= now;
+}
+
+unsigned pace_places(struct pace *p, int64_t now)
+{
+	uint64_t least = limits_least(p->limits.connections, told_most(&p->told, now));
+
+	return (unsigned)limits_least(least, p->calm.connections);
+}
+
+unsigned pace_commands(const struct pace *pace)
+{
+	uint64_t least = 0;
+
+	for (const struct pace *p = pace; p; p = p->above)
+		least = limits_least(least, p->limits.commands);
+	return (unsigned)least;
+}
+
+/* --- what forbids ------------------------------------------------------------------------------ */
+
+void pace_note_day(struct pace *p, int64_t wall)
+{
+	day_add(&p->day, p->bytes - p->day_noted, wall);
+	p->day_noted = p->bytes;
+}
+
+uint64_t pace_day_sum(const struct pace *p, int64_t wall)
+{
+	return day_sum(&p->day, wall) + (p->bytes - p->day_noted);
+}
+
+static void later(int64_t *wait, int64_t other, const char *why, const char **ret_why)
+{
+	if (other <= *wait)
+		return;
+
+	*wait = other;
+	if (ret_why)
+		*ret_why = why;
+}
+
+int64_t pace_shut(const struct pace *p, int64_t now, int64_t wall, const char **ret_why)
+{
+	int64_t wait = 0;
+
+	if (p->told.until > now)
+		later(&wait, p->told.until - now, "told to wait", ret_why);
+	if (p->closed_until > now)
+		later(&wait, p->closed_until == MOMENT_NEVER ? MOMENT_NEVER : p->closed_until - now,
+		      "closed at this time of day", ret_why);
+	if (p->limits.bytes_per_day && pace_day_sum(p, wall) >= p->limits.bytes_per_day)
+		later(&wait, day_wait(&p->day, p->limits.bytes_per_day, wall), "the day's bytes are used up",
+		      ret_why);
+	return wait;
+}
+
+int64_t pace_shut_chain(struct pace *pace, int64_t now, int64_t wall, struct pace **ret_which,
+			const char **ret_why)
+{
+	int64_t wait = 0;
+
+	for (struct pace *p = pace; p; p = p->above) {
+		const char *why = "";
+		int64_t here;
+
+		pace_refresh(p, now, wall);
+		if (p->limits.bytes_per_day)
+			pace_note_day(p, wall);
+		here = pace_shut(p, now, wall, &why);
+		if (here > wait) {
+			wait = here;
+			*ret_which = p;
+			*ret_why = why;
+		}
+	}
+	return wait;
+}
+
+static void format_wait(int64_t wait, char *to, size_t size)
+{
+	int64_t minutes = wait / MINUTE;
+
+	if (wait == MOMENT_NEVER)
+		snprintf(to, size, "for ever");
+	else if (minutes >= 60)
+		snprintf(to, size, "for %lld h %lld min", (long long)(minutes / 60), (long long)(minutes % 60));
+	else
+		snprintf(to, size, "for %lld min", (long long)minutes);
+}
+
+int pace_gate(struct pace *pace, int64_t *ret_wait, struct fault *fault)
+{
+	struct pace *which = pace;
+	const char *why = "";
+	char how_long[40];
+	int64_t wait = pace_shut_chain(pace, run_now(), run_wall(), &which, &why);
+
+	*ret_wait = wait;
+	if (wait <= PACE_PATIENCE)
+		return 0;
+
+	format_wait(wait, how_long, sizeof(how_long));
+	fault_set(fault, FAULT_LIMIT, REACH_MAILBOX, AGAIN_LATER, "%s takes nothing %s more: %s",
+		  which->settings.name ? which->settings.name : "the server", how_long,
+		  which->closed_until > run_now() && which->closed_by ? which->closed_by : why);
+	fault->after_us = wait;
+	return -1;
+}
+
+/* --- what is learnt ---------------------------------------------------------------------------- */
+
+/* The nearest that watches answer times, or NULL. */
+static const struct pace *adaptive(const struct pace *p)
+{
+	while (p && !p->settings.adaptive)
+		p = p->above;
+	return p;
+}
+
+/* What is worked out anew as time passes is no change that anybody could see. */
+static struct pace *mutable(const struct pace *p)
+{
+	return (struct pace *)(uintptr_t)p;
+}
+
+static unsigned working(const struct pace *p)
+{
+	return p->connections > p->resting ? p->connections - p->resting : 0;
+}
+
+void pace_answered(struct pace *pace, int64_t took_us)
+{
+	struct pace *p = mutable(adaptive(pace));
+	int64_t now = run_now();
+
+	if (!p)
+		return;
+
+	p->answered_at = now;
+	calm_answer(&p->calm, took_us, working(p), now);
+	pace_refresh(p, now, run_wall());
+}
+
+int64_t pace_silence(const struct pace *pace)
+{
+	const struct pace *p = adaptive(pace);
+
+	if (!p)
+		return 0;
+	return p->answered_at ? run_now() - p->answered_at : MOMENT_NEVER;
+}
+
+static uint64_t chance(void)
+{
+	uint64_t bits;
+
+	run_random(&bits, sizeof(bits));
+	return bits;
+}
+
+void pace_told_off(struct pace *p, int64_t after_us, bool too_many)
+{
+	int64_t now = run_now(), wait = told_off(&p->told, after_us, chance(), now);
+
+	if (too_many)
+		told_too_many(&p->told, p->connections, now);
+	p->open = false;
+	if (!p->above)
+		return;
+
+	wait = told_of(&p->above->told, p, wait, now);
+	if (!wait)
+		return;
+
+	/* Several of its accounts: it is the server. */
+	told_off(&p->above->told, wait, chance(), now);
+	if (too_many)
+		told_too_many(&p->above->told, p->above->connections, now);
+	p->above->open = false;
+}
+
+void pace_went_well(struct pace *pace)
+{
+	for (struct pace *p = pace; p; p = p->above) {
+		if (p->told.in_a_row)
+			told_well(&p->told, run_now());
+	}
+}
+
+int pace_watch_disks(struct pace *pace, struct fault *fault)
+{
+	for (struct pace *p = pace; p; p = p->above) {
+		struct pressure pressure = { 0 };
+		int64_t now = run_now();
+
+		if (!p->settings.adaptive || !p->settings.local || p->disks_unknown ||
+		    (p->disks_at && now - p->disks_at < PRESSURE_EVERY))
+			continue;
+
+		p->disks_at = now;
+		if (pool_call("disk pressure", pressure_read, &pressure, fault) < 0)
+			return -1;
+		if (!pressure.known)
+			p->disks_unknown = true;
+		else
+			calm_disks(&p->calm, pressure.some, pressure.full, working(p), run_now());
+	}
+	return 0;
+}
+
+/* --- showing and keeping ----------------------------------------------------------------------- */
+
+static const char *why_slowed(const struct pace *p)
+{
+	if (!p || !calm_is_slowed(&p->calm))
+		return "";
+	return p->calm.disks ? "busy disks" : "slow answers";
+}
+
+void pace_look(const struct pace *pace, struct pace_state *ret)
+{
+	int64_t now = run_now(), wall = run_wall();
+	struct pace *p = mutable(pace);
+	const struct pace *judge = adaptive(pace);
+	struct pace *which = p;
+	const char *why = "";
+
+	*ret = (struct pace_state){ .messages = p->messages, .bytes = p->bytes };
+	ret->pause_us = pace_shut_chain(p, now, wall, &which, &why);
+	ret->connections = p->connections;
+	ret->bearable = pace_places(p, now);
+	ret->bytes_today = pace_day_sum(p, wall);
+	if (judge) {
+		ret->baseline_us = judge->calm.baseline_us;
+		ret->answer_us = calm_lately(&judge->calm, now);
+	}
+
+	if (which->closed_until > now && which->closed_by && ret->pause_us) {
+		snprintf(p->why, sizeof(p->why), "closed: %s", which->closed_by);
+		why = p->why;
+	}
+	ret->why = ret->pause_us ? why : why_slowed(judge);
+}
+
+void pace_save(const struct pace *pace, int64_t wall_us, struct buf *to)
+{
+	struct pace *p = mutable(pace);
+	int64_t now = run_now();
+
+	pace_note_day(p, wall_us);
+	day_save(&p->day, wall_us, to);
+	if (p->told.until > now)
+		buf_appendf(to, "away %lld\n", (long long)(wall_us + (p->told.until - now)));
+}
+
+void pace_restore(struct pace *p, struct bytes saved, int64_t wall_us)
+{
+	int64_t now = run_now();
+	uint64_t until;
+
+	day_restore(&p->day, saved, wall_us);
+	for (int lines = 0; saved.n > 0 && lines < 1000; lines++) {
+		struct bytes line = bytes_cut(&saved, '\n');
+
+		if (!bytes_equal(bytes_cut(&line, ' '), BYTES("away")) ||
+		    bytes_to_u64(line, INT64_MAX, &until) < 0 || (int64_t)until <= wall_us)
+			continue;
+		told_away(&p->told, (int64_t)until - wall_us, now);
+	}
+	p->open = false; /* until looked at again */
+}
