@@ -3,6 +3,12 @@
 #include "base/xalloc.h"
 #include "state/inside.h"
 
+/* What is longer would be taken for damage when it is read. */
+static const char *keep(struct batch *batch, const char *text)
+{
+	return arena_str(&batch->arena, bytes_head(bytes_of(text), TEXT_MAX));
+}
+
 /* --- facts ----------------------------------------------------------------------------------- */
 
 const char *ledger_fact(const struct ledger *ledger, const char *name)
@@ -25,8 +31,8 @@ void ledger_set_fact(struct ledger *ledger, const char *name, const char *value)
 	if (batch)
 		ledger_queue_op(ledger, batch, (struct op){
 			.kind = OP_FACT,
-			.p = arena_strdup(&batch->arena, name),
-			.q = value ? arena_strdup(&batch->arena, value) : NULL,
+			.p = keep(batch, name),
+			.q = value ? keep(batch, value) : NULL,
 		});
 	keep_fact(ledger, name, value);
 }
@@ -91,8 +97,8 @@ static void queue_pass(struct ledger *ledger, enum op_kind kind, int64_t number,
 
 	copy = arena_alloc(&batch->arena, sizeof(*copy));
 	*copy = *pass;
-	copy->kind = arena_strdup(&batch->arena, pass->kind ? pass->kind : "");
-	copy->error = arena_strdup(&batch->arena, pass->error ? pass->error : "");
+	copy->kind = keep(batch, pass->kind);
+	copy->error = keep(batch, pass->error);
 	ledger_queue_op(ledger, batch, (struct op){ .kind = kind, .at = number, .p = copy });
 }
 
@@ -187,7 +193,7 @@ int ledger_load_passes(struct ledger *ledger, size_t most, struct arena *arena,
 		.read = read_pass,
 		.arena = arena,
 	};
-	void *list;
+	void *list = NULL;
 
 	if (load_list(ledger, "the passes in the ledger", &job, &list, ret_n, fault) < 0)
 		return -1;
@@ -207,10 +213,10 @@ void ledger_accept(struct ledger *ledger, const struct ledger_accepted *accepted
 
 	copy = arena_alloc(&batch->arena, sizeof(*copy));
 	*copy = *accepted;
-	copy->cause = arena_strdup(&batch->arena, accepted->cause ? accepted->cause : "");
-	copy->folder = arena_strdup(&batch->arena, accepted->folder ? accepted->folder : "");
-	copy->reason = arena_strdup(&batch->arena, accepted->reason ? accepted->reason : "");
-	copy->who = arena_strdup(&batch->arena, accepted->who ? accepted->who : "");
+	copy->cause = keep(batch, accepted->cause);
+	copy->folder = keep(batch, accepted->folder);
+	copy->reason = keep(batch, accepted->reason);
+	copy->who = keep(batch, accepted->who);
 	ledger_queue_op(ledger, batch, (struct op){ .kind = OP_ACCEPT, .p = copy });
 }
 
@@ -235,7 +241,7 @@ int ledger_load_accepted(struct ledger *ledger, struct arena *arena, struct ledg
 		.read = read_accepted,
 		.arena = arena,
 	};
-	void *list;
+	void *list = NULL;
 
 	if (load_list(ledger, "what was accepted", &job, &list, ret_n, fault) < 0)
 		return -1;

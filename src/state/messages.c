@@ -68,20 +68,40 @@ void ledger_set_copy_uid(struct ledger *ledger, uint32_t folder, uint32_t uid, u
 				   .a = copy_uid });
 }
 
-void ledger_set_digest(struct ledger *ledger, uint32_t folder, uint32_t uid, uint64_t size,
-		       const unsigned char digest[32])
+static void queue_digest(struct ledger *ledger, enum op_kind kind, uint32_t folder, uint32_t uid,
+			 uint64_t size, const unsigned char digest[32])
 {
 	struct batch *batch = ledger_queue(ledger);
 
 	if (!batch)
 		return;
 	ledger_queue_op(ledger, batch, (struct op){
-		.kind = OP_SET_DIGEST,
+		.kind = kind,
 		.folder = folder,
 		.uid = uid,
 		.at = size > INT64_MAX ? INT64_MAX : (int64_t)size,
 		.p = arena_copy(&batch->arena, (struct bytes){ (const char *)digest, 32 }).p,
 	});
+}
+
+void ledger_set_digest(struct ledger *ledger, uint32_t folder, uint32_t uid, uint64_t size,
+		       const unsigned char digest[32])
+{
+	queue_digest(ledger, OP_SET_DIGEST, folder, uid, size, digest);
+}
+
+void ledger_set_cause(struct ledger *ledger, uint32_t folder, uint32_t uid, uint8_t cause,
+		      const char *detail, uint64_t copy_size, const unsigned char copy_digest[32])
+{
+	struct batch *batch = ledger_queue(ledger);
+
+	assert(cause > 0 && cause < LEDGER_CAUSES);
+	if (!batch)
+		return;
+	ledger_queue_op(ledger, batch, (struct op){ .kind = OP_SET_CAUSE, .folder = folder, .uid = uid,
+						    .a = cause, .p = keep(batch, detail, DETAIL_MAX) });
+	if (copy_digest)
+		queue_digest(ledger, OP_SET_COPY_DIGEST, folder, uid, copy_size, copy_digest);
 }
 
 void ledger_forget_message(struct ledger *ledger, uint32_t folder, uint32_t uid)

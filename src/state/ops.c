@@ -196,6 +196,15 @@ static int write_copy_uid(struct db *db, sqlite3_stmt *s, const struct op *op)
 	return run(s);
 }
 
+static int write_cause(struct db *db, sqlite3_stmt *s, const struct op *op)
+{
+	bind_key(s, op);
+	bind_number(s, 3, op->a);
+	bind_string(s, 4, op->p);
+	return run(s);
+}
+
+/* Of either side. */
 static int write_digest(struct db *db, sqlite3_stmt *s, const struct op *op)
 {
 	bind_key(s, op);
@@ -318,6 +327,8 @@ static const struct {
 	[OP_SET_FLAGS] = { SQL_SET_FLAGS, write_change },
 	[OP_SET_STATE] = { SQL_SET_STATE, write_change },
 	[OP_SET_COPY_UID] = { SQL_SET_COPY_UID, write_copy_uid },
+	[OP_SET_CAUSE] = { SQL_SET_CAUSE, write_cause },
+	[OP_SET_COPY_DIGEST] = { SQL_SET_COPY_DIGEST, write_digest },
 	[OP_SET_DIGEST] = { SQL_SET_DIGEST, write_digest },
 	[OP_FORGET_MESSAGE] = { SQL_FORGET_MESSAGE, write_forget },
 	[OP_MOVE_MESSAGE] = { SQL_MOVE_MESSAGE, write_move },

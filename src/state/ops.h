@@ -24,6 +24,8 @@ enum op_kind {
 	OP_SET_FLAGS,       /* folder, uid; a: flags, b: copy_flags */
 	OP_SET_STATE,       /* folder, uid; a: state, b: has */
 	OP_SET_COPY_UID,    /* folder, uid; a: copy_uid */
+	OP_SET_CAUSE,       /* folder, uid; a: cause; p: detail */
+	OP_SET_COPY_DIGEST, /* folder, uid; at: size; p: 32 bytes */
 	OP_SET_DIGEST,      /* folder, uid; at: size; p: 32 bytes */
 	OP_FORGET_MESSAGE,  /* folder, uid */
 	OP_MOVE_MESSAGE,    /* folder, uid; a: folder, b: uid, c: copy_uid */

@@ -48,6 +48,10 @@ static const char *const texts[SQL_COUNT_] = {
 	[SQL_SET_FLAGS] = "UPDATE message SET flags = ?3, copy_flags = ?4 WHERE folder = ?1 AND uid = ?2",
 	[SQL_SET_STATE] = "UPDATE message SET state = ?3, has = has | ?4 WHERE folder = ?1 AND uid = ?2",
 	[SQL_SET_COPY_UID] = "UPDATE message SET copy_uid = ?3 WHERE folder = ?1 AND uid = ?2",
+	[SQL_SET_CAUSE] = "UPDATE message SET cause = ?3, detail = ?4 WHERE folder = ?1 AND uid = ?2 "
+			  "AND state = 1 AND (cause = 0 OR cause >= ?3)",
+	[SQL_SET_COPY_DIGEST] = "UPDATE message SET copy_size = ?3, copy_digest = ?4, has = has | 2 "
+				"WHERE folder = ?1 AND uid = ?2 AND state = 1",
 	[SQL_SET_DIGEST] = "UPDATE message SET size = ?3, digest = ?4, has = has | 1 "
 			   "WHERE folder = ?1 AND uid = ?2",
 	[SQL_FORGET_MESSAGE] = "DELETE FROM message WHERE folder = ?1 AND uid = ?2",
@@ -72,8 +76,8 @@ static const char *const texts[SQL_COUNT_] = {
 			       "AND folder = ?2 ORDER BY uid LIMIT ?1",
 	[SQL_FIND_MESSAGE_ID] = "SELECT " WHOLE " FROM message WHERE message_id <> '' "
 				"AND lower(trim(message_id, '<> ')) = ?1 ORDER BY folder, uid LIMIT ?2",
-	[SQL_LOAD_COPY_UIDS] = "SELECT copy_uid FROM message WHERE folder = ?1 AND copy_uid <> 0 "
-			       "AND copy_uid >= ?2 ORDER BY copy_uid",
+	[SQL_LOAD_COPY_UIDS] = "SELECT copy_uid FROM message INDEXED BY message_copy WHERE folder = ?1 "
+			       "AND copy_uid <> 0 AND copy_uid >= ?2 ORDER BY copy_uid",
 
 	[SQL_BEGIN_PASS] = "INSERT INTO pass (number, " PASS ") VALUES (?1, ?2, 0, ?3, 0, 0, 0, 0, 0, 0, 0, '')",
 	[SQL_DROP_PASSES] = "DELETE FROM pass WHERE number <= ?1",

@@ -79,6 +79,7 @@ CREATE TABLE message (
 	PRIMARY KEY (folder, uid)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX message_copy ON message (folder, copy_uid) WHERE copy_uid <> 0;
 CREATE INDEX message_cause ON message (folder, uid) WHERE cause <> 0;
 CREATE INDEX message_state ON message (state, folder, uid, has) WHERE state <> 1;
 
