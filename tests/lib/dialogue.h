@@ -37,6 +37,7 @@ enum dialogue_step_kind {
 	STEP_DEFAULT,         /* in a rule: what the built-in server does here */
 	STEP_ANSWER,          /* in a rule: the command at hand ends in text, or in nothing */
 	STEP_LATER,           /* in a rule: the steps below run after the next command's answer */
+	STEP_DO,              /* the mailbox changes, whoever did that */
 	STEP_KINDS,
 };
 
@@ -46,6 +47,7 @@ struct dialogue_step {
 	int line;
 	struct bytes text;
 	uint64_t number;
+	struct dialogue_change *change; /* of STEP_DO */
 };
 
 struct dialogue_setting {
@@ -59,10 +61,14 @@ struct dialogue_message {
 	struct dialogue_message *next;
 	int line;
 	uint32_t first, last;
+	bool has_flags;
 	struct bytes flags; /* without parentheses */
 	struct bytes date;  /* INTERNALDATE as the server writes it; p NULL: made from the UID */
 	struct bytes text;  /* the bytes; p NULL: made from folder name and UID, `size` long */
 	uint64_t size;
+	struct bytes front; /* lines in front of the bytes, as some servers and tools add */
+	struct bytes like_server, like_folder; /* p NULL: of its own; else the bytes, flags and dates of … */
+	uint32_t like_uid;  /* … these messages, the first of which has this UID */
 	bool has_claim;
 	uint64_t claim;     /* what RFC822.SIZE says instead of the truth */
 };
@@ -75,7 +81,41 @@ struct dialogue_folder {
 	uint32_t uidvalidity, uidnext; /* 0: made up */
 	uint32_t repeat;         /* so many folders, numbers put behind the name; 0: one */
 	bool unsubscribed;
+	bool no_modseq;          /* answers NOMODSEQ */
 	struct dialogue_message *messages;
+};
+
+enum dialogue_change_kind {
+	CHANGE_ADD,
+	CHANGE_REMOVE,
+	CHANGE_FLAGS,
+	CHANGE_MOVE,
+	CHANGE_COPY,
+	CHANGE_EMPTY,
+	CHANGE_REFILL,      /* with what the file says is in it at first, under new UIDs */
+	CHANGE_RENAME,
+	CHANGE_CREATE,
+	CHANGE_DELETE,
+	CHANGE_UIDVALIDITY,
+	CHANGE_MODSEQ,      /* HIGHESTMODSEQ goes back to, or on to, this */
+	CHANGE_SUBSCRIBE,
+	CHANGE_UNSUBSCRIBE,
+};
+
+/* What somebody else does to a mailbox. */
+struct dialogue_change {
+	struct dialogue_change *next;
+	int line;
+	unsigned after_run;         /* so many sections "run" stand before it */
+	enum dialogue_change_kind kind;
+	struct bytes folder, other; /* other: where to */
+	struct bytes uids;          /* "3", "3..5", "3,7..9" or "*" */
+	struct bytes flags;
+	char sign;                  /* of flags: '+', '-', or 0 for these and no others */
+	uint32_t number;            /* UIDVALIDITY, HIGHESTMODSEQ, or the first new UID (0: UIDNEXT) */
+	uint32_t renumber_from;     /* 0: UIDs stay */
+	struct dialogue_message *message;
+	struct dialogue_folder *created;
 };
 
 enum dialogue_when {
@@ -91,6 +131,9 @@ struct dialogue_rule {
 	enum dialogue_when when;
 	uint64_t at;
 	unsigned first, last; /* which of its matches it acts on, from 1 */
+	unsigned first_run, last_run; /* … and of the client's runs; it counts only those */
+	bool commands_only;
+	bool must_act;        /* a sweep put a number into it */
 	struct bytes pattern;
 	struct dialogue_step *steps;
 };
@@ -99,12 +142,14 @@ struct dialogue_script {
 	struct dialogue_script *next;
 	int line;
 	unsigned connection; /* from 1; 0: any */
+	unsigned run;        /* of that run of the client; 0: of all */
 	struct dialogue_step *steps;
 };
 
 struct dialogue_expectation {
 	struct dialogue_expectation *next;
 	int line;
+	unsigned after_run; /* when it must hold; 0: at the end */
 	struct bytes text;
 };
 
@@ -117,12 +162,21 @@ struct dialogue_server {
 	struct dialogue_script *scripts;
 	struct dialogue_rule *rules;
 	unsigned n_rules;
+	struct dialogue_change *changes;
 	struct dialogue_expectation *expectations;
+};
+
+/* "{name}" in the lines below stands for `value`: the first of those that run.py plays the file with. */
+struct dialogue_sweep {
+	struct dialogue_sweep *next;
+	struct bytes name, value;
 };
 
 struct dialogue {
 	struct arena arena;
 	const char *name; /* of the file, for messages */
+	unsigned runs;    /* sections "run" */
+	struct dialogue_sweep *sweeps;
 	struct dialogue_server *servers;
 };
 

@@ -123,24 +123,18 @@ static bool is_known_flag(struct bytes flag)
 	return false;
 }
 
-/* Keeps what PERMANENTFLAGS allows. -1: a flag that no client may set. */
-static int keep_flags(struct fake_connection *c, struct bytes flags, struct buf *to)
+int fake_keep_flags(const struct fake_connection *c, struct bytes flags, struct buf *to)
 {
 	struct bytes allowed = fake_permanent_flags(c);
+	bool keywords = fake_has_flag(allowed, BYTES("\\*"));
 
 	while (flags.n) {
-		struct bytes flag = bytes_cut(&flags, ' '), rest = allowed;
-		bool kept = false;
+		struct bytes flag = bytes_cut(&flags, ' ');
+		bool is_system = flag.n && flag.p[0] == '\\';
 
-		if (flag.n && flag.p[0] == '\\' && !is_known_flag(flag))
+		if (is_system && !is_known_flag(flag))
 			return -1;
-		while (!kept && rest.n) {
-			struct bytes one = bytes_cut(&rest, ' ');
-
-			kept = bytes_equal_nocase(one, flag) ||
-			       (bytes_equal(one, BYTES("\\*")) && flag.n && flag.p[0] != '\\');
-		}
-		if (kept)
+		if (flag.n && (fake_has_flag(allowed, flag) || (keywords && !is_system)))
 			buf_appendf(to, "%s%.*s", to->n ? " " : "", BYTES_ARG(flag));
 	}
 
@@ -154,7 +148,7 @@ static const char *read_attributes(struct fake_connection *c, struct fake_messag
 	struct bytes word;
 
 	c->arguments = bytes_trim(c->arguments);
-	if (c->arguments.n && c->arguments.p[0] == '(' && keep_flags(c, fake_word(c), &flags) < 0)
+	if (c->arguments.n && c->arguments.p[0] == '(' && fake_keep_flags(c, fake_word(c), &flags) < 0)
 		return "a system flag that does not exist";
 	word = fake_word(c);
 	m->flags = arena_copy(&c->fake->arena, buf_bytes(&flags));
@@ -198,6 +192,18 @@ static const char *take_message(struct fake_connection *c, struct append *a, boo
 	return wrong;
 }
 
+/* As this server keeps it: with a line of its own in front, if the file says so. */
+static const struct fake_message *rewritten(struct fake_connection *c, struct fake_message *m)
+{
+	struct bytes line = dialogue_setting(c->fake->told, "rewrites", "");
+
+	if (line.n && !m->front.n) {
+		m->front = bytes_of(arena_printf(&c->fake->arena, "%.*s\r\n", BYTES_ARG(line)));
+		m->size += m->front.n;
+	}
+	return m;
+}
+
 static int commit(struct fake_connection *c, void *arg)
 {
 	struct append *a = arg;
@@ -207,16 +213,11 @@ static int commit(struct fake_connection *c, void *arg)
 	if (!folder)
 		return fake_answer(c, "NO [TRYCREATE] No such mailbox");
 	first = folder->uidnext;
-	for (size_t i = 0; i < a->n; i++) {
-		struct fake_message *m = fake_message_add(folder);
-		uint32_t uid = m->uid;
-
-		*m = a->messages[i];
-		m->uid = uid;
-	}
+	for (size_t i = 0; i < a->n; i++)
+		fake_message_copy(folder, rewritten(c, &a->messages[i]));
 	if (c->answer.n)
-		return fake_end(c, "");
-	if (c->folder == folder && fake_sendf(c, "* %zu EXISTS", folder->n) < 0)
+		return fake_answer(c, "OK");
+	if (c->folder == folder && fake_tell(c) < 0)
 		return -1;
 	if (!fake_can(c, "UIDPLUS"))
 		return fake_answer(c, "OK appended");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The built-in server: takes commands one by one, asks the rules, and does what RFC 3501 and
- * the advertised extensions say. A client that asks for what was not advertised gets BAD and
- * a complaint. */
+ * the advertised extensions say (login here, the rest in its own files). A client that asks for
+ * what was not advertised gets BAD and a complaint. */
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 
 static const char default_capabilities[] =
 	"IMAP4rev1 LITERAL+ SASL-IR ID NAMESPACE UIDPLUS UNSELECT CHILDREN SPECIAL-USE "
-	"LIST-EXTENDED LIST-STATUS MULTIAPPEND ENABLE AUTH=PLAIN";
+	"LIST-EXTENDED LIST-STATUS MULTIAPPEND ENABLE CONDSTORE QRESYNC MOVE AUTH=PLAIN";
 
 /* --- capabilities ---------------------------------------------------------------------------- */
 
@@ -226,6 +226,8 @@ static int do_enable(struct fake_connection *c)
 	while ((word = fake_word(c)).n) {
 		buf_reset(&name);
 		buf_append_bytes(&name, word);
+		c->qresync |= bytes_equal_nocase(word, BYTES("QRESYNC"));
+		c->condstore |= c->qresync || bytes_equal_nocase(word, BYTES("CONDSTORE"));
 		if (fake_can(c, buf_str(&name)))
 			buf_appendf(&enabled, " %s", buf_str(&name));
 		else
@@ -249,126 +251,6 @@ static int do_compress(struct fake_connection *c)
 	return 0;
 }
 
-/* --- folders --------------------------------------------------------------------------------- */
-
-static int do_create(struct fake_connection *c)
-{
-	struct bytes name = fake_word(c), use = fake_word(c);
-	struct bytes prefix = dialogue_setting(c->fake->told, "prefix", "");
-	struct fake_folder *folder;
-
-	if (fake_folder_find(c->fake, name))
-		return fake_answer(c, "NO [ALREADYEXISTS] Mailbox already exists");
-	if (name.n == 0 || !bytes_starts(name, prefix))
-		return fake_answer(c, "NO [CANNOT] Invalid mailbox name");
-	if (use.n && !fake_can(c, "CREATE-SPECIAL-USE"))
-		return fake_bad(c, "USE without CREATE-SPECIAL-USE");
-
-	folder = fake_folder_add(c->fake, name);
-	folder->is_created = true;
-	if (use.n)
-		dialogue_word(&c->fake->arena, &(struct bytes){ use.p + 4, use.n - 4 },
-			      &folder->attributes);
-	return fake_answer(c, "OK created");
-}
-
-static int set_subscribed(struct fake_connection *c, bool subscribed)
-{
-	struct fake_folder *folder = fake_folder_find(c->fake, fake_word(c));
-
-	if (!folder)
-		return fake_answer(c, "NO [NONEXISTENT] No such mailbox");
-	folder->subscribed = subscribed;
-	return fake_answer(c, "OK done");
-}
-
-static int do_subscribe(struct fake_connection *c)
-{
-	return set_subscribed(c, true);
-}
-
-static int do_unsubscribe(struct fake_connection *c)
-{
-	return set_subscribed(c, false);
-}
-
-static int do_namespace(struct fake_connection *c)
-{
-	struct bytes told = dialogue_setting(c->fake->told, "namespace", "");
-	struct bytes prefix = dialogue_setting(c->fake->told, "prefix", "");
-	struct bytes separator = dialogue_setting(c->fake->told, "separator", "/");
-	int r;
-
-	if (told.n)
-		r = fake_sendf(c, "* NAMESPACE %.*s", BYTES_ARG(told));
-	else if (bytes_equal_nocase(separator, BYTES("nil")))
-		r = fake_sendf(c, "* NAMESPACE ((\"%.*s\" NIL)) NIL NIL", BYTES_ARG(prefix));
-	else
-		r = fake_sendf(c, "* NAMESPACE ((\"%.*s\" \"%.*s\")) NIL NIL", BYTES_ARG(prefix),
-			       BYTES_ARG(separator));
-	return r < 0 ? -1 : fake_answer(c, "OK done");
-}
-
-struct bytes fake_permanent_flags(const struct fake_connection *c)
-{
-	return dialogue_setting(c->fake->told, "permanentflags",
-				"\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*");
-}
-
-static int send_selected(struct fake_connection *c)
-{
-	const struct fake_folder *f = c->folder;
-	struct bytes flags = dialogue_setting(c->fake->told, "flags",
-					      "\\Answered \\Flagged \\Deleted \\Seen \\Draft");
-	struct bytes permanent = fake_permanent_flags(c);
-
-	if (fake_sendf(c, "* FLAGS (%.*s)", BYTES_ARG(flags)) < 0 ||
-	    fake_sendf(c, "* OK [PERMANENTFLAGS (%.*s)] kept", BYTES_ARG(permanent)) < 0 ||
-	    fake_sendf(c, "* %zu EXISTS\r\n* 0 RECENT", f->n) < 0 ||
-	    fake_sendf(c, "* OK [UIDVALIDITY %u] valid", f->uidvalidity) < 0)
-		return -1;
-	return fake_sendf(c, "* OK [UIDNEXT %u] next", f->uidnext);
-}
-
-static int select_folder(struct fake_connection *c, bool read_only)
-{
-	struct fake_folder *folder = fake_folder_find(c->fake, fake_word(c));
-	struct bytes parameters = fake_word(c);
-
-	c->state = FAKE_LOGGED_IN;
-	c->folder = NULL;
-	if (!folder || bytes_find(folder->attributes, BYTES("\\Noselect")) >= 0)
-		return fake_answer(c, "NO [NONEXISTENT] Mailbox doesn't exist");
-	if (parameters.n && !fake_can(c, "CONDSTORE"))
-		return fake_bad(c, "SELECT with parameters nobody advertised");
-
-	c->folder = folder;
-	c->read_only = read_only;
-	c->state = FAKE_SELECTED;
-	if (c->said_ok) /* a rule spoke in our place */
-		return 0;
-	if (send_selected(c) < 0)
-		return -1;
-	return fake_answer(c, "OK [READ-%s] selected", read_only ? "ONLY" : "WRITE");
-}
-
-static int do_select(struct fake_connection *c)
-{
-	return select_folder(c, false);
-}
-
-static int do_examine(struct fake_connection *c)
-{
-	return select_folder(c, true);
-}
-
-static int do_unselect(struct fake_connection *c)
-{
-	c->state = FAKE_LOGGED_IN;
-	c->folder = NULL;
-	return fake_answer(c, "OK done");
-}
-
 /* --- the table ------------------------------------------------------------------------------- */
 
 static const struct command {
@@ -376,9 +258,10 @@ static const struct command {
 	unsigned states;
 	const char *needs; /* the capability, or NULL */
 	int (*run)(struct fake_connection *c);
+	bool tells; /* begins with what happened to the folder: not where numbers must stay (RFC 3501 section 7.4.1) */
 } commands[] = {
 	{ "CAPABILITY", FAKE_ANY, NULL, do_capability },
-	{ "NOOP", FAKE_ANY, NULL, do_noop },
+	{ "NOOP", FAKE_ANY, NULL, do_noop, true },
 	{ "LOGOUT", FAKE_ANY, NULL, do_logout },
 	{ "ID", FAKE_ANY, "ID", do_id },
 	{ "STARTTLS", FAKE_GREETED, "STARTTLS", do_starttls },
@@ -386,24 +269,31 @@ static const struct command {
 	{ "AUTHENTICATE", FAKE_GREETED, NULL, do_authenticate },
 	{ "ENABLE", FAKE_LOGGED_IN, "ENABLE", do_enable },
 	{ "COMPRESS", FAKE_LOGGED_IN | FAKE_SELECTED, "COMPRESS=DEFLATE", do_compress },
-	{ "NAMESPACE", FAKE_LOGGED_IN | FAKE_SELECTED, "NAMESPACE", do_namespace },
+	{ "NAMESPACE", FAKE_LOGGED_IN | FAKE_SELECTED, "NAMESPACE", fake_namespace },
 	{ "LIST", FAKE_LOGGED_IN | FAKE_SELECTED, NULL, fake_list },
 	{ "LSUB", FAKE_LOGGED_IN | FAKE_SELECTED, NULL, fake_lsub },
 	{ "XLIST", FAKE_LOGGED_IN | FAKE_SELECTED, "XLIST", fake_xlist },
 	{ "STATUS", FAKE_LOGGED_IN | FAKE_SELECTED, NULL, fake_status },
-	{ "CREATE", FAKE_LOGGED_IN | FAKE_SELECTED, NULL, do_create },
-	{ "SUBSCRIBE", FAKE_LOGGED_IN | FAKE_SELECTED, NULL, do_subscribe },
-	{ "UNSUBSCRIBE", FAKE_LOGGED_IN | FAKE_SELECTED, NULL, do_unsubscribe },
-	{ "SELECT", FAKE_LOGGED_IN | FAKE_SELECTED, NULL, do_select },
-	{ "EXAMINE", FAKE_LOGGED_IN | FAKE_SELECTED, NULL, do_examine },
-	{ "APPEND", FAKE_LOGGED_IN | FAKE_SELECTED, NULL, fake_append },
-	{ "UNSELECT", FAKE_SELECTED, "UNSELECT", do_unselect },
-	{ "CLOSE", FAKE_SELECTED, NULL, do_unselect },
+	{ "CREATE", FAKE_LOGGED_IN | FAKE_SELECTED, NULL, fake_create },
+	{ "DELETE", FAKE_LOGGED_IN | FAKE_SELECTED, NULL, fake_delete },
+	{ "RENAME", FAKE_LOGGED_IN | FAKE_SELECTED, NULL, fake_rename },
+	{ "SUBSCRIBE", FAKE_LOGGED_IN | FAKE_SELECTED, NULL, fake_subscribe },
+	{ "UNSUBSCRIBE", FAKE_LOGGED_IN | FAKE_SELECTED, NULL, fake_unsubscribe },
+	{ "SELECT", FAKE_LOGGED_IN | FAKE_SELECTED, NULL, fake_select },
+	{ "EXAMINE", FAKE_LOGGED_IN | FAKE_SELECTED, NULL, fake_examine },
+	{ "APPEND", FAKE_LOGGED_IN | FAKE_SELECTED, NULL, fake_append, true },
+	{ "UNSELECT", FAKE_SELECTED, "UNSELECT", fake_unselect },
+	{ "CLOSE", FAKE_SELECTED, NULL, fake_close },
+	{ "EXPUNGE", FAKE_SELECTED, NULL, fake_expunge, true },
 	{ "FETCH", FAKE_SELECTED, NULL, fake_fetch },
 	{ "SEARCH", FAKE_SELECTED, NULL, fake_search },
-	{ "UID FETCH", FAKE_SELECTED, NULL, fake_uid_fetch },
-	{ "UID SEARCH", FAKE_SELECTED, NULL, fake_uid_search },
-	{ "UID STORE", FAKE_SELECTED, NULL, fake_uid_store },
+	{ "STORE", FAKE_SELECTED, NULL, fake_store },
+	{ "UID FETCH", FAKE_SELECTED, NULL, fake_uid_fetch, true },
+	{ "UID SEARCH", FAKE_SELECTED, NULL, fake_uid_search, true },
+	{ "UID STORE", FAKE_SELECTED, NULL, fake_uid_store, true },
+	{ "UID EXPUNGE", FAKE_SELECTED, "UIDPLUS", fake_uid_expunge, true },
+	{ "UID COPY", FAKE_SELECTED, NULL, fake_uid_copy, true },
+	{ "UID MOVE", FAKE_SELECTED, "MOVE", fake_uid_move, true },
 };
 
 /* Finds the command and leaves its arguments in c->arguments; NULL: nobody knows it. */
@@ -433,6 +323,8 @@ static int run_command(struct fake_connection *c, void *arg)
 		return fake_bad(c, "a command that this state does not allow");
 	if (command->needs && !fake_can(c, command->needs))
 		return fake_bad(c, "a command that was not advertised");
+	if (command->tells && fake_tell(c) < 0)
+		return -1;
 
 	return command->run(c);
 }
@@ -535,7 +427,7 @@ static int follow_rule(struct fake_connection *c)
 	if (c->state == FAKE_GREETED &&
 	    (command->run == do_login || command->run == do_authenticate))
 		c->state = FAKE_LOGGED_IN;
-	if (command->run == do_select || command->run == do_examine)
+	if (command->run == fake_select || command->run == fake_examine)
 		return command->run(c);
 	return 0;
 }

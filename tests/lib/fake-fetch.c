@@ -1,111 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The built-in server's FETCH, SEARCH and STORE, over sequence numbers and UIDs. Each message
- * it answers for is an event, so that a rule can answer in its place: "message FOLDER UID"
- * when its bytes are wanted, "item FOLDER UID" when they are not. */
+/* The built-in server's FETCH, over sequence numbers and UIDs, with CHANGEDSINCE and VANISHED (RFC 7162). Each message it
+ * answers for is an event, so that a rule can answer in its place: "message FOLDER UID" when its bytes are wanted,
+ * "item FOLDER UID" when they are not. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/fake-imap-parts.h"
 
-/* --- sets ------------------------------------------------------------------------------------ */
-
-static int read_end(struct bytes word, uint64_t largest, uint64_t *ret)
-{
-	*ret = largest;
-	if (bytes_equal(word, BYTES("*")))
-		return 0;
-	return bytes_to_u64(word, UINT32_MAX, ret);
-}
-
-/* 1 number is in the set, 0 not, -1 it is no set. */
-static int in_set(struct bytes set, uint64_t number, uint64_t largest)
-{
-	int found = 0;
-
-	if (set.n == 0)
-		return -1;
-	while (set.n) {
-		struct bytes high = bytes_cut(&set, ','), low = bytes_cut(&high, ':');
-		uint64_t a, b;
-
-		if (read_end(low, largest, &a) < 0 || a == 0)
-			return -1;
-		b = a;
-		if (high.n && read_end(high, largest, &b) < 0)
-			return -1;
-		found |= (number >= a && number <= b) || (number >= b && number <= a);
-	}
-
-	return found;
-}
-
-/* The smallest and largest number of a set that in_set() has taken. */
-static void set_bounds(struct bytes set, uint64_t largest, uint64_t *ret_low, uint64_t *ret_high)
-{
-	*ret_low = UINT64_MAX;
-	*ret_high = 0;
-	while (set.n) {
-		struct bytes range = bytes_cut(&set, ',');
-
-		while (range.n) {
-			uint64_t number = 0;
-
-			read_end(bytes_cut(&range, ':'), largest, &number);
-			*ret_low = number < *ret_low ? number : *ret_low;
-			*ret_high = number > *ret_high ? number : *ret_high;
-		}
-	}
-}
-
-/* The index of the first message with that UID or a larger one. */
-static size_t index_of_uid(const struct fake_folder *f, uint64_t uid)
-{
-	size_t low = 0, high = f->n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (f->messages[middle].uid < uid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-/* The next message of the set from index *i on; NULL: no more. */
-static struct fake_message *next_in_set(struct fake_connection *c, struct bytes set, bool by_uid,
-					size_t *i)
-{
-	struct fake_folder *f = c->folder;
-	uint64_t largest = by_uid && f->n ? f->messages[f->n - 1].uid : f->n, low, high;
-	size_t first;
-
-	set_bounds(set, largest, &low, &high);
-	first = by_uid ? index_of_uid(f, low) : (size_t)low - 1;
-	for (*i = *i > first ? *i : first; *i < f->n; (*i)++) {
-		struct fake_message *m = &f->messages[*i];
-		uint64_t number = by_uid ? m->uid : *i + 1;
-
-		if (number > high)
-			return NULL;
-		if (in_set(set, number, largest) > 0)
-			return m;
-	}
-
-	return NULL;
-}
-
-/* --- FETCH ----------------------------------------------------------------------------------- */
-
 struct fetch {
 	struct bytes items;
-	bool by_uid, wants_body;
-	size_t index;
-	bool is_begun;  /* "* n FETCH (" is in line, or sent */
+	bool by_uid, wants_body, changed_only, vanished;
+	uint64_t changed_since;
 	struct buf line;
 };
+
+/* --- parts of messages ----------------------------------------------------------------------- */
 
 /* Items stand between blanks, but for those in brackets and parentheses. */
 static struct bytes cut_item(struct bytes *rest)
@@ -135,15 +45,13 @@ static bool body_section(struct bytes item, struct bytes *ret_section, struct by
 	return true;
 }
 
-/* The header with the blank line behind it, as far as it can be had. */
-static void read_header(const struct fake_connection *c, struct buf *to)
+void fake_read_header(const struct fake_message *message, struct buf *to)
 {
 	ptrdiff_t end;
 	char *room = buf_reserve(to, 65536);
 	size_t n;
 
-	while (to->n < 65536 && (n = fake_body(c->message_folder, c->message, to->n, room + to->n,
-					       65536 - to->n)))
+	while (to->n < 65536 && (n = fake_body(message, to->n, room + to->n, 65536 - to->n)))
 		to->n += n;
 	end = bytes_find(buf_bytes(to), BYTES("\r\n\r\n"));
 	if (end >= 0)
@@ -161,7 +69,7 @@ static bool wants_field(struct bytes fields, struct bytes line)
 	return false;
 }
 
-static void pick_fields(struct bytes header, struct bytes fields, struct buf *to)
+void fake_pick_fields(struct bytes header, struct bytes fields, struct buf *to)
 {
 	bool wanted = false;
 
@@ -200,7 +108,7 @@ static int send_partial(struct fake_connection *c, struct fetch *f, struct bytes
 	if (bytes_to_u64(origin, UINT64_MAX, &from) < 0 || bytes_to_u64(count, 1 << 24, &most) < 0)
 		return fake_bad(c, "a partial nobody understands");
 	buf_appendf(&f->line, "<%" PRIu64 "> ", from);
-	while (part.n < most && (n = fake_body(c->message_folder, c->message, from + part.n,
+	while (part.n < most && (n = fake_body(c->message, from + part.n,
 					       buf_reserve(&part, most - part.n), most - part.n)))
 		part.n += n;
 	return send_part(c, f, buf_bytes(&part));
@@ -223,13 +131,21 @@ static int send_section(struct fake_connection *c, struct fetch *f, struct bytes
 		return fake_send_message(c);
 	}
 
-	read_header(c, &header);
+	fake_read_header(c->message, &header);
 	if (bytes_equal(section, BYTES("HEADER")))
 		return send_part(c, f, buf_bytes(&header));
 	if (!bytes_starts(section, BYTES("HEADER.FIELDS (")))
 		return fake_bad(c, "a section this server does not know");
-	pick_fields(buf_bytes(&header), bytes_head(names, names.n - 1), &fields);
+	fake_pick_fields(buf_bytes(&header), bytes_head(names, names.n - 1), &fields);
 	return send_part(c, f, buf_bytes(&fields));
+}
+
+static void put_modseq(struct fake_connection *c, struct fetch *f)
+{
+	c->condstore = true;
+	if (c->folder->no_modseq)
+		fake_complain(c->fake, 0, "MODSEQ in a folder that has none");
+	buf_appendf(&f->line, "MODSEQ (%" PRIu64 ")", c->message->modseq);
 }
 
 static int send_item(struct fake_connection *c, struct fetch *f, struct bytes item)
@@ -249,7 +165,7 @@ static int send_item(struct fake_connection *c, struct fetch *f, struct bytes it
 		buf_appendf(&f->line, "RFC822.SIZE %" PRIu64,
 			    m->told && m->told->has_claim ? m->told->claim : m->size);
 	else if (bytes_equal(item, BYTES("MODSEQ")) && fake_can(c, "CONDSTORE"))
-		buf_append_str(&f->line, "MODSEQ (1)");
+		put_modseq(c, f);
 	else if (bytes_equal(item, BYTES("INTERNALDATE")) && date[0])
 		buf_appendf(&f->line, "INTERNALDATE \"%s\"", date);
 	else if (!bytes_equal(item, BYTES("INTERNALDATE")))
@@ -258,6 +174,8 @@ static int send_item(struct fake_connection *c, struct fetch *f, struct bytes it
 	return 0;
 }
 
+/* --- FETCH ----------------------------------------------------------------------------------- */
+
 static int send_fetched(struct fake_connection *c, void *arg)
 {
 	struct fetch *f = arg;
@@ -265,7 +183,7 @@ static int send_fetched(struct fake_connection *c, void *arg)
 	bool first = true;
 
 	buf_reset(&f->line);
-	buf_appendf(&f->line, "* %zu FETCH (", f->index + 1);
+	buf_appendf(&f->line, "* %zu FETCH (", fake_sequence(c, c->message->uid));
 	while (rest.n) {
 		struct bytes item = cut_item(&rest);
 
@@ -283,7 +201,7 @@ static int send_fetched(struct fake_connection *c, void *arg)
 	return fake_send(c, buf_bytes(&f->line));
 }
 
-static void name_message(struct fake_connection *c, size_t index, const struct fake_message *m)
+static void name_message(struct fake_connection *c, const struct fake_message *m)
 {
 	char text[64];
 
@@ -291,7 +209,7 @@ static void name_message(struct fake_connection *c, size_t index, const struct f
 	c->message = m;
 	snprintf(text, sizeof(text), "%u", m->uid);
 	dialogue_name_set(&c->names, "uid", bytes_of(text));
-	snprintf(text, sizeof(text), "%zu", index + 1);
+	snprintf(text, sizeof(text), "%zu", fake_sequence(c, m->uid));
 	dialogue_name_set(&c->names, "seq", bytes_of(text));
 	snprintf(text, sizeof(text), "%" PRIu64, m->size);
 	dialogue_name_set(&c->names, "size", bytes_of(text));
@@ -300,46 +218,96 @@ static void name_message(struct fake_connection *c, size_t index, const struct f
 	dialogue_name_set(&c->names, "flags", m->flags);
 }
 
+/* A rule may change the folder meanwhile: the message at hand is a copy. */
 static int fetch_one(struct fake_connection *c, struct fetch *f, const struct fake_message *m)
 {
 	_cleanup_(buf_done) struct buf event = BUF_NULL;
+	const struct fake_message at_hand = *m;
+	int r;
 
-	name_message(c, f->index, m);
+	name_message(c, &at_hand);
 	buf_appendf(&event, "%s %.*s %u", f->wants_body ? "message" : "item",
 		    BYTES_ARG(c->folder->name), m->uid);
-	return fake_event(c, buf_bytes(&event), send_fetched, f);
+	r = fake_event(c, buf_bytes(&event), send_fetched, f);
+	c->message = NULL;
+	return r;
+}
+
+/* (CHANGEDSINCE n [VANISHED]) behind the items. NULL, or what is wrong. */
+static const char *read_modifiers(struct fake_connection *c, struct fetch *f, struct bytes rest)
+{
+	struct bytes words = BYTES_NULL, number;
+
+	if (!fake_can(c, "CONDSTORE"))
+		return "FETCH with modifiers nobody advertised";
+	if (dialogue_word(&c->fake->arena, &rest, &words) < 0 || bytes_trim(rest).n)
+		return "unbalanced modifiers";
+	if (!bytes_equal(bytes_cut(&words, ' '), BYTES("CHANGEDSINCE")))
+		return "a modifier nobody knows";
+	number = bytes_cut(&words, ' ');
+	if (bytes_to_u64(number, INT64_MAX, &f->changed_since) < 0)
+		return "CHANGEDSINCE without a mod-sequence";
+
+	c->condstore = true;
+	f->changed_only = true;
+	f->vanished = bytes_equal(words, BYTES("VANISHED"));
+	if (words.n && !f->vanished)
+		return "a modifier nobody knows";
+	return f->vanished && (!c->qresync || !f->by_uid) ? "VANISHED without QRESYNC" : NULL;
+}
+
+/* Items in parentheses or one alone, then modifiers. NULL, or what is wrong. */
+static const char *read_items(struct fake_connection *c, struct fetch *f, struct buf *items)
+{
+	struct bytes rest = bytes_trim(c->arguments);
+	const char *wrong = NULL;
+
+	if (rest.n && rest.p[0] == '(') {
+		if (dialogue_word(&c->fake->arena, &rest, &f->items) < 0)
+			return "unbalanced items";
+	} else {
+		f->items = cut_item(&rest);
+	}
+	rest = bytes_trim(rest);
+	if (rest.n)
+		wrong = read_modifiers(c, f, rest);
+	if (!f->items.n)
+		return "a FETCH nobody understands";
+
+	f->wants_body = bytes_find(f->items, BYTES("BODY.PEEK[]")) >= 0;
+	if (f->by_uid && bytes_find(f->items, BYTES("UID")) < 0)
+		buf_append_str(items, "UID ");
+	buf_append_bytes(items, f->items);
+	if (f->changed_only && bytes_find(f->items, BYTES("MODSEQ")) < 0)
+		buf_append_str(items, " MODSEQ");
+	f->items = buf_bytes(items);
+	return wrong;
 }
 
 static int fetch(struct fake_connection *c, bool by_uid)
 {
 	_cleanup_(buf_done) struct buf items = BUF_NULL;
 	struct fetch f = { .by_uid = by_uid };
-	struct bytes set = fake_word(c), wanted;
-	struct fake_message *m;
+	struct bytes set = fake_word(c);
+	const struct fake_message *m;
+	const char *wrong = read_items(c, &f, &items);
+	uint32_t uid = 0;
 	int r = 0;
 
-	wanted = bytes_trim(c->arguments);
-	if (wanted.n > 1 && wanted.p[0] == '(' &&
-	    dialogue_word(&c->fake->arena, &wanted, &f.items) < 0)
-		return fake_bad(c, "unbalanced items");
-	if (!f.items.n)
-		f.items = wanted;
-	else if (wanted.n)
-		return fake_bad(c, "FETCH with modifiers nobody advertised");
-	if (in_set(set, 1, 1) < 0 || !f.items.n)
-		return fake_bad(c, "a FETCH nobody understands");
+	if (!wrong && fake_in_set(set, 1, 1) < 0)
+		wrong = "a FETCH nobody understands";
+	if (wrong)
+		return fake_bad(c, wrong);
 
-	f.wants_body = bytes_find(f.items, BYTES("BODY.PEEK[]")) >= 0;
-	if (by_uid && bytes_find(f.items, BYTES("UID")) < 0)
-		buf_append_str(&items, "UID ");
-	buf_append_bytes(&items, f.items);
-	f.items = buf_bytes(&items);
-	for (; r == 0 && (m = next_in_set(c, set, by_uid, &f.index)); f.index++)
-		r = fetch_one(c, &f, m);
-
+	if (f.vanished)
+		r = fake_send_vanished(c, set, f.changed_since);
+	while (r == 0 && (m = fake_next_in_set(c, set, by_uid, uid))) {
+		uid = m->uid;
+		if (!f.changed_only || m->modseq > f.changed_since)
+			r = fetch_one(c, &f, m);
+	}
 	buf_done(&f.line);
-	c->message = NULL;
-	return r < 0 ? -1 : fake_end(c, "OK done");
+	return r < 0 ? -1 : fake_answer(c, "OK done");
 }
 
 int fake_fetch(struct fake_connection *c)
@@ -350,119 +318,4 @@ int fake_fetch(struct fake_connection *c)
 int fake_uid_fetch(struct fake_connection *c)
 {
 	return fetch(c, true);
-}
-
-/* --- SEARCH ---------------------------------------------------------------------------------- */
-
-/* Whether the header has `value` in the field. */
-static bool header_has(struct fake_connection *c, const struct fake_message *m, struct bytes field,
-		       struct bytes value)
-{
-	_cleanup_(buf_done) struct buf header = BUF_NULL, line = BUF_NULL;
-
-	c->message_folder = c->folder;
-	c->message = m;
-	read_header(c, &header);
-	c->message = NULL;
-	pick_fields(buf_bytes(&header), field, &line);
-	return bytes_find(buf_bytes(&line), value) >= 0;
-}
-
-/* ALL, UID set, a set, HEADER field value, NOT DELETED: one of them or several; 1 0 -1. */
-static int is_found(struct fake_connection *c, struct bytes criteria, size_t index)
-{
-	const struct fake_message *m = &c->folder->messages[index];
-	uint32_t largest = c->folder->messages[c->folder->n - 1].uid;
-	struct bytes word, field;
-	int found = 1;
-
-	while (found > 0 && dialogue_word(&c->fake->arena, &criteria, &word) > 0) {
-		if (bytes_equal(word, BYTES("ALL")) || bytes_equal(word, BYTES("NOT")) ||
-		    bytes_equal(word, BYTES("DELETED")) || bytes_equal(word, BYTES("UNDELETED")))
-			continue;
-		if (bytes_equal(word, BYTES("HEADER"))) {
-			dialogue_word(&c->fake->arena, &criteria, &field);
-			dialogue_word(&c->fake->arena, &criteria, &word);
-			found = header_has(c, m, field, word);
-		} else if (bytes_equal(word, BYTES("UID"))) {
-			dialogue_word(&c->fake->arena, &criteria, &word);
-			found = in_set(word, m->uid, largest);
-		} else {
-			found = in_set(word, index + 1, c->folder->n);
-		}
-	}
-
-	return found;
-}
-
-static int search(struct fake_connection *c, bool by_uid)
-{
-	_cleanup_(buf_done) struct buf found = BUF_NULL;
-
-	if (bytes_starts(bytes_trim(c->arguments), BYTES("RETURN")) && !fake_can(c, "ESEARCH"))
-		return fake_bad(c, "SEARCH RETURN without ESEARCH");
-	for (size_t i = 0; i < c->folder->n; i++) {
-		int r = is_found(c, c->arguments, i);
-
-		if (r < 0)
-			return fake_bad(c, "a SEARCH this server does not know");
-		if (r)
-			buf_appendf(&found, " %zu", by_uid ? c->folder->messages[i].uid : i + 1);
-	}
-	if (fake_sendf(c, "* SEARCH%s", buf_str(&found)) < 0)
-		return -1;
-	return fake_answer(c, "OK done");
-}
-
-int fake_search(struct fake_connection *c)
-{
-	return search(c, false);
-}
-
-int fake_uid_search(struct fake_connection *c)
-{
-	return search(c, true);
-}
-
-/* --- STORE ----------------------------------------------------------------------------------- */
-
-static void without(struct buf *to, struct bytes flags, struct bytes taken)
-{
-	while (flags.n) {
-		struct bytes flag = bytes_cut(&flags, ' '), rest = taken;
-		bool found = flag.n == 0;
-
-		while (!found && rest.n)
-			found = bytes_equal_nocase(bytes_cut(&rest, ' '), flag);
-		if (!found)
-			buf_appendf(to, "%s%.*s", to->n ? " " : "", BYTES_ARG(flag));
-	}
-}
-
-/* UID STORE set [+|-]FLAGS[.SILENT] (flags) */
-int fake_uid_store(struct fake_connection *c)
-{
-	struct bytes set = fake_word(c), verb = fake_word(c), flags = fake_word(c);
-	bool silent = bytes_find(verb, BYTES(".SILENT")) >= 0;
-	struct fake_message *m;
-
-	if (c->read_only)
-		return fake_bad(c, "STORE in a folder opened with EXAMINE");
-	if (bytes_find(verb, BYTES("FLAGS")) < 0 || in_set(set, 1, 1) < 0)
-		return fake_bad(c, "a STORE nobody understands");
-
-	for (size_t i = 0; (m = next_in_set(c, set, true, &i)); i++) {
-		_cleanup_(buf_done) struct buf now = BUF_NULL;
-
-		if (verb.p[0] == '+' || verb.p[0] == '-')
-			without(&now, m->flags, flags);
-		if (verb.p[0] != '-')
-			buf_appendf(&now, "%s%.*s", now.n ? " " : "", BYTES_ARG(flags));
-		m->flags = arena_copy(&c->fake->arena, buf_bytes(&now));
-		if (!silent && fake_sendf(c, "* %zu FETCH (UID %u FLAGS (%s))", i + 1, m->uid,
-					  buf_str(&now)) < 0)
-			return -1;
-	}
-
-	return fake_answer(c, "OK done");
 }

@@ -85,19 +85,15 @@ int fake_answer(struct fake_connection *c, const char *format, ...)
 	va_list args;
 	int r;
 
+	if (bytes_equal(c->answer, BYTES("nothing")))
+		return 0;
+	if (c->answer.n)
+		return fake_sendf(c, "%s %.*s", c->tag, BYTES_ARG(c->answer));
 	snprintf(prefix, sizeof(prefix), "%s ", c->tag);
 	va_start(args, format);
 	r = send_formatted(c, prefix, format, args);
 	va_end(args);
 	return r;
-}
-
-int fake_end(struct fake_connection *c, const char *text)
-{
-	if (bytes_equal(c->answer, BYTES("nothing")))
-		return 0;
-	return c->answer.n ? fake_answer(c, "%.*s", BYTES_ARG(c->answer)) :
-			     fake_answer(c, "%s", text);
 }
 
 static int send_body(struct fake_connection *c, uint64_t from, uint64_t to)
@@ -107,7 +103,7 @@ static int send_body(struct fake_connection *c, uint64_t from, uint64_t to)
 	while (from < to) {
 		size_t n = to - from < sizeof(piece) ? (size_t)(to - from) : sizeof(piece);
 
-		n = fake_body(c->message_folder, c->message, from, piece, n);
+		n = fake_body(c->message, from, piece, n);
 		if (n == 0) {
 			fake_complain(c->fake, 0, "message %u was not kept", c->message->uid);
 			return over(c);
@@ -241,6 +237,10 @@ static bool rule_acts(struct fake_connection *c, const struct dialogue_rule *rul
 	struct dialogue_names found = { 0 };
 	unsigned n;
 
+	if (c->fake->run < rule->first_run || c->fake->run > rule->last_run)
+		return false;
+	if (rule->commands_only && !(text.n && text.p[0] >= 'A' && text.p[0] <= 'Z'))
+		return false;
 	if (!dialogue_match(rule->pattern, text, &found))
 		return false;
 	n = ++c->fake->rule_matches[rule->index];
@@ -544,6 +544,12 @@ static int play_later(struct play *p)
 	return 0;
 }
 
+static int play_do(struct play *p)
+{
+	fake_change(p->c->fake, p->step->change);
+	return 0;
+}
+
 static int (*const players[STEP_KINDS])(struct play *) = {
 	[STEP_SEND] = play_send,
 	[STEP_SEND_LITERAL] = play_send_literal,
@@ -568,6 +574,7 @@ static int (*const players[STEP_KINDS])(struct play *) = {
 	[STEP_DEFAULT] = play_default,
 	[STEP_ANSWER] = play_answer,
 	[STEP_LATER] = play_later,
+	[STEP_DO] = play_do,
 };
 
 /* The client went away while we were sending, and the script was still to expect something. */
@@ -604,9 +611,14 @@ static const struct dialogue_script *script_for(const struct fake_imap *fake, un
 {
 	const struct dialogue_script *s = fake->told ? fake->told->scripts : NULL;
 
-	while (s && s->connection && s->connection != number)
-		s = s->next;
-	return s;
+	for (; s; s = s->next) {
+		unsigned n = s->run ? fake->run_connections : number;
+
+		if ((s->run == 0 || s->run == fake->run) &&
+		    (s->connection == 0 || s->connection == n))
+			return s;
+	}
+	return NULL;
 }
 
 static void run_connection(struct fake_connection *c)
@@ -630,6 +642,7 @@ void fake_imap_serve(struct fake_imap *fake, struct stream *stream, int fd)
 	struct fake_connection c = { .fake = fake, .stream = stream, .fd = fd };
 
 	c.number = ++fake->connections;
+	fake->run_connections++;
 	c.state = FAKE_GREETED;
 	bytes_to_u64(dialogue_setting(fake->told, "split", "0"), UINT32_MAX, &c.split);
 	run_connection(&c);
@@ -646,6 +659,7 @@ struct fake_imap *fake_imap_new(const struct dialogue *dialogue, const char *nam
 
 	fake->dialogue = dialogue;
 	fake->told = dialogue_server(dialogue, name);
+	fake->run = 1;
 	fake->rule_matches = xzalloc(sizeof(unsigned) * (fake->told ? fake->told->n_rules + 1 : 1));
 	fake_store_fill(fake);
 	return fake;
@@ -666,10 +680,4 @@ struct fake_imap *fake_imap_free(struct fake_imap *fake)
 void fake_imap_tls(struct fake_imap *fake, struct tls_context *context)
 {
 	fake->tls = context;
-}
-
-const char *fake_imap_verdict(struct fake_imap *fake)
-{
-	fake_judge(fake);
-	return buf_str(&fake->complaints);
 }

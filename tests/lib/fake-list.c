@@ -5,13 +5,6 @@
 
 #include "lib/fake-imap-parts.h"
 
-static char separator(const struct fake_connection *c)
-{
-	struct bytes told = dialogue_setting(c->fake->told, "separator", "/");
-
-	return bytes_equal_nocase(told, BYTES("nil")) || told.n == 0 ? '\0' : told.p[0];
-}
-
 /* "%" stops at the separator, "*" does not. */
 static bool name_matches(struct bytes pattern, struct bytes name, char stop)
 {
@@ -36,7 +29,7 @@ static bool name_matches(struct bytes pattern, struct bytes name, char stop)
 
 static bool has_children(const struct fake_connection *c, const struct fake_folder *folder)
 {
-	char stop = separator(c);
+	char stop = fake_separator(c->fake);
 
 	for (const struct fake_folder *f = c->fake->folders; f && stop; f = f->next)
 		if (f->name.n > folder->name.n && f->name.p[folder->name.n] == stop &&
@@ -67,7 +60,7 @@ static int send_entry(struct fake_connection *c, const struct list_command *l,
 		      const struct fake_folder *folder)
 {
 	_cleanup_(buf_done) struct buf line = BUF_NULL;
-	char stop = separator(c);
+	char stop = fake_separator(c->fake);
 
 	buf_appendf(&line, "* %s (%.*s", l->verb, BYTES_ARG(folder->attributes));
 	if (fake_can(c, "CHILDREN") && strcmp(l->verb, "LIST") == 0)
@@ -102,7 +95,7 @@ static uint64_t folder_unseen(const struct fake_folder *folder)
 	uint64_t n = 0;
 
 	for (size_t i = 0; i < folder->n; i++)
-		n += bytes_find(folder->messages[i].flags, BYTES("\\Seen")) < 0;
+		n += !fake_has_flag(folder->messages[i].flags, BYTES("\\Seen"));
 	return n;
 }
 
@@ -122,11 +115,12 @@ static void put_status_item(struct fake_connection *c, struct buf *to,
 	else if (bytes_equal_nocase(item, BYTES("SIZE")) && fake_can(c, "STATUS=SIZE"))
 		buf_appendf(to, " SIZE %" PRIu64, folder_size(folder));
 	else if (bytes_equal_nocase(item, BYTES("HIGHESTMODSEQ")) && fake_can(c, "CONDSTORE"))
-		buf_append_str(to, " HIGHESTMODSEQ 1");
+		buf_appendf(to, " HIGHESTMODSEQ %" PRIu64,
+			    folder->no_modseq ? 0 : folder->modseq);
 	else if (bytes_equal_nocase(item, BYTES("APPENDLIMIT")) && fake_can(c, "APPENDLIMIT"))
 		buf_append_str(to, " APPENDLIMIT NIL");
 	else if (bytes_equal_nocase(item, BYTES("MAILBOXID")) && fake_can(c, "OBJECTID"))
-		buf_appendf(to, " MAILBOXID (F%u)", folder->uidvalidity);
+		buf_appendf(to, " MAILBOXID (F%u)", folder->object);
 	else
 		fake_complain(c->fake, 0, "a STATUS item that was not advertised: %.*s",
 			      BYTES_ARG(item));
@@ -140,6 +134,7 @@ static int send_status(struct fake_connection *c, const struct fake_folder *fold
 	while (items.n) {
 		struct bytes item = bytes_cut(&items, ' ');
 
+		c->condstore |= bytes_equal_nocase(item, BYTES("HIGHESTMODSEQ"));
 		if (item.n)
 			put_status_item(c, &values, folder, item);
 	}
@@ -166,7 +161,7 @@ int fake_status(struct fake_connection *c)
 static int send_matching(struct fake_connection *c, const struct list_command *l)
 {
 	for (const struct fake_folder *f = c->fake->folders; f; f = f->next) {
-		if (!name_matches(l->pattern, f->name, separator(c)))
+		if (!name_matches(l->pattern, f->name, fake_separator(c->fake)))
 			continue;
 		if (l->subscribed_only && !f->subscribed)
 			continue;
@@ -222,7 +217,7 @@ static int read_list(struct fake_connection *c, struct list_command *l)
 static int list(struct fake_connection *c, struct list_command *l)
 {
 	_cleanup_(buf_done) struct buf root = BUF_NULL;
-	char stop = separator(c);
+	char stop = fake_separator(c->fake);
 
 	if (read_list(c, l) < 0)
 		return fake_bad(c, "a LIST nobody understands");

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The fake server's mailbox: folders and messages made from their description, appended ones
- * by digest and first bytes, and what the file expects of them at the end. Messages without
- * text are made on the fly from folder name, UID and size, so that one of gigabytes costs no
- * memory. */
+/* The fake server's mailbox: folders and messages made from their description, appended ones by digest and first
+ * bytes. Messages without text are made on the fly from folder name, UID and size, so that one of gigabytes costs
+ * no memory. */
 #include <openssl/evp.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,7 +10,7 @@
 #include "base/xalloc.h"
 #include "lib/fake-imap-parts.h"
 
-/* --- folders and messages -------------------------------------------------------------------- */
+/* --- folders --------------------------------------------------------------------------------- */
 
 struct fake_folder *fake_folder_find(const struct fake_imap *fake, struct bytes name)
 {
@@ -34,11 +33,58 @@ struct fake_folder *fake_folder_add(struct fake_imap *fake, struct bytes name)
 	while (*end)
 		end = &(*end)->next;
 	*end = folder;
-	folder->name = arena_copy(&fake->arena, name);
-	folder->uidvalidity = 1700000000 + ++fake->folders_made;
+	folder->name = folder->told_name = arena_copy(&fake->arena, name);
+	folder->object = ++fake->folders_made;
+	folder->uidvalidity = 1700000000 + folder->object;
 	folder->uidnext = 1;
+	folder->modseq = 1;
 	return folder;
 }
+
+/* Connections may have it open: it stays in memory. */
+void fake_folder_remove(struct fake_imap *fake, struct fake_folder *folder)
+{
+	struct fake_folder **at = &fake->folders;
+
+	while (*at != folder)
+		at = &(*at)->next;
+	*at = folder->next;
+	folder->next = fake->gone;
+	fake->gone = folder;
+	folder->is_gone = true;
+}
+
+void fake_folder_empty(struct fake_folder *folder)
+{
+	while (folder->n)
+		fake_message_remove(folder, folder->messages[folder->n - 1].uid, 0);
+}
+
+char fake_separator(const struct fake_imap *fake)
+{
+	struct bytes told = dialogue_setting(fake->told, "separator", "/");
+
+	return bytes_equal_nocase(told, BYTES("nil")) || told.n == 0 ? '\0' : told.p[0];
+}
+
+void fake_folder_rename(struct fake_imap *fake, struct fake_folder *folder, struct bytes name)
+{
+	struct bytes from = folder->name;
+	char stop = fake_separator(fake);
+
+	for (struct fake_folder *f = fake->folders; f; f = f->next) {
+		_cleanup_(buf_done) struct buf renamed = BUF_NULL;
+
+		if (f != folder && !(stop && bytes_starts(f->name, from) && f->name.n > from.n &&
+				     f->name.p[from.n] == stop))
+			continue;
+		buf_append_bytes(&renamed, name);
+		buf_append_bytes(&renamed, bytes_skip(f->name, from.n));
+		f->name = arena_copy(&fake->arena, buf_bytes(&renamed));
+	}
+}
+
+/* --- messages -------------------------------------------------------------------------------- */
 
 struct fake_message *fake_message_add(struct fake_folder *folder)
 {
@@ -47,22 +93,161 @@ struct fake_message *fake_message_add(struct fake_folder *folder)
 	folder->messages = xgrow(folder->messages, &folder->capacity, folder->n + 1,
 				 sizeof(*message));
 	message = &folder->messages[folder->n++];
-	*message = (struct fake_message){ .uid = folder->uidnext++ };
+	*message = (struct fake_message){ .uid = folder->uidnext++, .modseq = ++folder->modseq };
 	return message;
 }
 
-static void add_told_messages(struct fake_folder *folder, const struct dialogue_message *told)
+size_t fake_message_index(const struct fake_folder *folder, uint64_t uid)
+{
+	size_t low = 0, high = folder->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (folder->messages[middle].uid < uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+struct fake_message *fake_message_find(const struct fake_folder *folder, uint32_t uid)
+{
+	size_t i = fake_message_index(folder, uid);
+
+	return i < folder->n && folder->messages[i].uid == uid ? &folder->messages[i] : NULL;
+}
+
+static void note_event(struct fake_folder *folder, uint32_t uid, bool is_expunge, unsigned by)
+{
+	folder->events = xgrow(folder->events, &folder->events_capacity, folder->events_n + 1,
+			       sizeof(struct fake_event));
+	folder->events[folder->events_n++] = (struct fake_event){
+		.uid = uid, .modseq = ++folder->modseq, .is_expunge = is_expunge, .by = by,
+	};
+}
+
+void fake_message_remove(struct fake_folder *folder, uint32_t uid, unsigned by)
+{
+	size_t i = fake_message_index(folder, uid);
+
+	memmove(&folder->messages[i], &folder->messages[i + 1],
+		(--folder->n - i) * sizeof(folder->messages[0]));
+	note_event(folder, uid, true, by);
+}
+
+struct fake_message *fake_message_copy(struct fake_folder *to, const struct fake_message *message)
+{
+	struct fake_message original = *message, *copy = fake_message_add(to);
+
+	original.uid = copy->uid;
+	original.modseq = copy->modseq;
+	*copy = original;
+	return copy;
+}
+
+bool fake_has_flag(struct bytes flags, struct bytes flag)
+{
+	while (flags.n)
+		if (bytes_equal_nocase(bytes_cut(&flags, ' '), flag))
+			return true;
+
+	return false;
+}
+
+/* Appends those of `some` that are in `all`, or those that are not. */
+static void select_flags(struct buf *to, struct bytes some, struct bytes all, bool in)
+{
+	while (some.n) {
+		struct bytes flag = bytes_cut(&some, ' ');
+
+		if (flag.n && fake_has_flag(all, flag) == in)
+			buf_appendf(to, "%s%.*s", to->n ? " " : "", BYTES_ARG(flag));
+	}
+}
+
+void fake_message_flags(struct fake_imap *fake, struct fake_folder *folder,
+			struct fake_message *message, char sign, struct bytes flags, unsigned by)
+{
+	_cleanup_(buf_done) struct buf now = BUF_NULL;
+
+	if (sign)
+		select_flags(&now, message->flags, flags, false);
+	if (sign != '-')
+		select_flags(&now, flags, BYTES_NULL, false);
+	message->flags = arena_copy(&fake->arena, buf_bytes(&now));
+	note_event(folder, message->uid, false, by);
+	message->modseq = folder->modseq;
+}
+
+/* --- what the file describes ----------------------------------------------------------------- */
+
+/* The line that describes the message with this UID in a folder of a server. */
+static const struct dialogue_message *find_told(const struct fake_imap *fake, struct bytes server,
+						struct bytes folder, uint32_t uid)
+{
+	_cleanup_(freep) char *name = bytes_to_str(server);
+	const struct dialogue_folder *f =
+		dialogue_folder(dialogue_server(fake->dialogue, name ? name : ""), folder);
+	const struct dialogue_message *m = f ? f->messages : NULL;
+
+	while (m && (uid < m->first || uid > m->last))
+		m = m->next;
+	return m;
+}
+
+static void describe(struct fake_message *m, const struct dialogue_message *told,
+		     struct bytes made_of, uint32_t made_uid)
+{
+	m->told = told;
+	m->flags = told->flags;
+	m->date = told->date;
+	m->kept = told->text;
+	m->front = told->front;
+	m->made_of = made_of;
+	m->made_uid = made_uid;
+	m->size = (told->text.p ? told->text.n : told->size) + told->front.n;
+}
+
+/* like SERVER FOLDER UID: its bytes, and of the rest what the line itself does not say. */
+static void describe_like(struct fake_imap *fake, struct fake_message *m,
+			  const struct dialogue_message *told, uint32_t uid)
+{
+	const struct dialogue_message *original =
+		find_told(fake, told->like_server, told->like_folder, uid);
+
+	if (!original) {
+		fake_complain(fake, told->line, "there is no message %u to be like", uid);
+		return;
+	}
+	describe(m, original, told->like_folder, uid);
+	m->told = told;
+	m->front = told->front;
+	m->size += told->front.n - original->front.n;
+	if (told->has_flags)
+		m->flags = told->flags;
+	if (told->date.p)
+		m->date = told->date;
+}
+
+void fake_messages_describe(struct fake_imap *fake, struct fake_folder *folder,
+			    const struct dialogue_message *told, bool renumber)
 {
 	for (uint64_t uid = told->first; uid <= told->last; uid++) {
+		uint32_t offset = (uint32_t)(uid - told->first);
 		struct fake_message *message;
 
-		folder->uidnext = (uint32_t)uid;
+		if (!renumber && folder->n && uid <= folder->messages[folder->n - 1].uid) {
+			fake_complain(fake, told->line, "UID %u does not rise", (uint32_t)uid);
+			return;
+		}
+		if (!renumber)
+			folder->uidnext = (uint32_t)uid;
 		message = fake_message_add(folder);
-		message->told = told;
-		message->flags = told->flags;
-		message->date = told->date;
-		message->kept = told->text;
-		message->size = told->text.p ? told->text.n : told->size;
+		describe(message, told, folder->told_name, (uint32_t)uid);
+		if (told->like_server.p)
+			describe_like(fake, message, told, told->like_uid + offset);
 	}
 }
 
@@ -71,12 +256,14 @@ static void add_told_folder(struct fake_imap *fake, const struct dialogue_folder
 {
 	struct fake_folder *folder = fake_folder_add(fake, name);
 
+	folder->told = told;
 	folder->attributes = told->attributes;
 	folder->subscribed = !told->unsubscribed;
+	folder->no_modseq = told->no_modseq;
 	if (told->uidvalidity)
 		folder->uidvalidity = told->uidvalidity;
 	for (const struct dialogue_message *m = told->messages; m; m = m->next)
-		add_told_messages(folder, m);
+		fake_messages_describe(fake, folder, m, false);
 	if (told->uidnext)
 		folder->uidnext = told->uidnext;
 }
@@ -97,27 +284,36 @@ void fake_store_fill(struct fake_imap *fake)
 		fake_folder_add(fake, BYTES("INBOX"))->subscribed = true;
 }
 
+static void free_folders(struct fake_folder *folder)
+{
+	for (; folder; folder = folder->next) {
+		free(folder->messages);
+		free(folder->events);
+	}
+}
+
 void fake_store_free(struct fake_imap *fake)
 {
-	for (struct fake_folder *f = fake->folders; f; f = f->next)
-		free(f->messages);
+	free_folders(fake->folders);
+	free_folders(fake->gone);
 	arena_done(&fake->arena);
 }
 
 /* --- bytes of messages ----------------------------------------------------------------------- */
 
-static struct bytes made_header(const struct fake_folder *folder,
-				const struct fake_message *message, char to[1024])
+/* size: of the whole message without its front. */
+static struct bytes made_header(const struct fake_message *message, uint64_t size, char to[1024])
 {
 	int n = snprintf(to, 1024,
 			 "From: Fake Server <fake@example.org>\r\n"
 			 "To: somebody@example.net\r\n"
-			 "Subject: message %" PRIu32 " of %.200s\r\n"
+			 "Subject: message %" PRIu32 " of %.*s\r\n"
 			 "Message-ID: <%" PRIu32 ".%zx.%" PRIx64 "@fake.example.org>\r\n"
 			 "Date: Thu, 2 Jan 2020 10:00:00 +0000\r\n\r\n",
-			 message->uid, folder->name.p, message->uid, folder->name.n, message->size);
+			 message->made_uid, (int)(message->made_of.n < 200 ? message->made_of.n : 200),
+			 message->made_of.p, message->made_uid, message->made_of.n, size);
 
-	return bytes_head((struct bytes){ to, (size_t)n }, message->size);
+	return bytes_head((struct bytes){ to, (size_t)n }, size);
 }
 
 /* Lines of 76 digits and letters; a message ends in CRLF whatever its size. */
@@ -141,84 +337,47 @@ static void make_text(uint64_t at, uint64_t size, char *to, size_t n)
 		to[size - 2 - at] = '\r';
 }
 
-size_t fake_body(const struct fake_folder *folder, const struct fake_message *message,
-		 uint64_t offset, char *to, size_t n)
+static size_t copy_from(struct bytes part, uint64_t offset, char *to, size_t n)
 {
-	char room[1024];
-	struct bytes header = message->kept;
+	struct bytes rest = bytes_head(bytes_skip(part, (size_t)offset), n);
 
-	if (offset >= message->size)
+	memcpy(to, rest.p, rest.n);
+	return rest.n;
+}
+
+size_t fake_body(const struct fake_message *message, uint64_t offset, char *to, size_t n)
+{
+	uint64_t size = message->size - message->front.n; /* without the front, as all below */
+	struct bytes header = message->kept;
+	char room[1024];
+
+	if (offset < message->front.n)
+		return copy_from(message->front, offset, to, n);
+	offset -= message->front.n;
+	if (offset >= size)
 		return 0;
-	if (n > message->size - offset)
-		n = (size_t)(message->size - offset);
+	if (n > size - offset)
+		n = (size_t)(size - offset);
 	if (!message->kept.p)
-		header = made_header(folder, message, room);
-	if (offset < header.n) {
-		n = n < header.n - offset ? n : (size_t)(header.n - offset);
-		memcpy(to, header.p + offset, n);
-		return n;
-	}
+		header = made_header(message, size, room);
+	if (offset < header.n)
+		return copy_from(header, offset, to, n);
 	if (message->kept.p)
 		return 0; /* appended, and too long to be kept */
 
-	make_text(offset - header.n, message->size - header.n, to, n);
+	make_text(offset - header.n, size - header.n, to, n);
 	return n;
 }
 
 void fake_date(const struct fake_message *message, char to[64])
 {
+	uint32_t uid = message->made_uid;
+
 	if (message->date.p)
 		snprintf(to, 64, "%.*s", BYTES_ARG(message->date));
 	else
-		snprintf(to, 64, "%2u-Jan-2020 10:%02u:%02u +0100", message->uid % 28 + 1,
-			 message->uid / 60 % 60, message->uid % 60);
-}
-
-static const char *digest(struct fake_imap *fake, const struct fake_folder *folder,
-			  struct fake_message *message)
-{
-	unsigned char sum[EVP_MAX_MD_SIZE];
-	char piece[3000], hex[65];
-	EVP_MD_CTX *sha = EVP_MD_CTX_new();
-	uint64_t offset = 0;
-	size_t n;
-
-	if (!message->sha256) {
-		EVP_DigestInit_ex(sha, EVP_sha256(), NULL);
-		while ((n = fake_body(folder, message, offset, piece, sizeof(piece)))) {
-			EVP_DigestUpdate(sha, piece, n);
-			offset += n;
-		}
-		EVP_DigestFinal_ex(sha, sum, NULL);
-		for (int i = 0; i < 32; i++)
-			snprintf(hex + 2 * i, 3, "%02x", sum[i]);
-		message->sha256 = arena_strdup(&fake->arena, hex);
-	}
-
-	EVP_MD_CTX_free(sha);
-	return message->sha256;
-}
-
-/* --- comparing ------------------------------------------------------------------------------- */
-
-static bool flags_in(struct bytes some, struct bytes all)
-{
-	while (some.n) {
-		struct bytes flag = bytes_cut(&some, ' '), rest = all;
-		bool found = flag.n == 0 || bytes_equal_nocase(flag, BYTES("\\Recent"));
-
-		while (!found && rest.n)
-			found = bytes_equal_nocase(bytes_cut(&rest, ' '), flag);
-		if (!found)
-			return false;
-	}
-
-	return true;
-}
-
-static bool flags_equal(struct bytes a, struct bytes b)
-{
-	return flags_in(a, b) && flags_in(b, a);
+		snprintf(to, 64, "%2u-Jan-2020 10:%02u:%02u +0100", uid % 28 + 1, uid / 60 % 60,
+			 uid % 60);
 }
 
 int64_t fake_instant(const char *date)
@@ -239,306 +398,35 @@ int64_t fake_instant(const char *date)
 	return (int64_t)timegm(&tm) - (sign == '-' ? -zone : zone);
 }
 
-static bool dates_equal(const struct fake_message *a, const struct fake_message *b)
+const char *fake_digest(struct fake_imap *fake, struct fake_message *message)
 {
-	char one[64], other[64];
+	unsigned char sum[EVP_MAX_MD_SIZE];
+	char piece[3000], hex[65];
+	EVP_MD_CTX *sha = EVP_MD_CTX_new();
+	uint64_t offset = message->front.n;
+	size_t n;
 
-	fake_date(a, one);
-	fake_date(b, other);
-	return fake_instant(one) == fake_instant(other);
-}
-
-struct comparison {
-	struct fake_imap *fake;
-	int line;
-	struct fake_folder *folder, *source;
-	bool part, in_order, ignore_flags, ignore_dates;
-	struct bytes except; /* UIDs, with blanks between */
-};
-
-static bool same_message(const struct comparison *c, struct fake_message *copy,
-			 struct fake_message *original)
-{
-	return copy->size == original->size &&
-	       strcmp(digest(c->fake, c->folder, copy),
-		      digest(c->fake, c->source, original)) == 0 &&
-	       (c->ignore_flags || flags_equal(copy->flags, original->flags)) &&
-	       (c->ignore_dates || dates_equal(copy, original));
-}
-
-static bool is_excepted(const struct comparison *c, uint32_t uid)
-{
-	struct bytes rest = c->except, word;
-	uint64_t number;
-
-	while (rest.n) {
-		word = bytes_cut(&rest, ' ');
-		if (bytes_to_u64(word, UINT32_MAX, &number) == 0 && number == uid)
-			return true;
-	}
-
-	return false;
-}
-
-static bool take_copy(const struct comparison *c, struct fake_message *original, bool *taken)
-{
-	for (size_t i = 0; i < c->folder->n; i++) {
-		if (!taken[i] && same_message(c, &c->folder->messages[i], original))
-			return taken[i] = true;
-	}
-
-	return false;
-}
-
-static void complain_missing(const struct comparison *c, const struct fake_message *original)
-{
-	char date[64];
-
-	fake_date(original, date);
-	fake_complain(c->fake, c->line,
-		      "folder %.*s lacks a true copy of UID %u of %.*s (%" PRIu64 " bytes, (%.*s), "
-		      "%s)%s", BYTES_ARG(c->folder->name), original->uid,
-		      BYTES_ARG(c->source->name), original->size, BYTES_ARG(original->flags), date,
-		      c->in_order ? ", or not in its place" : "");
-}
-
-/* The copies stand in the order of the originals; the first that does not is named. */
-static void compare_order(const struct comparison *c)
-{
-	size_t k = 0;
-
-	for (size_t i = 0; i < c->source->n; i++) {
-		struct fake_message *original = &c->source->messages[i];
-
-		if (is_excepted(c, original->uid))
-			continue;
-		if (k == c->folder->n || !same_message(c, &c->folder->messages[k++], original)) {
-			complain_missing(c, original);
-			return;
+	if (!message->sha256) {
+		EVP_DigestInit_ex(sha, EVP_sha256(), NULL);
+		while ((n = fake_body(message, offset, piece, sizeof(piece)))) {
+			EVP_DigestUpdate(sha, piece, n);
+			offset += n;
 		}
-	}
-	if (k < c->folder->n)
-		fake_complain(c->fake, c->line, "folder %.*s holds %zu messages too many",
-			      BYTES_ARG(c->folder->name), c->folder->n - k);
-}
-
-/* Every original has one copy, and nothing else is there. */
-static void compare(const struct comparison *c)
-{
-	bool *taken = xzalloc(c->folder->n + 1);
-	char date[64];
-
-	for (size_t i = 0; i < c->source->n; i++) {
-		struct fake_message *original = &c->source->messages[i];
-		bool wanted = !is_excepted(c, original->uid);
-
-		if (wanted && !take_copy(c, original, taken) && !c->part)
-			complain_missing(c, original);
-	}
-	for (size_t i = 0; i < c->folder->n; i++) {
-		const struct fake_message *m = &c->folder->messages[i];
-
-		if (taken[i])
-			continue;
-		fake_date(m, date);
-		fake_complain(c->fake, c->line,
-			      "folder %.*s holds a message that should not be there: UID %u, "
-			      "%" PRIu64 " bytes, (%.*s), %s",
-			      BYTES_ARG(c->folder->name), m->uid, m->size, BYTES_ARG(m->flags),
-			      date);
-	}
-	free(taken);
-}
-
-/* --- expectations ---------------------------------------------------------------------------- */
-
-struct judge {
-	struct fake_imap *fake;
-	int line;
-	struct bytes all, rest;
-};
-
-static void malformed(const struct judge *j)
-{
-	fake_complain(j->fake, j->line, "an expectation nobody understands: %.*s",
-		      BYTES_ARG(j->all));
-}
-
-static struct bytes word(struct judge *j)
-{
-	struct bytes w = BYTES_NULL;
-
-	dialogue_word(&j->fake->arena, &j->rest, &w);
-	return w;
-}
-
-static bool is(struct bytes w, const char *s)
-{
-	return bytes_equal(w, bytes_of(s));
-}
-
-/* copies|part-of SERVER FOLDER [except UID…] [in order] [ignoring flags|dates…] */
-static void judge_copies(struct judge *j, struct fake_folder *folder, bool part)
-{
-	struct bytes server = word(j), name = word(j), w;
-	_cleanup_(freep) char *server_name = bytes_to_str(server);
-	_cleanup_(fake_imap_freep) struct fake_imap *other =
-		fake_imap_new(j->fake->dialogue, server_name);
-	struct comparison c = { .fake = j->fake, .line = j->line, .folder = folder, .part = part,
-				.source = fake_folder_find(other, name) };
-	ptrdiff_t ignoring = bytes_find(j->rest, BYTES("ignoring")), order;
-
-	if (!c.source) {
-		malformed(j);
-		return;
-	}
-	if (ignoring >= 0) {
-		struct bytes what = bytes_skip(j->rest, (size_t)ignoring);
-
-		c.ignore_flags = bytes_find(what, BYTES("flags")) >= 0;
-		c.ignore_dates = bytes_find(what, BYTES("dates")) >= 0;
-		j->rest = bytes_head(j->rest, (size_t)ignoring);
-	}
-	order = bytes_find(j->rest, BYTES("in order"));
-	if (order >= 0) {
-		c.in_order = true;
-		j->rest = bytes_head(j->rest, (size_t)order);
-	}
-	w = word(j);
-	if (w.n && !is(w, "except"))
-		malformed(j);
-	c.except = j->rest;
-	if (c.in_order)
-		compare_order(&c);
-	else
-		compare(&c);
-}
-
-/* N flags (…) | N date "…" | N size N | N sha256 HEX: of the Nth message */
-static void judge_message(struct judge *j, struct fake_folder *folder, uint64_t number)
-{
-	struct bytes what = word(j), want = word(j);
-	struct fake_message wanted = { .date = want }, *m;
-	_cleanup_(buf_done) struct buf got = BUF_NULL;
-	bool good = true;
-	char date[64];
-
-	if (number < 1 || number > folder->n) {
-		fake_complain(j->fake, j->line, "folder %.*s has %zu messages",
-			      BYTES_ARG(folder->name), folder->n);
-		return;
+		EVP_DigestFinal_ex(sha, sum, NULL);
+		for (int i = 0; i < 32; i++)
+			snprintf(hex + 2 * i, 3, "%02x", sum[i]);
+		message->sha256 = arena_strdup(&fake->arena, hex);
 	}
 
-	m = &folder->messages[number - 1];
-	if (is(what, "flags")) {
-		buf_append_bytes(&got, m->flags);
-		good = flags_equal(m->flags, want);
-	} else if (is(what, "date")) {
-		fake_date(m, date);
-		buf_append_str(&got, date);
-		good = dates_equal(m, &wanted);
-	} else if (is(what, "size")) {
-		buf_append_u64(&got, m->size);
-		good = bytes_equal(buf_bytes(&got), want);
-	} else if (is(what, "sha256")) {
-		buf_append_str(&got, digest(j->fake, folder, m));
-		good = bytes_equal(buf_bytes(&got), want);
-	} else {
-		malformed(j);
-	}
-	if (!good)
-		fake_complain(j->fake, j->line, "message %" PRIu64 " of %.*s has %.*s %s, not %.*s",
-			      number, BYTES_ARG(folder->name), BYTES_ARG(what), buf_str(&got),
-			      BYTES_ARG(want));
-}
-
-static void judge_folder(struct judge *j)
-{
-	struct bytes name = word(j), what = word(j);
-	struct fake_folder *folder = fake_folder_find(j->fake, name);
-	uint64_t number;
-
-	if (!folder) {
-		fake_complain(j->fake, j->line, "there is no folder %.*s", BYTES_ARG(name));
-		return;
-	}
-	if (is(what, "copies") || is(what, "part-of")) {
-		judge_copies(j, folder, is(what, "part-of"));
-		return;
-	}
-	if (is(what, "has") && bytes_to_u64(word(j), UINT64_MAX, &number) == 0) {
-		if (folder->n != number)
-			fake_complain(j->fake, j->line,
-				      "folder %.*s has %zu messages, not %" PRIu64,
-				      BYTES_ARG(name), folder->n, number);
-		return;
-	}
-	if (bytes_to_u64(what, UINT32_MAX, &number) == 0)
-		judge_message(j, folder, number);
-	else
-		malformed(j);
-}
-
-static uint64_t count_commands(const struct fake_imap *fake, struct bytes pattern)
-{
-	struct bytes all = buf_bytes(&fake->commands);
-	uint64_t n = 0;
-
-	while (all.n)
-		n += dialogue_match(pattern, bytes_cut(&all, '\n'), NULL);
-	return n;
-}
-
-/* [no] folder F · [not] subscribed F · [no] command P · N commands P · connections N */
-static void judge_other(struct judge *j)
-{
-	struct bytes what = word(j);
-	bool no = is(what, "no") || is(what, "not");
-	uint64_t number = 0, n;
-	bool counts = bytes_to_u64(what, UINT32_MAX, &number) == 0, good;
-	const struct fake_folder *folder;
-
-	if (no || counts)
-		what = word(j);
-	if (is(what, "folder") || is(what, "subscribed")) {
-		folder = fake_folder_find(j->fake, word(j));
-		good = (folder && (is(what, "folder") || folder->subscribed)) != no;
-	} else if (is(what, "command") || is(what, "commands")) {
-		n = count_commands(j->fake, j->rest);
-		good = counts ? n == number : (n > 0) != no;
-	} else if (is(what, "connections")) {
-		good = bytes_to_u64(word(j), UINT32_MAX, &number) == 0 &&
-		       number == j->fake->connections;
-	} else {
-		malformed(j);
-		return;
-	}
-	if (!good)
-		fake_complain(j->fake, j->line, "this does not hold: %.*s", BYTES_ARG(j->all));
-}
-
-void fake_judge(struct fake_imap *fake)
-{
-	const struct dialogue_expectation *e = fake->told ? fake->told->expectations : NULL;
-
-	for (; e; e = e->next) {
-		struct judge j = { fake, e->line, e->text, e->text };
-
-		if (e->text.n && e->text.p[0] == '"')
-			judge_folder(&j);
-		else
-			judge_other(&j);
-	}
+	EVP_MD_CTX_free(sha);
+	return message->sha256;
 }
 
 size_t fake_imap_body(struct fake_imap *fake, const char *folder, uint32_t uid, uint64_t offset,
 		      char *to, size_t n)
 {
 	const struct fake_folder *f = fake_folder_find(fake, bytes_of(folder));
+	const struct fake_message *m = f ? fake_message_find(f, uid) : NULL;
 
-	for (size_t i = 0; f && i < f->n; i++)
-		if (f->messages[i].uid == uid)
-			return fake_body(f, &f->messages[i], offset, to, n);
-
-	return 0;
+	return m ? fake_body(m, offset, to, n) : 0;
 }

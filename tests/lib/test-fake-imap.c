@@ -152,7 +152,7 @@ static void appends(struct check *check)
 	talk(check, &t);
 	hears(check, &t, "b OK [APPENDUID 1700000001 1:3] appended\r\n");
 	hears(check, &t, "c NO [TRYCREATE]");
-	CHECK(strstr(t.verdict, "file:7: message 3 of INBOX has sha256 "));
+	CHECK(strstr(t.verdict, "file:7: UID 3 of INBOX has sha256 "));
 	CHECK(strstr(t.verdict, "file:8: this does not hold: 1 commands"));
 	CHECK(!strstr(t.verdict, "file:3") && !strstr(t.verdict, "file:4"));
 	CHECK(!strstr(t.verdict, "file:5") && !strstr(t.verdict, "file:9"));
