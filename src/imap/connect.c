@@ -106,6 +106,22 @@ static int read_greeting(struct imap_session *s, struct imap_input *input, struc
 	return imap_read(s, input, fault);
 }
 
+/* BYE in place of a greeting, or nonsense. */
+static int turned_away(const struct imap_session *s, const struct imap_response *r, struct fault *fault)
+{
+	struct fault why;
+
+	fault_set(fault, FAULT_REFUSED, REACH_SERVER, AGAIN_LATER, "%s: the server turns us away",
+		  s->account->label);
+	fault_server(fault, r->text);
+	if (r->condition == IMAP_BYE && imap_said_bye(s, &why) < 0 && imap_is_throttle(&why)) {
+		fault->kind = why.kind;
+		fault->reach = why.reach;
+		fault->after_us = why.after_us;
+	}
+	return -1;
+}
+
 static int greet(struct imap_session *s, struct fault *fault)
 {
 	const char *label = s->account->label;
@@ -134,9 +150,7 @@ static int greet(struct imap_session *s, struct fault *fault)
 		s->preauthenticated = true;
 		return 0;
 	default:
-		fault_set(fault, FAULT_REFUSED, REACH_SERVER, AGAIN_LATER,
-			  "%s: the server turns us away", label);
-		return fault_server(fault, input.response->text);
+		return turned_away(s, input.response, fault);
 	}
 }
 
@@ -295,6 +309,7 @@ static int open_session(struct imap_session *s, struct fault *fault)
 			return -1;
 	}
 
+	s->logged_in = true;
 	if (imap_id(s, fault) < 0 || enable(s, fault) < 0)
 		return -1;
 

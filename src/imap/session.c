@@ -120,8 +120,10 @@ static void note(struct imap_session *s, const struct imap_response *r)
 		break;
 	case IMAP_CONDITION:
 		note_code(s, &r->code);
-		if (r->condition == IMAP_BYE)
-			copy_text(s->bye, sizeof(s->bye), r->text);
+		if (r->condition == IMAP_BYE) {
+			copy_text(s->bye, sizeof(s->bye), r->text.n ? r->text : BYTES("BYE"));
+			copy_text(s->bye_code, sizeof(s->bye_code), r->code.name);
+		}
 		break;
 	case IMAP_CAPABILITY:
 		imap_capabilities_read(&s->capabilities, r->atoms);
@@ -163,13 +165,6 @@ static int is_broken(struct imap_session *s, struct fault *fault)
 
 	*fault = s->fault;
 	return -1;
-}
-
-static int said_bye(const struct imap_session *s, struct fault *fault)
-{
-	fault_transport(fault, "%s: the server ended the session", s->account->label);
-	fault->after_us = imap_suggested_wait(s->bye);
-	return fault_server(fault, bytes_of(s->bye));
 }
 
 /* Nothing came for a while. Whether that is a fault depends on whether the server owes us anything: an
@@ -219,11 +214,11 @@ static int fill(struct imap_session *s, struct fault *fault)
 		return 0;
 	}
 	if (n == 0 && s->bye[0])
-		said_bye(s, fault);
+		imap_said_bye(s, fault);
 	else if (n == 0)
 		fault_transport(fault, "%s: the server closed the connection without a word", label);
 	else if (s->bye[0] && fault->kind != FAULT_CANCELLED)
-		said_bye(s, fault);
+		imap_said_bye(s, fault);
 	else if (fault->kind != FAULT_CANCELLED)
 		fault_prefix(fault, "%s", label);
 	return imap_break(s, fault);
@@ -302,9 +297,22 @@ int imap_wait_continuation(struct imap_session *s, struct imap_command *c, struc
 
 /* --- writing --------------------------------------------------------------------------------- */
 
+static enum imap_doing doing(struct bytes verb)
+{
+	if (bytes_starts(verb, BYTES("UID ")))
+		verb = bytes_skip(verb, 4);
+	if (bytes_starts(verb, BYTES("FETCH ")))
+		return IMAP_FETCHES;
+	if (bytes_starts(verb, BYTES("APPEND ")) || bytes_starts(verb, BYTES("COPY ")) ||
+	    bytes_starts(verb, BYTES("MOVE ")))
+		return IMAP_FILLS;
+
+	return IMAP_DOES_OTHERS;
+}
+
 void imap_begin(struct imap_session *s, struct imap_command *c, const char *verb)
 {
-	*c = (struct imap_command){ .condition = IMAP_BAD };
+	*c = (struct imap_command){ .condition = IMAP_BAD, .doing = doing(bytes_of(verb)) };
 	snprintf(c->tag, sizeof(c->tag), "m%u", ++s->next_tag);
 	list_append(&s->pending, &c->link);
 	buf_appendf(&s->out, "%s %s", c->tag, verb);
@@ -351,7 +359,7 @@ int imap_flush_data(struct imap_session *s, struct bytes data, struct fault *fau
 			  "%s: the server took no more data for %g seconds", s->account->label,
 			  (double)s->account->silence_us / (double)SECOND);
 	else if (s->bye[0] && fault->kind != FAULT_CANCELLED)
-		said_bye(s, fault);
+		imap_said_bye(s, fault);
 	else if (fault->kind != FAULT_CANCELLED)
 		fault_prefix(fault, "%s", s->account->label);
 	return imap_break(s, fault);

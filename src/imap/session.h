@@ -61,8 +61,16 @@ struct imap_account {
 	void *enter_arg;
 };
 
+/* What a command does, as far as the same refusal means another thing to it. */
+enum imap_doing {
+	IMAP_DOES_OTHERS,
+	IMAP_FETCHES,        /* FETCH */
+	IMAP_FILLS,          /* APPEND, COPY, MOVE: they need room */
+};
+
 struct imap_command {
 	struct list link;    /* in the session's pending list until done */
+	enum imap_doing doing;
 	char tag[12];
 	bool sent, done;
 	bool awaits_plus;    /* its literal waits for the server's "+" */
@@ -103,7 +111,7 @@ struct imap_session {
 	bool condstore, qresync; /* in force on this connection (RFC 7162); condstore maybe from the first SELECT on */
 	bool no_condstore;       /* SELECT … (CONDSTORE) was refused */
 	bool entered;            /* account->enter() was called, leave() is owed */
-	bool preauthenticated, encrypted;
+	bool preauthenticated, encrypted, logged_in;
 	char server_name[64]; /* from ID: "Dovecot"; or guessed from the greeting; or "" */
 	struct imap_selected selected;
 
@@ -117,7 +125,7 @@ struct imap_session {
 	bool broken;                   /* neither read nor write */
 	bool spoiled;                  /* cancelled in the middle: only answers may still be read */
 	struct fault fault;            /* why broken */
-	char bye[200];                 /* text of an untagged BYE, or "" */
+	char bye[200], bye_code[24];   /* text and code of an untagged BYE, or "" */
 	char object[256];              /* of the last imap_status(), see there */
 
 	struct buf out;                /* the command being written */
@@ -155,17 +163,31 @@ SUSPENDS int imap_wait(struct imap_session *session, struct imap_command *comman
 		       struct fault *fault);
 
 /* 0 when the done command was answered OK; else fills the fault from the answer's code and text: what
- * kind, how far, whether again (imap/refusal.c). `what` is what we tried: "cannot create folder X". */
+ * kind, how far, whether again (imap/refusal.c). `what` is what we tried: "cannot create folder X".
+ *
+ * Of servers that want less of us: FAULT_LIMIT and AGAIN_LATER (imap_is_throttle()), where REACH_SESSION means fewer
+ * connections (imap_is_one_too_many()) and REACH_MAILBOX slower on all of them; after_us is what the server asked for,
+ * 24 hours where it counts bytes by the day, or 0: the caller's own pace. A mailbox that is full is FAULT_LIMIT and
+ * AGAIN_NEVER. Of an OAuth token that ran out in the middle of a session: FAULT_AUTH, REACH_SESSION, AGAIN_NOW, since
+ * a new login gets a new token; of one that was refused at login: AGAIN_NEVER. */
 int imap_refused(const struct imap_session *session, const struct imap_command *command,
 		 struct fault *fault, const char *format, ...) PRINTF_LIKE(4, 5);
 
-/* Whether a fault means: later, and slower or with fewer connections. */
 static inline bool imap_is_throttle(const struct fault *fault)
 {
 	return fault->kind == FAULT_LIMIT && fault->again == AGAIN_LATER;
 }
 
-/* How long the server's words ask us to stay away, in microseconds; 0: they do not say. */
+static inline bool imap_is_one_too_many(const struct fault *fault)
+{
+	return imap_is_throttle(fault) && fault->reach == REACH_SESSION;
+}
+
+/* The fault of a session that ended after a BYE, from its words: lost (transport, session, now), or a server that wants
+ * less of us, as above. Returns -1. */
+int imap_said_bye(const struct imap_session *session, struct fault *fault);
+
+/* How long the server's words ask us to stay away, in microseconds, at most a day; 0: they do not say. */
 int64_t imap_suggested_wait(const char *text);
 
 /* --- writing --------------------------------------------------------------------------------- */
