@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "base/fault.h"
+#include "base/map.h"
 #include "pace/pace.h"
 
 enum config_flags { CONFIG_FLAGS_SOURCE, CONFIG_FLAGS_NEWER, CONFIG_FLAGS_ADD_ONLY };
@@ -23,7 +24,8 @@ enum config_flags { CONFIG_FLAGS_SOURCE, CONFIG_FLAGS_NEWER, CONFIG_FLAGS_ADD_ON
 struct config_platform {
 	const char *name;            /* "old" or "new" */
 	const char *url;             /* without user: "imaps://imap.old.example"; or "imap+pipe:COMMAND" with words as above */
-	const char *preset;          /* of pace_preset(); NULL: by host, or none */
+	const char *preset;          /* of pace_preset(), as set or by host; NULL: none. Its limits, filled in
+				      * below where the file sets none, are those of an account */
 	const char *login;           /* who logs in; default "{login}": the list's column old_login or new_login */
 	const char *authzid;         /* on whose behalf: "{login}" when `login` is an administrator; NULL: none */
 	const char *mechanism;       /* one SASL mechanism */
@@ -35,12 +37,13 @@ struct config_platform {
 	struct pace_settings account; /* of each mailbox on it */
 };
 
-/* [wave NAME] */
+/* [wave NAME], or a wave that only the list names. */
 struct config_wave {
 	const char *name;
 	int64_t cutover_us;          /* planned, µs since 1970; 0: not yet. Once it has passed, deletions are never repeated */
 	bool hold;                   /* nothing is ever deleted at the destination: legal hold */
-	int line;
+	size_t mailboxes;            /* so many of the list belong to it */
+	int line;                    /* of its section; 0: only the list names it */
 };
 
 /* A line of the mailbox list. Strings are "" where the list has none. */
@@ -80,15 +83,19 @@ struct config {
 	size_t waves_n;
 	struct config_mailbox *mailboxes; /* in the order of the list */
 	size_t mailboxes_n;
+	struct map mailbox_by_address, wave_by_name; /* indices + 1; for the two calls below */
+
+	const char *const *notes;    /* what is no fault but looks like a mistake: sentences, NULL-terminated */
 };
 
-/* Reads FILE and the list it names. On failure *fault is FAULT_USAGE and *ret is free of anything. */
+/* Reads FILE and the list it names. On failure *fault is FAULT_USAGE, about the first thing that is wrong, and *ret is
+ * free of anything. */
 int config_read(const char *path, struct config *ret, struct fault *fault);
 void config_done(struct config *config);
 
 /* NULL: there is no such. */
 const struct config_wave *config_wave(const struct config *config, const char *name);
-const struct config_mailbox *config_mailbox(const struct config *config, const char *address);
+const struct config_mailbox *config_mailbox(const struct config *config, const char *address); /* in any case */
 
 /* {address} and the like replaced for a mailbox; NULL stays NULL. side_login is what {login} means. A word in braces
  * that is not known was a fault of config_read(). */

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside config/: the list of mailboxes. */
+#ifndef CONFIG_LIST_H
+#define CONFIG_LIST_H
+
+#include "config/config.h"
+#include "config/settings.h"
+
+/* Reads config->list_path into config->mailboxes, and adds waves that only the list names. A list that cannot be opened
+ * is the fault of mailferry.conf: then the fault has no place yet, and 1 is returned. */
+int list_read(struct config *config, struct fault *fault);
+
+/* The columns in the order of the sample; NULL: no more. */
+struct list_column {
+	const char *name, *example, *help;
+	enum list_type {
+		LIST_ADDRESS,
+		LIST_TEXT,
+		LIST_COMMAND,
+		LIST_PATH,  /* of a secret: must be there */
+		LIST_URL,
+		LIST_ITEMS, /* with "|" or line ends between */
+		LIST_MAPS,  /* likewise, SRC=DST */
+		LIST_BOOL,
+	} type;
+	size_t offset;      /* in struct config_mailbox */
+};
+
+extern const struct list_column list_columns[];
+extern const size_t list_columns_n;
+
+/* Puts "FILE:LINE: column NAME: " before the fault's text. Returns -1. */
+int list_fault_at(const struct config *config, int line, const char *column, struct fault *fault);
+
+#endif

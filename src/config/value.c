@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A value's text becomes a member of a struct. A fault quotes numbers, names and the like, but never commands and
+ * URLs: people put passwords there. */
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/url.h"
+#include "base/xalloc.h"
+#include "config/settings.h"
+#include "imap/date.h"
+#include "mail/utf8.h"
+
+/* --- texts -------------------------------------------------------------------------------------- */
+
+const char *value_shown(const char *text, size_t max_n, char to[static 200])
+{
+	_cleanup_(buf_done) struct buf printable = BUF_NULL;
+	struct bytes rest;
+	size_t n = 0;
+
+	utf8_printable(&printable, bytes_head(bytes_of(text), max_n));
+	rest = buf_bytes(&printable);
+	while (rest.n > 0 && n + 8 < 200) {
+		const char *begin = rest.p;
+		uint32_t c;
+
+		utf8_next(&rest, &c);
+		memcpy(to + n, begin, (size_t)(rest.p - begin));
+		n += (size_t)(rest.p - begin);
+	}
+	to[n] = '\0';
+	if (strlen(text) > max_n || rest.n > 0)
+		memcpy(to + n, "…", sizeof("…"));
+	return to;
+}
+
+static int wrong(const char *text, const char *right, struct fault *fault)
+{
+	char shown[200];
+	/* A habit of other programs. */
+	bool comment = strstr(text, " #") || strstr(text, " ;");
+
+	return fault_usage(fault, "\"%s\" will not do: write %s%s", value_shown(text, 60, shown), right,
+			   comment ? "; a comment needs a line of its own" : "");
+}
+
+void string_items_add(struct string_items *items, const char *text)
+{
+	items->p = xgrow(items->p, &items->size, items->n + 1, sizeof(*items->p));
+	items->p[items->n++] = text;
+}
+
+void string_items_done(struct string_items *items)
+{
+	free(items->p);
+	*items = (struct string_items){ .n = 0 };
+}
+
+const char *const *string_items_copy(const struct string_items *items, struct arena *arena)
+{
+	const char **copy = arena_alloc(arena, (items->n + 1) * sizeof(*copy));
+
+	for (size_t i = 0; i < items->n; i++)
+		copy[i] = items->p[i];
+	return copy;
+}
+
+int value_path(const char *text, const struct value_place *place, const char **ret, struct fault *fault)
+{
+	if (text[0] == '~')
+		return fault_usage(fault, "\"~\" stands for nothing here: write the whole path; a file that is "
+				   "called so is \"./~…\"");
+
+	*ret = text[0] == '/' ? arena_strdup(place->arena, text)
+			      : arena_printf(place->arena, "%s%s", place->folder, text);
+	return 0;
+}
+
+int value_map(const char *text, struct fault *fault)
+{
+	const char *equals = strchr(text, '=');
+	char shown[200];
+
+	if (equals && equals > text && equals[1])
+		return 0;
+
+	return fault_usage(fault, "\"%s\" will not do: write SRC=DST, the folder's name at the source and the "
+			   "one it is to have at the destination", value_shown(text, 60, shown));
+}
+
+/* --- URLs --------------------------------------------------------------------------------------- */
+
+static bool is_network(struct bytes text)
+{
+	return bytes_starts_nocase(text, BYTES("imaps:")) || bytes_starts_nocase(text, BYTES("imap:"));
+}
+
+/* A user is put in, because url_parse() wants one, and something for the words. */
+static void fill_url(const char *text, bool words, struct buf *to)
+{
+	static const struct config_mailbox somebody = { .address = "somebody@example.org" };
+	struct arena arena = { NULL };
+	struct bytes rest, scheme;
+
+	rest = bytes_of(words ? config_expand(text, &somebody, "somebody", &arena) : text);
+	scheme = bytes_cut(&rest, ':');
+	buf_append_bytes(to, scheme);
+	buf_append_char(to, ':');
+	if (is_network(bytes_of(text)) && bytes_starts(rest, BYTES("//"))) {
+		buf_append_str(to, "//user@");
+		rest = bytes_skip(rest, 2);
+	}
+	buf_append_bytes(to, rest);
+	arena_done(&arena);
+}
+
+int value_url(const char *text, bool words, struct fault *fault)
+{
+	_cleanup_(url_done) struct store_url url = { 0 };
+	_cleanup_(buf_done) struct buf filled = BUF_NULL;
+	struct bytes rest = bytes_of(text);
+
+	if (is_network(rest) && bytes_find_char(rest, '@') >= 0)
+		return fault_usage(fault, "this URL stands without a user (imaps://HOST): who logs in is said by "
+				   "login, or by the list's columns old_login and new_login");
+
+	fill_url(text, words, &filled);
+	if (url_parse(buf_str(&filled), &url, fault) < 0)
+		return -1;
+	if (url.kind != URL_IMAPS && url.kind != URL_IMAP && url.kind != URL_IMAP_PIPE)
+		return fault_usage(fault, "a platform is imaps://HOST, imap://HOST or imap+pipe:COMMAND, not %s:",
+				   url_kind_name(url.kind));
+	if (url.folder)
+		return fault_usage(fault, "this URL stands without a folder: folders are chosen with folder, "
+				   "exclude and map of [copy], or in the list");
+	return 0;
+}
+
+const char *value_url_host(const char *text, struct arena *arena)
+{
+	_cleanup_(url_done) struct store_url url = { 0 };
+	_cleanup_(buf_done) struct buf filled = BUF_NULL;
+	struct fault fault = FAULT_INIT;
+
+	if (!is_network(bytes_of(text)) || strchr(text, '{'))
+		return NULL;
+
+	fill_url(text, false, &filled);
+	if (url_parse(buf_str(&filled), &url, &fault) < 0)
+		return NULL;
+
+	return arena_strdup(arena, url.host);
+}
+
+/* --- numbers ------------------------------------------------------------------------------------ */
+
+/* A decimal number with up to three digits behind its point, in thousandths, and what follows it. */
+static int read_number(const char *text, uint64_t *ret_thousandths, const char **ret_unit)
+{
+	uint64_t value = 0;
+	unsigned behind = 0;
+
+	if (!ascii_is_digit(*text))
+		return -1;
+	for (; ascii_is_digit(*text); text++) {
+		value = value * 10 + (uint64_t)(*text - '0');
+		if (value > UINT64_C(1000000000000)) /* keeps all that follows far from overflow */
+			return -1;
+	}
+	if (*text == '.' && ascii_is_digit(text[1]))
+		for (text++; ascii_is_digit(*text); text++) {
+			if (++behind > 3)
+				return -1;
+			value = value * 10 + (uint64_t)(*text - '0');
+		}
+	for (; behind < 3; behind++)
+		value *= 10;
+
+	while (*text == ' ')
+		text++;
+	*ret_thousandths = value;
+	*ret_unit = text;
+	return 0;
+}
+
+static int read_whole(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
+{
+	return bytes_to_u64(bytes_of(text), max, ret) < 0 || *ret < min ? -1 : 0;
+}
+
+static int read_size(const char *text, uint64_t *ret)
+{
+	static const struct {
+		const char *unit;
+		unsigned shift;
+	} units[] = { { "", 0 }, { "K", 10 }, { "M", 20 }, { "G", 30 }, { "T", 40 } };
+	uint64_t thousandths, whole, part;
+	const char *unit;
+
+	if (read_number(text, &thousandths, &unit) < 0)
+		return -1;
+
+	whole = thousandths / 1000;
+	part = thousandths % 1000;
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		if (!bytes_equal_nocase(bytes_of(unit), bytes_of(units[i].unit)))
+			continue;
+		if (whole >= UINT64_C(1) << (60 - units[i].shift) || (part && !units[i].shift))
+			return -1;
+		*ret = (whole << units[i].shift) + (part << units[i].shift) / 1000;
+		return *ret > 0 ? 0 : -1;
+	}
+	return -1;
+}
+
+static int read_duration(const char *text, uint64_t min_us, uint64_t max_us, int64_t *ret)
+{
+	static const struct {
+		const char *unit;
+		int64_t us;
+	} units[] = { { "", SECOND }, { "s", SECOND }, { "m", MINUTE }, { "h", HOUR }, { "d", 24 * HOUR },
+		      { "ms", MSEC } };
+	uint64_t thousandths;
+	const char *unit;
+
+	if (read_number(text, &thousandths, &unit) < 0)
+		return -1;
+
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		uint64_t each = (uint64_t)units[i].us / 1000;
+
+		if (strcmp(unit, units[i].unit) != 0)
+			continue;
+		if (thousandths > max_us / each || thousandths * each < min_us)
+			return -1;
+		*ret = (int64_t)(thousandths * each);
+		return 0;
+	}
+	return -1;
+}
+
+/* --- values ------------------------------------------------------------------------------------- */
+
+int value_bool(const char *text, bool *ret)
+{
+	static const char *const yes[] = { "yes", "true", "on" }, *const no[] = { "no", "false", "off" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(yes); i++) {
+		bool is_yes = bytes_equal_nocase(bytes_of(text), bytes_of(yes[i]));
+
+		if (is_yes || bytes_equal_nocase(bytes_of(text), bytes_of(no[i]))) {
+			*ret = is_yes;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+static int read_choice(const struct setting *s, const char *text, int *ret, struct fault *fault)
+{
+	struct bytes rest = bytes_of(s->choices);
+	char right[200];
+
+	for (int i = 0; rest.n > 0; i++)
+		if (bytes_equal_nocase(bytes_cut(&rest, ' '), bytes_of(text))) {
+			*ret = i;
+			return 0;
+		}
+
+	snprintf(right, sizeof(right), "one of: %s", s->choices);
+	return wrong(text, right, fault);
+}
+
+static int read_preset(const char *text, struct arena *arena, const char **ret, struct fault *fault)
+{
+	_cleanup_(buf_done) struct buf names = BUF_NULL;
+	const struct pace_preset *presets;
+	size_t n;
+
+	if (strcmp(text, "none") == 0 || pace_preset(text)) {
+		*ret = arena_strdup(arena, text);
+		return 0;
+	}
+
+	presets = pace_presets(&n);
+	for (size_t i = 0; i < n; i++)
+		buf_appendf(&names, "%s, ", presets[i].name);
+	buf_append_str(&names, "or none");
+	return fault_usage(fault, "there is no preset of that name: write %.250s", buf_str(&names));
+}
+
+static int read_limit(const struct setting *s, const char *text, uint64_t *ret, struct fault *fault)
+{
+	char right[80];
+
+	if (strcmp(text, "none") == 0) {
+		*ret = 0;
+		return 0;
+	}
+	if (read_whole(text, 1, s->max, ret) == 0)
+		return 0;
+
+	snprintf(right, sizeof(right), "a number from 1 to %llu, or none", (unsigned long long)s->max);
+	return wrong(text, right, fault);
+}
+
+static int read_count(const struct setting *s, const char *text, unsigned *ret, struct fault *fault)
+{
+	char right[80];
+	uint64_t value;
+
+	if (read_whole(text, s->min, s->max, &value) == 0) {
+		*ret = (unsigned)value;
+		return 0;
+	}
+
+	snprintf(right, sizeof(right), "a number from %llu to %llu", (unsigned long long)s->min,
+		 (unsigned long long)s->max);
+	return wrong(text, right, fault);
+}
+
+static int set_size(const char *text, uint64_t *ret, struct fault *fault)
+{
+	uint64_t value = 0;
+
+	if (strcmp(text, "none") != 0 && read_size(text, &value) < 0)
+		return wrong(text, "bytes, as \"500K\", \"2M\" or \"10G\" (1K is 1024), or none", fault);
+
+	*ret = value;
+	return 0;
+}
+
+static int set_duration(const struct setting *s, const char *text, int64_t *ret, struct fault *fault)
+{
+	char right[120];
+
+	if (read_duration(text, s->min, s->max, ret) == 0)
+		return 0;
+
+	snprintf(right, sizeof(right), "a duration, as \"90\" (seconds), \"2m\", \"3h\" or \"2d\", of at most %llu s",
+		 (unsigned long long)s->max / SECOND);
+	return wrong(text, right, fault);
+}
+
+static int set_day(const char *text, int64_t *ret, struct fault *fault)
+{
+	if (strcmp(text, "none") == 0) {
+		*ret = INT64_MIN;
+		return 0;
+	}
+	if (strlen(text) == 10 && ascii_is_digit(text[0]) && imap_day_parse(bytes_of(text), ret) == 0)
+		return 0;
+
+	return wrong(text, "a day as 2026-12-31, or none", fault);
+}
+
+static int read_scalar(const struct setting *s, const char *text, void *at, struct fault *fault)
+{
+	uint64_t value = 0;
+
+	switch (s->type) {
+	case SETTING_BOOL:
+		return value_bool(text, at) == 0 ? 0 : wrong(text, "yes or no", fault);
+	case SETTING_CHOICE:
+		return read_choice(s, text, at, fault);
+	case SETTING_COUNT:
+		return read_count(s, text, at, fault);
+	case SETTING_LIMIT:
+		if (read_limit(s, text, &value, fault) < 0)
+			return -1;
+		*(unsigned *)at = (unsigned)value;
+		return 0;
+	case SETTING_RATE:
+		return read_limit(s, text, at, fault);
+	case SETTING_SIZE:
+		return set_size(text, at, fault);
+	case SETTING_DURATION:
+		return set_duration(s, text, at, fault);
+	case SETTING_DAY:
+		return set_day(text, at, fault);
+	default:
+		return value_moment(text, at, fault);
+	}
+}
+
+/* Quotes around a value mean something elsewhere. Here they would be part of it. */
+static bool is_quoted(const char *text)
+{
+	size_t n = strlen(text);
+
+	return n >= 2 && (text[0] == '"' || text[0] == '\'') && text[n - 1] == text[0];
+}
+
+static int read_text(const struct setting *s, const char *text, const struct value_place *place,
+		     const char **ret, struct fault *fault)
+{
+	if (s->type != SETTING_COMMAND && is_quoted(text))
+		return fault_usage(fault, "write it without the quotes");
+	if (s->words && expand_words(text, fault) < 0)
+		return -1;
+
+	switch (s->type) {
+	case SETTING_PATH:
+		return value_path(text, place, ret, fault);
+	case SETTING_URL:
+		if (value_url(text, s->words, fault) < 0)
+			return -1;
+		break;
+	case SETTING_PRESET:
+		return read_preset(text, place->arena, ret, fault);
+	case SETTING_TEXT:
+		if (s->choices) {
+			int which;
+
+			if (read_choice(s, text, &which, fault) < 0)
+				return -1;
+		}
+		break;
+	default:
+		break;
+	}
+	*ret = arena_strdup(place->arena, text);
+	return 0;
+}
+
+int value_read(const struct setting *s, const char *text, const struct value_place *place, void *base,
+	       struct fault *fault)
+{
+	void *at = (char *)base + s->offset;
+
+	if (!text[0])
+		return fault_usage(fault, "there is nothing behind the \"=\": write a value, or remove the line");
+
+	switch (s->type) {
+	case SETTING_TEXT:
+	case SETTING_PATH:
+	case SETTING_COMMAND:
+	case SETTING_URL:
+	case SETTING_PRESET:
+		return read_text(s, text, place, at, fault);
+	case SETTING_MAPS:
+		if (value_map(text, fault) < 0)
+			return -1;
+		string_items_add(place->items, arena_strdup(place->arena, text));
+		return 0;
+	case SETTING_LIST:
+		string_items_add(place->items, arena_strdup(place->arena, text));
+		return 0;
+	case SETTING_WINDOW:
+		return pace_window_parse(text, place->arena, at, fault);
+	default:
+		return read_scalar(s, text, at, fault);
+	}
+}
