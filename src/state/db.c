@@ -19,6 +19,8 @@ static const char settings[] =
 	"PRAGMA cache_size = -1024;"
 	"PRAGMA mmap_size = 0;"
 	"PRAGMA secure_delete = OFF;"
+	"PRAGMA wal_autocheckpoint = 1000;"     /* pages: 4 MB, to be looked through after a crash */
+	"PRAGMA journal_size_limit = 16777216;" /* a WAL that one large commit made does not stay large */
 	"PRAGMA synchronous = FULL;";
 
 /* --- faults ---------------------------------------------------------------------------------- */
@@ -30,19 +32,31 @@ const char *db_words(const struct db *db)
 	return n > 160 ? db->path + n - 160 : db->path;
 }
 
+void db_printable(char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < 0x20 || (unsigned char)*text >= 0x7f)
+			*text = '?';
+	}
+}
+
 int db_damaged(struct db *db, const char *what, struct fault *fault)
 {
 	char printable[120];
-	char *p = printable;
 
 	snprintf(printable, sizeof(printable), "%s", what);
-	for (; *p; p++) {
-		if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f)
-			*p = '?';
-	}
+	db_printable(printable);
 	return fault_set(fault, FAULT_DATA, REACH_MAILBOX, AGAIN_NEVER,
 			 "the ledger %s is damaged (%s): move it away and run again with --adopt",
 			 db_words(db), printable);
+}
+
+/* Only the first milliseconds of a ledger, before it has a WAL, can leave a journal. */
+static int fault_journal(struct db *db, struct fault *fault)
+{
+	return fault_set(fault, FAULT_USAGE, REACH_MAILBOX, AGAIN_NEVER,
+			 "the ledger %s was interrupted while it was begun: it must be opened for writing "
+			 "once (a copy that is not --dry-run)", db_words(db));
 }
 
 static int fault_disk(struct db *db, struct fault *fault)
@@ -73,6 +87,8 @@ int db_fault(struct db *db, struct fault *fault)
 	case SQLITE_CONSTRAINT:
 	case SQLITE_MISMATCH:
 		return db_damaged(db, sqlite3_errmsg(db->sqlite), fault);
+	case SQLITE_READONLY:
+		return db->read_only ? fault_journal(db, fault) : fault_disk(db, fault);
 	default:
 		return fault_disk(db, fault);
 	}
@@ -92,6 +108,7 @@ static int make_file(const char *path, struct fault *fault)
 static void restrict_schema(sqlite3 *sqlite)
 {
 	sqlite3_db_config(sqlite, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_db_config(sqlite, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	sqlite3_db_config(sqlite, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
 	sqlite3_db_config(sqlite, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
@@ -118,6 +135,29 @@ int db_open(struct db *db, const char *path, bool read_only, struct fault *fault
 
 	restrict_schema(db->sqlite);
 	return db_exec(db, settings, fault);
+}
+
+void db_trust(struct db *db, bool trust)
+{
+	sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !trust, NULL);
+}
+
+int db_use_wal(struct db *db, struct fault *fault)
+{
+	sqlite3_stmt *s;
+	bool wal = false;
+
+	if (sqlite3_prepare_v2(db->sqlite, "PRAGMA journal_mode = WAL", -1, &s, NULL) != SQLITE_OK)
+		return db_fault(db, fault);
+	if (sqlite3_step(s) == SQLITE_ROW)
+		wal = strcmp((const char *)sqlite3_column_text(s, 0), "wal") == 0;
+	if (sqlite3_finalize(s) != SQLITE_OK)
+		return db_fault(db, fault);
+	if (!wal)
+		return fault_set(fault, FAULT_LOCAL, REACH_MAILBOX, AGAIN_NEVER,
+				 "the ledger %s cannot have a write-ahead log: SQLite %s refuses it",
+				 db_words(db), sqlite3_libversion());
+	return 0;
 }
 
 void db_done(struct db *db)

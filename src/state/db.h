@@ -27,6 +27,12 @@ struct db {
 int db_open(struct db *db, const char *path, bool read_only, struct fault *fault);
 void db_done(struct db *db);
 
+/* Whether closing it may move the WAL into the file: at first not, since it may be damaged, or no ledger. */
+void db_trust(struct db *db, bool trust);
+
+/* Makes the file keep a WAL (or checks that it does); before anything is written to it. */
+int db_use_wal(struct db *db, struct fault *fault);
+
 /* Runs SQL that gives no rows we want. */
 int db_exec(struct db *db, const char *sql, struct fault *fault);
 
@@ -44,6 +50,9 @@ int db_fault(struct db *db, struct fault *fault);
 
 /* The file holds what we never wrote. `what` is a short sentence. Returns -1. */
 int db_damaged(struct db *db, const char *what, struct fault *fault);
+
+/* Text from a file, fit for a message: what is not printable ASCII becomes '?'. */
+void db_printable(char *text);
 
 /* The path for messages: its last 160 bytes when it is long. */
 const char *db_words(const struct db *db);

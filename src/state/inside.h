@@ -44,6 +44,8 @@ struct ledger {
 struct batch *ledger_queue(struct ledger *ledger);
 void ledger_queue_op(struct ledger *ledger, struct batch *batch, struct op op);
 
+void ledger_drop_queue(struct ledger *ledger);
+
 /* What ran on the pool: fn gets the connection, and `arg`. */
 typedef int (*ledger_fn)(struct db *db, void *arg, struct fault *fault);
 

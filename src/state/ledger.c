@@ -66,20 +66,35 @@ static int bring_schema(struct opening *opening, struct fault *fault)
 	if (empty < 0 || (empty && opening->read_only))
 		return empty;
 	if (version > (int64_t)schema_n_steps)
-		return fault_usage(fault, "the ledger %s was written by a newer mailferry (its schema is "
-				   "%lld, this one knows up to %zu): use that one",
-				   db_words(db), (long long)version, schema_n_steps);
+		return fault_set(fault, FAULT_USAGE, REACH_MAILBOX, AGAIN_NEVER,
+				 "the ledger %s was written by a newer mailferry (its schema is %lld, this "
+				 "one knows up to %zu): use that one",
+				 db_words(db), (long long)version, schema_n_steps);
 	if (version < (int64_t)schema_n_steps && opening->read_only)
-		return fault_usage(fault, "the ledger %s was written by an older mailferry: it must be "
-				   "opened for writing once (a copy that is not --dry-run)", db_words(db));
+		return fault_set(fault, FAULT_USAGE, REACH_MAILBOX, AGAIN_NEVER,
+				 "the ledger %s was written by an older mailferry: it must be opened for "
+				 "writing once (a copy that is not --dry-run)", db_words(db));
 
-	if (!opening->read_only && db_exec(db, "PRAGMA journal_mode = WAL", fault) < 0)
+	if (!opening->read_only && db_use_wal(db, fault) < 0)
 		return -1;
 	if (!opening->read_only && schema_migrate(db, version, schema_steps, schema_n_steps, begin_state,
 						  opening, fault) < 0)
 		return -1;
 	opening->ledger->new = empty;
 	return schema_verify(db, schema_steps, schema_n_steps, fault);
+}
+
+static int fault_others(struct db *db, const char *source, const char *destination, struct fault *fault)
+{
+	char from[61], to[61];
+
+	snprintf(from, sizeof(from), "%s", source);
+	snprintf(to, sizeof(to), "%s", destination);
+	db_printable(from);
+	db_printable(to);
+	return fault_set(fault, FAULT_USAGE, REACH_MAILBOX, AGAIN_NEVER,
+			 "the ledger %s is that of %s to %s: name another folder with --state, or move it "
+			 "away", db_words(db), from, to);
 }
 
 /* The state row: whose ledger it is, and whether all of it must be checked. */
@@ -109,8 +124,7 @@ static int read_state(struct opening *opening, struct fault *fault)
 
 	if (strcmp(source, opening->ends->source) != 0 ||
 	    strcmp(destination, opening->ends->destination) != 0)
-		return fault_usage(fault, "the ledger %s is that of %.60s to %.60s: name another folder with "
-				   "--state, or move it away", db_words(db), source, destination);
+		return fault_others(db, source, destination, fault);
 	if (checked > opening->now || opening->now - checked >= CHECK_EVERY)
 		opening->check_all = true;
 	return 0;
@@ -151,16 +165,17 @@ static int check(struct opening *opening, struct fault *fault)
 static int open_file(struct opening *opening, struct fault *fault)
 {
 	struct ledger *ledger = opening->ledger;
+	struct db *db = &ledger->db;
 	bool unclean = has_wal(opening->path);
 	int r;
 
 	if (unclean && !disk_has(opening->path)) {
-		ledger->db.path = xstrdup(opening->path);
-		return db_damaged(&ledger->db, "it is empty, but has a write-ahead log", fault);
+		db->path = xstrdup(opening->path);
+		return db_damaged(db, "it is empty, but has a write-ahead log", fault);
 	}
 
 	step_point("ledger-open");
-	if (db_open(&ledger->db, opening->path, opening->read_only, fault) < 0)
+	if (db_open(db, opening->path, opening->read_only, fault) < 0)
 		return -1;
 	r = bring_schema(opening, fault);
 	if (r != 0)
@@ -170,7 +185,18 @@ static int open_file(struct opening *opening, struct fault *fault)
 	if (read_state(opening, fault) < 0 || check(opening, fault) < 0 ||
 	    ledger_read_words(ledger, fault) < 0 || ledger_read_mailbox(ledger, fault) < 0)
 		return -1;
+	db_trust(db, true);
 	return 0;
+}
+
+static void discard(struct ledger *ledger)
+{
+	db_done(&ledger->db);
+	ledger->lock = os_lock_release(ledger->lock);
+	words_done(&ledger->words);
+	ledger_mailbox_done(ledger);
+	ledger_drop_queue(ledger);
+	free(ledger);
 }
 
 static int open_on_pool(void *arg, struct fault *fault)
@@ -193,26 +219,15 @@ static int open_on_pool(void *arg, struct fault *fault)
 
 	buf_appendf(&lock, "%s.lock", opening->path);
 	r = os_lock_take(buf_str(&lock), &ledger->lock, fault);
-	return r < 0 ? -1 : open_file(opening, fault);
-}
-
-/* --- closing ---------------------------------------------------------------------------------- */
-
-/* On the pool, or where nobody else runs. */
-static void discard(struct ledger *ledger)
-{
-	db_done(&ledger->db);
-	ledger->lock = os_lock_release(ledger->lock);
-	words_done(&ledger->words);
-	ledger_mailbox_done(ledger);
-	while (ledger->first) {
-		struct batch *next = ledger->first->next;
-
-		batch_free(ledger->first);
-		ledger->first = next;
+	if (r < 0 && fault->kind == FAULT_REFUSED)
+		fault->reach = REACH_MAILBOX;
+	if (r == 0)
+		r = open_file(opening, fault);
+	if (r != 0) {
+		discard(ledger);
+		opening->ledger = NULL;
 	}
-	batch_free(ledger->spare);
-	free(ledger);
+	return r;
 }
 
 int ledger_open(const char *path, const struct ledger_ends *ends, enum ledger_mode mode,
@@ -228,11 +243,8 @@ int ledger_open(const char *path, const struct ledger_ends *ends, enum ledger_mo
 
 	run_random(&opening.seed, sizeof(opening.seed));
 	r = pool_call("opening the ledger", open_on_pool, &opening, fault);
-	if (r != 0) {
-		if (opening.ledger)
-			discard(opening.ledger);
+	if (r != 0)
 		return r;
-	}
 
 	if (opening.check_all && !opening.read_only) {
 		struct batch *batch = ledger_queue(opening.ledger);
@@ -244,6 +256,8 @@ int ledger_open(const char *path, const struct ledger_ends *ends, enum ledger_mo
 	return 0;
 }
 
+/* --- closing ---------------------------------------------------------------------------------- */
+
 static int close_on_pool(void *arg, struct fault *fault)
 {
 	struct ledger *ledger = arg;
@@ -252,7 +266,9 @@ static int close_on_pool(void *arg, struct fault *fault)
 	step_point("ledger-close");
 	if (!ledger->dead && ledger->first && ops_write(db, ledger->first, fault) < 0)
 		ledger->dead = true;
-	if (!ledger->dead && db->marked)
+	if (ledger->dead)
+		db_trust(db, false);
+	else if (db->marked)
 		(void)db_step(db, db_statement(db, SQL_MARK_IN_ORDER), fault);
 	discard(ledger);
 	step_point("ledger-closed");

@@ -62,7 +62,9 @@ const char *ledger_file(const struct ledger *ledger); /* its path, for messages 
 bool ledger_is_new(const struct ledger *ledger);
 
 /* Everything queued before the call is durable when it returns 0. A failure is FAULT_LOCAL, REACH_MAILBOX (the disk),
- * and final: every later commit fails with the same words, because what an fsync lost stays lost. */
+ * and final: every later call that suspends fails with the same words, because what an fsync lost stays lost. (A file
+ * that turns out to be damaged is FAULT_DATA instead.) When this fiber is cancelled while a thread writes, what
+ * the thread did is what is returned. */
 SUSPENDS int ledger_commit(struct ledger *ledger, struct fault *fault);
 
 /* Operations queued and not yet committed: commit when it is some hundreds. */
@@ -183,7 +185,8 @@ void ledger_set_digest(struct ledger *ledger, uint32_t folder, uint32_t uid, uin
 		       const unsigned char digest[32]); /* … and LEDGER_HAS_DIGEST */
 void ledger_forget_message(struct ledger *ledger, uint32_t folder, uint32_t uid);
 
-/* The row gets another key: a message that moved, or whose folder has new UIDs. */
+/* The row gets another key: a message that moved, or whose folder has new UIDs. A row that has that key already is
+ * replaced by it: to give a folder's rows new UIDs, move them to a folder of a new id. */
 void ledger_move_message(struct ledger *ledger, uint32_t folder, uint32_t uid, uint32_t new_folder,
 			 uint32_t new_uid, uint32_t new_copy_uid);
 
@@ -195,7 +198,7 @@ void ledger_forget_copy_uids(struct ledger *ledger, uint32_t folder);
 SUSPENDS int ledger_load_messages(struct ledger *ledger, uint32_t folder, uint32_t low, uint32_t high,
 				  struct ledger_messages *ret, struct fault *fault);
 
-/* The same without message_id and detail (NULL), for long folders: a tenth of the time. */
+/* The same without message_id and detail (NULL), for long folders: half the memory; 200,000 rows take 0.1 s. */
 SUSPENDS int ledger_load_bare(struct ledger *ledger, uint32_t folder, uint32_t low, uint32_t high,
 			      struct ledger_messages *ret, struct fault *fault);
 
@@ -211,7 +214,8 @@ SUSPENDS int ledger_load_state(struct ledger *ledger, uint32_t folder, enum ledg
 SUSPENDS int ledger_load_causes(struct ledger *ledger, uint32_t folder, size_t most,
 				struct ledger_messages *ret, struct fault *fault);
 
-/* Rows of all folders with this Message-ID, folded to ASCII lower case for comparison, brackets optional. */
+/* Rows of all folders with this Message-ID, folded to ASCII lower case for comparison, brackets optional. Looks through
+ * all rows (200,000 in 0.1 s), because an index of these would cost nine times as much at each row written. */
 SUSPENDS int ledger_find_message_id(struct ledger *ledger, const char *message_id, size_t most,
 				    struct ledger_messages *ret, struct fault *fault);
 

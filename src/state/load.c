@@ -18,7 +18,6 @@ struct load_job {
 	size_t n_numbers;
 	const char *text;   /* ?1, then there is no numbers[0] */
 	bool bare;
-	uint32_t n_flags;   /* sets of flags that there are */
 	struct ledger_messages *to;
 	size_t capacity;
 };
@@ -34,8 +33,8 @@ static void read_message(struct row *row, struct ledger_message *m, const struct
 	m->state = (uint8_t)row_number(row, LEDGER_REMOVED);
 	m->cause = (uint8_t)row_number(row, LEDGER_CAUSES - 1);
 	m->has = (uint16_t)row_number(row, HAS_ALL);
-	m->flags = (uint32_t)row_number(row, job->n_flags);
-	m->copy_flags = (uint32_t)row_number(row, job->n_flags);
+	m->flags = (uint32_t)row_number(row, UINT32_MAX);
+	m->copy_flags = (uint32_t)row_number(row, UINT32_MAX);
 	m->size = row_number(row, INT64_MAX);
 	m->copy_size = row_number(row, INT64_MAX);
 	m->date = row_date(row);
@@ -85,13 +84,27 @@ static int64_t limit(size_t most)
 	return most > INT64_MAX ? INT64_MAX : (int64_t)most;
 }
 
+/* Here, not on the pool: other fibers may have found new sets meanwhile. */
+static int check_flags(struct ledger *ledger, const struct ledger_messages *messages, struct fault *fault)
+{
+	for (size_t i = 0; i < messages->n; i++) {
+		const struct ledger_message *m = &messages->p[i];
+
+		if (m->flags > ledger->words.n || m->copy_flags > ledger->words.n)
+			return db_damaged(&ledger->db, "a message in it has flags that it does not know",
+					  fault);
+	}
+	return 0;
+}
+
 static int run(struct ledger *ledger, struct load_job job, struct ledger_messages *ret,
 	       struct fault *fault)
 {
 	*ret = (struct ledger_messages){ 0 };
 	job.to = ret;
-	job.n_flags = ledger->words.n;
-	return ledger_run(ledger, "messages in the ledger", load, &job, fault);
+	if (ledger_run(ledger, "messages in the ledger", load, &job, fault) < 0)
+		return -1;
+	return check_flags(ledger, ret, fault);
 }
 
 int ledger_load_messages(struct ledger *ledger, uint32_t folder, uint32_t low, uint32_t high,

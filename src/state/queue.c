@@ -33,6 +33,18 @@ void ledger_queue_op(struct ledger *ledger, struct batch *batch, struct op op)
 	ledger->queued++;
 }
 
+void ledger_drop_queue(struct ledger *ledger)
+{
+	while (ledger->first) {
+		struct batch *next = ledger->first->next;
+
+		batch_free(ledger->first);
+		ledger->first = next;
+	}
+	ledger->last = NULL;
+	ledger->spare = batch_free(ledger->spare);
+}
+
 /* --- the connection -------------------------------------------------------------------------- */
 
 struct job {
