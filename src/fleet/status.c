@@ -10,7 +10,6 @@
 #include "base/xalloc.h"
 #include "mail/utf8.h"
 #include "os/file.h"
-#include "os/folder.h"
 
 enum { FILE_MAX = 64 << 10, TEXT_MAX = 700, SLUG_WORDS = 60 };
 
@@ -175,16 +174,13 @@ json_t *fleet_status_json(const struct fleet_status *s)
 	return object;
 }
 
-int fleet_status_write(const char *path, const struct fleet_status *s, struct fault *fault)
+char *fleet_status_words(const struct fleet_status *s)
 {
 	json_t *object = fleet_status_json(s);
 	char *words = json_dumps(object, JSON_COMPACT);
-	int r;
 
 	json_decref(object);
-	r = os_replace_quickly(path, bytes_of(words), fault);
-	free(words);
-	return r;
+	return words;
 }
 
 /* --- reading --------------------------------------------------------------------------------- */

@@ -76,8 +76,8 @@ int fleet_status_of_json(const json_t *object, struct arena *arena, struct fleet
 /* Reads the file at `path`; blocks. 0, or 1 when there is none, or none that can be understood: as good as none. */
 int fleet_status_read(const char *path, struct arena *arena, struct fleet_status *ret);
 
-/* Replaces the file; blocks. Its folder exists. */
-int fleet_status_write(const char *path, const struct fleet_status *status, struct fault *fault);
+/* What the file is to hold, for os_replace_quickly(); the caller frees it. */
+char *fleet_status_words(const struct fleet_status *status);
 
 /* Open states whose process is no more become FLEET_INTERRUPTED. now: µs since 1970. Of another machine's processes
  * only their silence is known. Reads /proc. */
