@@ -7,21 +7,23 @@
 #include <string.h>
 
 static const int64_t default_bearable = 2 * SECOND;
+static const int64_t felt = 100 * MSEC;           /* people notice no less */
 static const int64_t stale_after = 2 * MINUTE;    /* an answer says nothing about now */
 static const int64_t between_changes = 10 * SECOND;
 static const int64_t calm_for = MINUTE;           /* before each step up */
 static const int64_t first_pause = SECOND / 4, longest_pause = 15 * SECOND;
 static const int64_t first_hold = 10 * MINUTE, longest_hold = 40 * MINUTE;
+static const int64_t new_usual_after = 12 * HOUR;
 static const double disks_some = 50, disks_full = 25; /* percent */
 
-enum { JUDGE_FROM = 3, MINUTE_FROM = 3 }; /* answers needed */
+enum { JUDGE_FROM = 4, MINUTE_FROM = 3 }; /* answers needed */
 
 void calm_init(struct calm *c, int64_t bearable_us, int64_t now)
 {
 	memset(c, 0, sizeof(*c));
 	c->bearable_us = bearable_us > 0 ? bearable_us : default_bearable;
 	c->minute_began = c->changed_at = now;
-	c->bad_at = c->lowered_at = now - MINUTE;
+	c->bad_at = c->lowered_at = now - 2 * longest_hold;
 	c->hold_us = first_hold;
 }
 
@@ -53,24 +55,36 @@ static bool at_the_floor(const struct calm *c)
 	return c->connections == 1 && c->pause_us >= longest_pause;
 }
 
+static void remember(struct calm *c, int64_t low)
+{
+	c->history[c->history_next] = low;
+	c->history_next = (c->history_next + 1) % CALM_HISTORY;
+	if (c->history_n < CALM_HISTORY)
+		c->history_n++;
+	c->baseline_us = percentile(c->history, c->history_n, 25);
+}
+
+/* The baseline is what the server is like when we press it least. A minute that is as calm or calmer is taken in at any
+ * time. A slower one is not, however slowly it came to that: it may be our own doing. Only when it stays too slow for
+ * longer than any working day, though we do next to nothing, it may raise the baseline, by little at a time: else
+ * a server that became slower for good would be left alone for ever. */
 static void end_minute(struct calm *c, int64_t now)
 {
 	unsigned n = c->minute_n < CALM_MINUTE ? c->minute_n : CALM_MINUTE;
-	int64_t low = percentile(c->minute, n, 25), most = 2 * c->baseline_us + 25 * MSEC;
+	int64_t low = percentile(c->minute, n, 10), most = 2 * c->baseline_us + 25 * MSEC;
 
-	/* A server that became slower for good would otherwise be pressed at the floor for ever: then it may raise
-	 * the baseline, by little. Pressed harder than that, slow minutes teach nothing. */
-	if (!c->minute_bad || at_the_floor(c)) {
-		if (c->minute_bad && low > most)
-			low = most;
-		c->history[c->history_next] = low > 0 ? low : 1;
-		c->history_next = (c->history_next + 1) % CALM_HISTORY;
-		if (c->history_n < CALM_HISTORY)
-			c->history_n++;
-		c->baseline_us = percentile(c->history, c->history_n, 25);
-	}
+	if (!at_the_floor(c))
+		c->floor_since = 0;
+	else if (!c->floor_since)
+		c->floor_since = now;
+
+	if (low < 1)
+		low = 1;
+	if (!c->baseline_us || low <= c->baseline_us)
+		remember(c, low);
+	else if (c->floor_since && now - c->floor_since >= new_usual_after)
+		remember(c, low < most ? low : most);
 	c->minute_n = 0;
-	c->minute_bad = false;
 	c->minute_began = now;
 }
 
@@ -125,9 +139,20 @@ static bool users_feel_it(const struct calm *c, int64_t now)
 		return false;
 
 	unusual = 3 * c->baseline_us;
-	if (unusual < c->baseline_us + 100 * MSEC)
-		unusual = c->baseline_us + 100 * MSEC;
+	if (unusual < c->baseline_us + felt)
+		unusual = c->baseline_us + felt;
 	return median > unusual;
+}
+
+/* What was too much. Lowering several times in a row is one event: it was the first that was too much for certain. If that
+ * was tried for the second time, it is not tried so soon again. */
+static void note_felt(struct calm *c, unsigned from, int64_t now)
+{
+	c->hold_us = now - c->lowered_at < 2 * longest_hold ? c->hold_us * 2 : first_hold;
+	if (c->hold_us > longest_hold)
+		c->hold_us = longest_hold;
+	c->felt_at = from;
+	c->felt_pause_us = c->pause_us;
 }
 
 /* Fewer connections, longer pauses; what it was like before says nothing any more. */
@@ -136,23 +161,15 @@ static bool lower(struct calm *c, unsigned in_use, int64_t now)
 	unsigned from = c->connections && c->connections < in_use ? c->connections : in_use;
 
 	c->bad_at = now;
-	c->minute_bad = true;
-	if (now - c->lowered_at < between_changes)
+	if (now - c->lowered_at < between_changes || at_the_floor(c))
 		return false;
 
 	if (from < 1)
 		from = 1;
 	if (!c->connections)
 		c->before = from;
-
-	/* Tried again and felt again: it is not tried so soon the next time. */
-	if (c->felt_at && from >= c->felt_at) {
-		c->hold_us *= 2;
-		if (c->hold_us > longest_hold)
-			c->hold_us = longest_hold;
-	}
-	c->felt_at = from;
-	c->felt_pause_us = c->pause_us;
+	if (c->changed_at != c->lowered_at)
+		note_felt(c, from, now);
 	c->hold_until = now + c->hold_us;
 
 	c->connections = from > 1 ? from / 2 : 1;
@@ -221,7 +238,7 @@ bool calm_tick(struct calm *c, unsigned most, int64_t now)
 
 	if (c->felt_at && c->connections >= c->felt_at && c->pause_us <= c->felt_pause_us) {
 		c->felt_at = 0; /* what was too much was not, for a minute */
-		c->hold_us = first_hold;
+		c->hold_us = c->hold_us / 2 > first_hold ? c->hold_us / 2 : first_hold;
 	}
 	changed = shorter_pause(c, now);
 	if (more_connections(c, most, now))

@@ -11,9 +11,9 @@
 #include "base/clock.h"
 
 enum {
-	CALM_LATELY = 5,   /* answers looked at */
+	CALM_LATELY = 7,   /* answers looked at */
 	CALM_MINUTE = 32,  /* answers kept of a minute */
-	CALM_HISTORY = 60, /* calm minutes kept */
+	CALM_HISTORY = 60, /* minutes kept */
 };
 
 struct calm {
@@ -25,14 +25,14 @@ struct calm {
 	} lately[CALM_LATELY];
 	unsigned lately_n, lately_next;
 
-	/* The minute at hand, and what calm minutes were like. */
+	/* The minute at hand, and what the calmest minutes were like. */
 	int64_t minute_began;
 	int64_t minute[CALM_MINUTE];
 	unsigned minute_n; /* answers; those above CALM_MINUTE replace earlier ones */
-	bool minute_bad;
 	int64_t history[CALM_HISTORY];
 	unsigned history_n, history_next;
 	int64_t baseline_us; /* 0: not known yet */
+	int64_t floor_since; /* it is too slow however little we do; 0: it is not */
 
 	/* What follows from it. */
 	unsigned connections; /* bearable; 0: as many as the settings allow */

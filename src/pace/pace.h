@@ -118,18 +118,22 @@ void pace_restore(struct pace *pace, struct bytes saved, int64_t wall_us);
 
 /* --- presets ----------------------------------------------------------------------------------- */
 
+/* What is known of a platform; the configuration overrides all of it, and what the connection itself shows (APPENDLIMIT,
+ * being told off) counts more than either. */
 struct pace_preset {
 	const char *name;             /* "dovecot", "m365", … */
 	const char *title;            /* for people: "Microsoft 365, global" */
-	struct pace_limits limits;
-	uint64_t largest_message;     /* bytes taken by APPEND; 0: not known */
+	struct pace_limits limits;    /* of one account */
+	uint64_t append_bytes_per_day; /* where it counts those differently from bytes read; 0: it does not */
+	uint64_t largest_message;     /* bytes taken by APPEND unless an administrator changed it: to warn by, never a reason
+				       * to leave a message out; 0: not known */
 	bool no_pipelining, no_qresync;
 	const char *hosts;            /* globs with blanks between: "outlook.office365.com *.outlook.com", or "" */
 	const char *source, *date;    /* where the numbers come from, and as of when: "YYYY-MM" */
 	const char *advice;           /* what an administrator should know or set, one sentence; "" */
 };
 
-const struct pace_preset *pace_preset(const char *name);          /* NULL: no such */
+const struct pace_preset *pace_preset(const char *name);          /* case does not count; NULL: no such */
 const struct pace_preset *pace_preset_of_host(const char *host);  /* NULL: none knows it */
 const struct pace_preset *pace_presets(size_t *ret_n);
 
