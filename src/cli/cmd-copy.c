@@ -9,47 +9,21 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/show.h"
+#include "cli/side-lines.h"
 #include "cli/side.h"
+#include "cli/state-dir.h"
 #include "os/process.h"
 #include "os/term.h"
 
 struct options {
 	struct side_options from, to;
-	const char *ca_file, *transcript;
+	const char *ca_file, *transcript, *state;
 	struct string_list folders, excludes, maps;
 	int64_t since, before, timeout_us;
-	unsigned connections, retries;
+	unsigned connections, retries, flags, deletes, delete_limit, missing;
 	struct rate rate;
-	bool dry_run, json, quiet, progress, compress;
+	bool adopt, retry_exceptions, dry_run, json, quiet, progress, compress;
 };
-
-#define SIDE_LINES(side, member, whose)                                                            \
-	{ side "-password-file", OPTION_STRING, offsetof(struct options, member.password_file),    \
-	  "FILE", "the password is the first line of FILE" },                                      \
-	{ side "-password-command", OPTION_STRING,                                                 \
-	  offsetof(struct options, member.password_command), "COMMAND",                            \
-	  "… or of what COMMAND prints" },                                                         \
-	{ side "-token-file", OPTION_STRING, offsetof(struct options, member.token_file), "FILE",  \
-	  "OAuth access token (OAUTHBEARER, XOAUTH2), read anew\nat each login" },                 \
-	{ side "-token-command", OPTION_STRING, offsetof(struct options, member.token_command),    \
-	  "COMMAND", "… or printed by COMMAND" },                                                  \
-	{ side "-authzid", OPTION_STRING, offsetof(struct options, member.authzid), "USER",        \
-	  "log in as the URL's user on behalf of USER (an administrator\n"                         \
-	  "opening USER's mailbox)" },                                                             \
-	{ side "-auth", OPTION_STRING, offsetof(struct options, member.mechanism), "MECHANISM",    \
-	  "use this SASL mechanism only, or LOGIN" },                                              \
-	{ side "-cert-file", OPTION_STRING, offsetof(struct options, member.cert_file), "FILE",    \
-	  "client certificate (PEM) for SASL EXTERNAL" },                                          \
-	{ side "-key-file", OPTION_STRING, offsetof(struct options, member.key_file), "FILE",      \
-	  "its private key, when it is not in the same file" },                                    \
-	{ side "-ca-file", OPTION_STRING, offsetof(struct options, member.ca_file), "FILE",        \
-	  "like --ca-file, for the " whose " only" },                                              \
-	{ side "-tls-unverified", OPTION_FLAG, offsetof(struct options, member.tls_unverified),    \
-	  NULL, "accept any certificate: anybody in between can read\nand change the mail" },      \
-	{ side "-plaintext", OPTION_FLAG, offsetof(struct options, member.plaintext), NULL,        \
-	  "imap:// without TLS: password and mail travel in the clear" },                          \
-	{ side "-no-pipelining", OPTION_FLAG, offsetof(struct options, member.no_pipelining), NULL, \
-	  "one command at a time: for servers that answer out of order" }
 
 static const struct option_line lines[] = {
 	{ "What and where", OPTION_HEADING, 0, NULL, "", 0, 0 },
@@ -68,8 +42,27 @@ static const struct option_line lines[] = {
 	  "only messages that arrived on DAY (YYYY-MM-DD, UTC) or later" },
 	{ "before", OPTION_DAY, offsetof(struct options, before), "DAY",
 	  "only messages that arrived before DAY" },
+	{ "state", OPTION_STRING, offsetof(struct options, state), "DIR",
+	  "where the ledger is, which remembers what was copied\n"
+	  "(default $XDG_STATE_HOME/mailferry or ~/.local/state/mailferry)" },
 	{ "dry-run", OPTION_FLAG, offsetof(struct options, dry_run), NULL,
 	  "show what would become what, and stop" },
+	{ "What a pass after the first one does", OPTION_HEADING, 0, NULL, "", 0, 0 },
+	{ "adopt", OPTION_FLAG, offsetof(struct options, adopt), NULL,
+	  "folders of the destination hold messages that no ledger knows:\n"
+	  "match them with the source's, and copy what is missing" },
+	{ "flags", OPTION_CHOICE, offsetof(struct options, flags), "source|newer|add-only",
+	  "repeat changes of flags made at the source (default source);\n"
+	  "newer: not where they were changed at the destination, too" },
+	{ "deletes", OPTION_CHOICE, offsetof(struct options, deletes), "record|mirror",
+	  "what left the source is only noted (default), or removed from\n"
+	  "the destination" },
+	{ "delete-limit", OPTION_COUNT, offsetof(struct options, delete_limit), "PERCENT",
+	  "mirror no more than this share of a folder in a pass\n(default 10)", 1, 100 },
+	{ "missing", OPTION_CHOICE, offsetof(struct options, missing), "leave|recopy",
+	  "what somebody removed from the destination is named (default),\nor copied again" },
+	{ "retry-exceptions", OPTION_FLAG, offsetof(struct options, retry_exceptions), NULL,
+	  "try again what earlier passes could not copy" },
 	{ "How", OPTION_HEADING, 0, NULL, "", 0, 0 },
 	{ "connections", OPTION_COUNT, offsetof(struct options, connections), "N",
 	  "at most N connections to either side (default 4)", 1, 64 },
@@ -84,9 +77,9 @@ static const struct option_line lines[] = {
 	{ "ca-file", OPTION_STRING, offsetof(struct options, ca_file), "FILE",
 	  "trust this CA or certificate (PEM) besides the system's" },
 	{ "Who we are at the source", OPTION_HEADING, 0, NULL, "", 0, 0 },
-	SIDE_LINES("from", from, "source"),
+	SIDE_LINES(struct options, "from", from, "source"),
 	{ "Who we are at the destination", OPTION_HEADING, 0, NULL, "", 0, 0 },
-	SIDE_LINES("to", to, "destination"),
+	SIDE_LINES(struct options, "to", to, "destination"),
 	{ "What is shown", OPTION_HEADING, 0, NULL, "", 0, 0 },
 	{ "json", OPTION_FLAG, offsetof(struct options, json), NULL,
 	  "one JSON object a line on standard output" },
@@ -103,6 +96,8 @@ struct run {
 	struct side from, to;
 	struct transcript *transcript;
 	struct show show;
+	struct state_ends ends;
+	struct ledger *ledger;
 	struct copy *copy;
 	struct nursery engine;
 	bool prepared, interrupted;
@@ -113,18 +108,35 @@ static void help(void)
 {
 	puts("usage: mailferry copy --from URL --to URL [option …]\n\n"
 	     "Copies every folder and message of one mailbox to another server: bytes, flags,\n"
-	     "keywords, dates and subscriptions. A password that no option names is taken from\n"
+	     "keywords, dates and subscriptions. Run again, it copies only what is new and repeats\n"
+	     "what was changed. A password that no option names is taken from\n"
 	     "MAILFERRY_FROM_PASSWORD or MAILFERRY_TO_PASSWORD, or asked for on the terminal.");
 	options_help(lines, ARRAY_SIZE(lines));
 	puts("\nExit status: 0 all copied; 1 done, with exceptions that are listed; 2 wrong usage or\n"
-	     "configuration; 3 stopped early; 4 refused to begin (the destination is not empty).");
+	     "configuration; 3 stopped early; 4 refused to begin (the destination holds mail that no\nledger knows).");
 }
 
 /* --- the engine's fiber ----------------------------------------------------------------------- */
 
+static int open_ledger(struct run *run, struct fault *fault)
+{
+	enum ledger_mode mode = run->options.dry_run ? LEDGER_READ : LEDGER_CREATE;
+
+	if (ledger_open(buf_str(&run->ends.path), &run->ends.ends, mode, &run->ledger, fault) < 0)
+		return -1;
+
+	run->copy->options.ledger = run->ledger;
+	return 0;
+}
+
 static int prepare_and_run(void *arg, struct fault *fault)
 {
 	struct run *run = arg;
+
+	if (open_ledger(run, fault) < 0) {
+		channel_close(&run->copy->events);
+		return -1;
+	}
 
 	if (copy_prepare(run->copy, fault) < 0) {
 		if (run->copy->destination_filled) {
@@ -254,6 +266,7 @@ static int copy_main(void *arg, struct fault *fault)
 		show_fault(&run->show, fault);
 	run->status = r < 0 ? status_of_fault(run, fault) : books_status(run->copy);
 	run->copy = copy_free(run->copy);
+	run->ledger = ledger_close(run->ledger);
 	return r;
 }
 
@@ -266,6 +279,9 @@ static int run_copy(struct run *run, struct fault *fault)
 		.before = o->before, .connections = o->connections, .retries = o->retries,
 		.bytes_per_second = o->rate.bytes_per_second,
 		.messages_per_second = o->rate.messages_per_second,
+		.adopt = o->adopt, .flags = o->flags, .mirror_deletes = o->deletes,
+		.delete_limit = o->delete_limit, .recopy_missing = o->missing,
+		.retry_exceptions = o->retry_exceptions,
 	};
 
 	run->copy = copy_new(&options);
@@ -290,6 +306,17 @@ static void finish_account(const struct options *o, struct side *side, struct tr
 	side->account.compress = o->compress;
 }
 
+static int find_ledger(struct run *run, struct fault *fault)
+{
+	_cleanup_(buf_done) struct buf dir = BUF_NULL;
+
+	if (state_dir(run->options.state, &dir, fault) < 0)
+		return -1;
+
+	state_ends(buf_str(&dir), &run->from, &run->to, &run->ends);
+	return 0;
+}
+
 static int open_run(struct run *run, struct fault *fault)
 {
 	_cleanup_(side_forget_secret) char *from = side_take_environment("MAILFERRY_FROM_PASSWORD");
@@ -308,7 +335,7 @@ static int open_run(struct run *run, struct fault *fault)
 
 	finish_account(o, &run->from, run->transcript);
 	finish_account(o, &run->to, run->transcript);
-	return 0;
+	return find_ledger(run, fault);
 }
 
 static int parse(struct run *run, int argc, char **argv, struct fault *fault)
@@ -327,7 +354,7 @@ int cmd_copy(int argc, char **argv)
 {
 	struct run run = { .options = { .since = IMAP_NO_DATE, .before = IMAP_NO_DATE,
 					.timeout_us = 120 * SECOND, .connections = 4,
-					.retries = 5 } };
+					.retries = 5, .delete_limit = 10 } };
 	struct fault fault;
 	int r, status = EXIT_USAGE;
 
@@ -344,6 +371,7 @@ int cmd_copy(int argc, char **argv)
 	else
 		status = run_copy(&run, &fault);
 
+	state_ends_done(&run.ends);
 	transcript_close(run.transcript);
 	side_done(&run.from);
 	side_done(&run.to);

@@ -110,6 +110,19 @@ static int set_day(const struct option_line *line, const char *text, int64_t *to
 	return 0;
 }
 
+static int set_choice(const struct option_line *line, const char *text, unsigned *to, struct fault *fault)
+{
+	struct bytes rest = bytes_of(line->value);
+
+	for (unsigned i = 0; rest.n; i++)
+		if (bytes_equal(bytes_cut(&rest, '|'), bytes_of(text))) {
+			*to = i;
+			return 0;
+		}
+
+	return fault_usage(fault, "--%s %s: write one of %s", line->name, text, line->value);
+}
+
 static int set(const struct option_line *line, const char *text, void *values, struct fault *fault)
 {
 	void *to = (char *)values + line->offset;
@@ -134,6 +147,8 @@ static int set(const struct option_line *line, const char *text, void *values, s
 		return set_seconds(line, text, to, fault);
 	case OPTION_DAY:
 		return set_day(line, text, to, fault);
+	case OPTION_CHOICE:
+		return set_choice(line, text, to, fault);
 	case OPTION_RATE:
 		return set_rate(line, text, to, fault);
 	}

@@ -17,6 +17,7 @@ enum option_type {
 	OPTION_COUNT,    /* unsigned, min to max */
 	OPTION_SECONDS,  /* int64_t microseconds; "90", "0.5", "2m" */
 	OPTION_DAY,      /* int64_t seconds since 1970 of a day's first moment (UTC): YYYY-MM-DD */
+	OPTION_CHOICE,   /* unsigned: which of the words in `value`, "one|two|three" */
 	OPTION_RATE,     /* struct rate: "2M" bytes, "4/s" messages a second */
 };
 

@@ -36,7 +36,14 @@ static json_t *number(uint64_t n)
 static void put_counts(json_t *object, const struct copy_folder *f)
 {
 	json_object_set_new(object, "source", number(f->listed - f->filtered));
+	json_object_set_new(object, "present", number(f->present));
 	json_object_set_new(object, "copied", number(f->copied));
+	json_object_set_new(object, "moved", number(f->moved));
+	json_object_set_new(object, "adopted", number(f->adopted));
+	json_object_set_new(object, "flags_changed", number(f->flags_changed));
+	json_object_set_new(object, "gone", number(f->gone));
+	json_object_set_new(object, "deleted", number(f->deleted));
+	json_object_set_new(object, "removed", number(f->removed));
 	json_object_set_new(object, "excepted", number(f->excepted));
 	json_object_set_new(object, "changed", number(f->changed));
 	json_object_set_new(object, "not_reached", number(books_not_reached(f)));
@@ -83,6 +90,7 @@ static void put_exception(const struct copy *copy, const struct copy_exception *
 				   text(copy->books.folders[e->folder].source_utf8), "messages",
 				   (json_int_t)e->messages);
 
+	json_object_set_new(object, "earlier", json_boolean(e->earlier));
 	if (e->uid)
 		json_object_set_new(object, "uid", number(e->uid));
 	if (e->size)
@@ -101,6 +109,8 @@ static void put_folder(const struct copy *copy, size_t index)
 	json_t *object = json_pack("{s:s, s:o, s:o, s:b}", "event", "folder", "folder",
 				   text(f->source_utf8), "destination", text(f->destination_utf8),
 				   "complete", f->state == FOLDER_DONE);
+
+	json_object_set_new(object, "unchanged", json_boolean(f->unchanged));
 
 	for (size_t i = 0; i < sizeof(f->digest); i++)
 		snprintf(digest + 2 * i, 3, "%02x", f->digest[i]);
@@ -150,7 +160,7 @@ void show_json_books(const struct copy *copy, bool stopped)
 	/* Folders that ended have been told; those that did not are told now. */
 	for (size_t i = 0; i < copy->books.n; i++)
 		if (copy->books.folders[i].state == FOLDER_WAITING ||
-		    copy->books.folders[i].state == FOLDER_COPYING)
+		    copy->books.folders[i].state == FOLDER_COPYING || copy->books.folders[i].unchanged)
 			put_folder(copy, i);
 
 	put_counts(object, &t);

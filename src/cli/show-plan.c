@@ -13,6 +13,11 @@ static bool reason_goes_without_saying(enum mapping_reason reason)
 	return reason == MAPPING_SAME || reason == MAPPING_INBOX;
 }
 
+static bool is_unchanged(const struct copy *copy, const struct mapping_entry *e)
+{
+	return e->action == MAPPING_COPY && copy->books.folders[copy->book_of[e - copy->mapping->entries]].unchanged;
+}
+
 static void put_becomes(const struct copy *copy, const struct mapping_entry *e)
 {
 	const char *before = " (";
@@ -68,7 +73,7 @@ void show_plan(struct show *s, const struct copy *copy, bool dry)
 {
 	const struct mapping *m = copy->mapping;
 	struct copy_folder total = books_total(&copy->books);
-	size_t columns = show_name_columns(s, copy, OTHER_COLUMNS);
+	size_t columns = show_name_columns(s, copy, OTHER_COLUMNS), unchanged = 0;
 	char count[32], size[32];
 
 	if (s->json) {
@@ -81,13 +86,19 @@ void show_plan(struct show *s, const struct copy *copy, bool dry)
 	printf("from %s\nto   %s\n\n  ", s->from, s->to);
 	show_cell(BYTES("source folder"), columns);
 	printf(" %9s %9s  %s\n", "messages", "size", "becomes");
-	for (size_t i = 0; i < m->n_entries; i++)
-		plan_line(copy, &m->entries[i], columns);
+	for (size_t i = 0; i < m->n_entries; i++) {
+		if (is_unchanged(copy, &m->entries[i]))
+			unchanged++;
+		else
+			plan_line(copy, &m->entries[i], columns);
+	}
 	printf("\n%zu folder%s, %s message%s", copy->books.n, copy->books.n == 1 ? "" : "s",
 	       show_count(count, total.expected), total.expected == 1 ? "" : "s");
 	if (total.expected_bytes)
 		printf(", %s", show_bytes(size, total.expected_bytes));
-	printf(" to copy%s.\n%s", is_dated(copy) ? ", before --since and --before are applied" : "",
+	if (unchanged)
+		printf("; %zu of the folders unchanged since the last pass", unchanged);
+	printf("%s%s.\n%s", copy->known_n ? "" : " to copy", is_dated(copy) ? ", before --since and --before are applied" : "",
 	       dry ? "This was a dry run: nothing was changed.\n" : "");
 	fflush(stdout);
 }

@@ -100,7 +100,7 @@ static void progress_text(const struct copy *copy, struct buf *to)
 {
 	struct copy_folder t = books_total(&copy->books);
 	double seconds = (double)(run_now() - copy->began_us) / (double)SECOND;
-	uint64_t settled = t.copied + t.excepted + t.changed;
+	uint64_t settled = t.present + t.moved + t.copied + t.excepted + t.changed;
 	uint64_t all = (t.listed > t.expected ? t.listed : t.expected) - t.filtered;
 	char a[32], b[32], c[32], d[32];
 

@@ -11,7 +11,8 @@
 #include "base/arena.h"
 #include "base/fault.h"
 
-/* Why a message was not copied, or not copied in every detail. Stable names: books_cause_name(). */
+/* Why a message was not copied, or not copied in every detail. Stable names: books_cause_name(); ledgers hold the
+ * numbers, so new ones go to the end. */
 enum copy_cause {
 	CAUSE_TOO_LARGE,       /* larger than the destination takes; known before sending */
 	CAUSE_REFUSED,         /* the destination said no */
@@ -42,6 +43,7 @@ struct copy_exception {
 	uint64_t messages;      /* how many it stands for: 1, or all of a folder; 0: none is missing */
 	const char *message_id; /* "" when it has none or could not be asked for */
 	const char *detail;     /* what was said or seen */
+	bool earlier;           /* of an earlier pass, and still so */
 };
 
 enum copy_folder_state { FOLDER_WAITING, FOLDER_COPYING, FOLDER_DONE, FOLDER_FAILED };

@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "copy/links.h"
+#include "copy/record.h"
 #include "copy/worker.h"
 
 enum {
@@ -32,43 +34,26 @@ static bool is_copied(const struct imap_message *m)
 /* --- which message became which --------------------------------------------------------------- */
 
 /* The UIDs to ask for; false: none of the messages' is known. */
-static bool known_range(const struct copy_pass *pass, uint32_t *low, uint32_t *high)
+static bool known_range(const struct copy_pass *pass, uint32_t *low, uint32_t *high, bool *ret_all)
 {
 	*low = UINT32_MAX;
 	*high = 0;
+	*ret_all = true;
 	for (size_t i = 0; i < pass->messages.n; i++) {
 		const struct imap_message *m = &pass->messages.p[i];
 
-		if (!is_copied(m) || !m->copy_uid)
+		if (!is_copied(m))
 			continue;
+		if (!m->copy_uid) {
+			*ret_all = false;
+			continue;
+		}
 		if (m->copy_uid < *low)
 			*low = m->copy_uid;
 		if (m->copy_uid > *high)
 			*high = m->copy_uid;
 	}
 	return *high != 0;
-}
-
-/* Without UIDPLUS: the last so many messages of the folder are ours, in order, if none had to go again. */
-static int assign_by_order(struct check *check, size_t n, struct fault *fault)
-{
-	struct copy_pass *pass = check->pass;
-	struct imap_session *to = pass->worker->to;
-	uint32_t low;
-	size_t at = 0;
-
-	if (to->selected.exists < n || pass->resent)
-		return 0;
-	if (imap_fetch_uid(to, to->selected.exists - (uint32_t)n + 1, &low, fault) < 0 ||
-	    (low && imap_fetch_messages(to, low, UINT32_MAX, true, &check->found, fault) < 0))
-		return -1;
-	if (check->found.n != n)
-		return 0;
-
-	for (size_t i = 0; i < pass->messages.n; i++)
-		if (is_copied(&pass->messages.p[i]))
-			pass->messages.p[i].copy_uid = check->found.p[at++].uid;
-	return 0;
 }
 
 /* Some servers advertise UIDPLUS and tell UIDs that are not there (Q37). */
@@ -87,26 +72,43 @@ static bool uids_are_wrong(const struct check *check)
 
 static void forget_uids(struct copy_pass *pass)
 {
-	for (size_t i = 0; i < pass->messages.n; i++)
-		if (is_copied(&pass->messages.p[i]))
-			pass->messages.p[i].copy_uid = 0;
+	const struct copy *copy = pass->worker->copy;
+
+	for (size_t i = 0; i < pass->messages.n; i++) {
+		struct imap_message *m = &pass->messages.p[i];
+
+		if (!is_copied(m) || !m->copy_uid)
+			continue;
+		m->copy_uid = 0;
+		ledger_set_copy_uid(copy->options.ledger, copy->links[pass->index].known->id, m->uid, 0);
+	}
 }
 
-static int ask(struct check *check, size_t n, struct fault *fault)
+static int ask(struct check *check, struct fault *fault)
 {
 	struct copy_pass *pass = check->pass;
+	struct imap_session *to = pass->worker->to;
 	uint32_t low, high;
+	bool all;
 
-	if (!known_range(pass, &low, &high))
-		return assign_by_order(check, n, fault);
+	if (known_range(pass, &low, &high, &all)) {
+		if (imap_fetch_messages(to, low, high, true, &check->found, fault) < 0)
+			return -1;
+		if (!uids_are_wrong(check)) {
+			if (all)
+				return 0;
+		} else {
+			forget_uids(pass);
+		}
+	}
 
-	if (imap_fetch_messages(pass->worker->to, low, high, true, &check->found, fault) < 0)
+	if (copy_settle_places(pass, fault) < 0)
 		return -1;
-	if (!uids_are_wrong(check))
+	check->found.n = 0;
+	if (!known_range(pass, &low, &high, &all))
 		return 0;
 
-	forget_uids(pass);
-	return assign_by_order(check, n, fault);
+	return imap_fetch_messages(to, low, high, true, &check->found, fault);
 }
 
 /* --- flags ----------------------------------------------------------------------------------- */
@@ -160,6 +162,7 @@ static int check_flags(struct check *check, struct imap_message *m, const struct
 
 	snprintf(detail, sizeof(detail), "sent \"%s\", the destination shows \"%s\"",
 		 buf_str(&check->pass->flags[m->flags]), check->found.flag_sets[got->flags]);
+	copy_record_loss(check->pass, m, CAUSE_FLAGS_CUT, detail, 0, NULL);
 	return copy_pass_except(check->pass, CAUSE_FLAGS_CUT, m->uid, m->size, detail, fault);
 }
 
@@ -169,6 +172,8 @@ static int check_date(struct check *check, struct imap_message *m, const struct 
 	if (m->date == IMAP_NO_DATE || got->date == m->date || m->state & MESSAGE_NO_DATE)
 		return 0;
 
+	copy_record_loss(check->pass, m, CAUSE_DATE_LOST, "the destination shows another date of arrival", 0,
+			 NULL);
 	return copy_pass_except(check->pass, CAUSE_DATE_LOST, m->uid, m->size,
 				"the destination shows another date of arrival", fault);
 }
@@ -187,15 +192,15 @@ static int tell_altered(struct check *check, struct imap_message *m, uint64_t si
 	struct copy_pass *pass = check->pass;
 	char detail[400], ours[65], theirs[65];
 
-	if (pass->altered++ >= TELL)
-		return 0;
-
 	hex(ours, copy_pass_digest(pass, m));
 	if (digest)
 		hex(theirs, digest);
 	snprintf(detail, sizeof(detail), "the destination altered it: %" PRIu64 " bytes became %" PRIu64
 		 "; SHA-256 sent %s%s%s", m->size, size, ours, digest ? ", there " : "",
 		 digest ? theirs : "");
+	copy_record_loss(pass, m, CAUSE_ALTERED, detail, size, digest);
+	if (pass->altered++ >= TELL)
+		return 0;
 	return copy_pass_except(pass, CAUSE_ALTERED, m->uid, m->size, detail, fault);
 }
 
@@ -275,11 +280,11 @@ static void check_done(struct check *check)
 	imap_messages_done(&check->found);
 }
 
-static int check_messages(struct check *check, size_t n, struct fault *fault)
+static int check_messages(struct check *check, struct fault *fault)
 {
 	struct copy_pass *pass = check->pass;
 
-	if (ask(check, n, fault) < 0)
+	if (ask(check, fault) < 0)
 		return -1;
 
 	canonical_sets(check);
@@ -306,7 +311,7 @@ int copy_check_window(struct copy_pass *pass, struct fault *fault)
 		return -1;
 
 	imap_messages_init(&check.found);
-	r = check_messages(&check, n, fault);
+	r = check_messages(&check, fault);
 	check_done(&check);
 	return r < 0 ? -1 : imap_unselect(pass->worker->to, name, fault);
 }

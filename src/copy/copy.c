@@ -6,11 +6,23 @@
 #include <stdlib.h>
 
 #include "base/xalloc.h"
-#include "copy/mapping.h"
+#include "copy/links.h"
+#include "copy/record.h"
+#include "copy/survey.h"
 #include "copy/worker.h"
 #include "mail/utf8.h"
 
 enum { EVENTS_MAX = 64 << 10 }; /* bytes of events that wait for their reader */
+
+static void init_maps(struct copy *copy)
+{
+	uint64_t seed;
+
+	run_random(&seed, sizeof(seed));
+	map_init(&copy->destination_by_name, seed);
+	map_init(&copy->renamed, seed);
+	map_init(&copy->vanished_by_look, seed);
+}
 
 struct copy *copy_new(const struct copy_options *options)
 {
@@ -20,6 +32,9 @@ struct copy *copy_new(const struct copy_options *options)
 	copy->mapping = xzalloc(sizeof(*copy->mapping));
 	copy_throttle_init(&copy->throttle, options->bytes_per_second, options->messages_per_second);
 	channel_init(&copy->events, EVENTS_MAX);
+	waiters_init(&copy->to_record);
+	waiters_init(&copy->surveyed);
+	init_maps(copy);
 	return copy;
 }
 
@@ -35,6 +50,12 @@ struct copy *copy_free(struct copy *copy)
 	imap_folders_done(&copy->destination);
 	books_done(&copy->books);
 	arena_done(&copy->arena);
+	arena_done(&copy->known_arena);
+	map_done(&copy->destination_by_name);
+	map_done(&copy->renamed);
+	map_done(&copy->vanished_by_look);
+	free(copy->vanished);
+	free(copy->links);
 	free(copy->mapping);
 	free(copy);
 	return NULL;
@@ -181,6 +202,14 @@ static int create_parent(struct copy *copy, const struct mapping_entry *entry, s
 	return copy_note(copy, fault, "%s", fault->text);
 }
 
+/* What its user unsubscribed on the new side is left so: only folders that are new here are subscribed. */
+static bool is_subscribed(const struct copy *copy, struct bytes wire)
+{
+	const struct imap_folder *listed = copy_listed_there(copy, wire);
+
+	return listed && listed->flags & IMAP_FOLDER_SUBSCRIBED;
+}
+
 static int make_folder(struct copy *copy, size_t index, const struct mapping_entry *entry, bool again,
 		       struct fault *fault)
 {
@@ -189,7 +218,8 @@ static int make_folder(struct copy *copy, size_t index, const struct mapping_ent
 
 	if (entry->create && create(copy, index, entry, again, fault) < 0)
 		return -1;
-	if (entry->subscribe && copy->books.folders[index].state != FOLDER_FAILED)
+	if (entry->subscribe && !is_subscribed(copy, entry->wire) && !copy->links[index].known &&
+	    copy->books.folders[index].state != FOLDER_FAILED)
 		return subscribe(copy, index, entry->wire, fault);
 	return 0;
 }
@@ -305,21 +335,96 @@ static int leave(struct copy_worker *w, size_t index, struct fault *fault)
 	return copy_note(w->copy, fault, "one connection fewer: %s", why.text);
 }
 
+/* Connections for the folder. 1: the worker gives up, others go on. */
+static int connect_for(struct copy_worker *w, size_t index, struct fault *fault)
+{
+	if (copy_connect_both(w->copy, &w->from, &w->to, fault) == 0)
+		return 0;
+	if (can_be_spared(w, fault))
+		return leave(w, index, fault) < 0 ? -1 : 1;
+
+	return copy_connect_worker(w, fault);
+}
+
+static bool needs_survey(const struct copy *copy, size_t index)
+{
+	const struct copy_link *link = &copy->links[index];
+
+	return link->known && copy->books.folders[index].state == FOLDER_WAITING;
+}
+
+static bool take_survey(struct copy *copy, size_t *ret)
+{
+	while (copy->next_survey < copy->books.n) {
+		*ret = copy->books.order[copy->next_survey++];
+		if (needs_survey(copy, *ret) && !copy->links[*ret].surveying) {
+			copy->links[*ret].surveying = true;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void give_back_survey(struct copy *copy, size_t index)
+{
+	copy->links[index].surveying = false;
+	copy->next_survey = 0;
+	waiters_wake_all(&copy->surveyed);
+}
+
+/* All known folders are surveyed before any message is copied: only then it is known what has moved. */
+static int survey_folders(struct copy_worker *w, struct fault *fault)
+{
+	struct copy *copy = w->copy;
+	size_t index;
+	int r;
+
+	while (copy->surveys_left) {
+		if (!take_survey(copy, &index)) {
+			if (waiters_wait(&copy->surveyed, "other folders to be surveyed", fault) < 0)
+				return -1;
+			continue;
+		}
+		r = connect_for(w, index, fault);
+		if (r > 0)
+			give_back_survey(copy, index);
+		if (r)
+			return r;
+		if (copy_folder_survey(w, index, fault) < 0)
+			return -1;
+		if (--copy->surveys_left == 0)
+			waiters_wake_all(&copy->surveyed);
+	}
+	return 0;
+}
+
 static int copy_folders(struct copy_worker *w, struct fault *fault)
 {
 	size_t index;
+	int r;
 
 	while (take_folder(w->copy, &index)) {
-		if (copy_connect_both(w->copy, &w->from, &w->to, fault) < 0) {
-			if (can_be_spared(w, fault))
-				return leave(w, index, fault);
-			if (copy_connect_worker(w, fault) < 0)
-				return -1;
-		}
+		r = connect_for(w, index, fault);
+		if (r)
+			return r < 0 ? -1 : 0;
 		if (copy_folder_run(w, index, fault) < 0)
 			return -1;
 	}
 	return 0;
+}
+
+/* The first pair is kept for what comes after the folders; the others may be of use to workers still busy. */
+static void put_away(struct copy_worker *w)
+{
+	struct copy *copy = w->copy;
+
+	if (!copy->from && !copy->to && w->number == 0) {
+		copy->from = TAKE_PTR(w->from);
+		copy->to = TAKE_PTR(w->to);
+	} else if (w->to && copy->workers) {
+		copy->extra++;
+		copy_give_spare(copy, TAKE_PTR(w->to), true);
+	}
 }
 
 static int work(void *arg, struct fault *fault)
@@ -329,16 +434,18 @@ static int work(void *arg, struct fault *fault)
 
 	w->hash = EVP_MD_CTX_new();
 	EVP_DigestInit_ex(w->hash, EVP_sha256(), NULL);
-	r = copy_folders(w, fault);
+	w->identify = mail_identify_new();
+	r = survey_folders(w, fault);
+	if (r == 0)
+		r = copy_folders(w, fault);
 	w->copy->workers -= !w->left;
 	EVP_MD_CTX_free(w->hash);
-	if (r == 0 && w->to && w->copy->workers) { /* others may have use for it */
-		w->copy->extra++;
-		copy_give_spare(w->copy, TAKE_PTR(w->to), true);
-	}
+	mail_identify_free(w->identify);
+	if (r == 0)
+		put_away(w);
 	imap_logout(w->from);
 	imap_logout(w->to);
-	return r;
+	return r < 0 ? -1 : 0;
 }
 
 static unsigned workers_wanted(const struct copy *copy)
@@ -347,7 +454,8 @@ static unsigned workers_wanted(const struct copy *copy)
 	unsigned useful = 0;
 
 	for (size_t i = 0; i < copy->books.n; i++)
-		useful += copy->books.folders[i].expected > 0;
+		useful += copy->books.folders[i].expected > 0 &&
+			  copy->books.folders[i].state == FOLDER_WAITING;
 
 	if (wanted > useful)
 		wanted = useful;
@@ -378,12 +486,126 @@ static int run_workers(struct copy *copy, struct fault *fault)
 	return r;
 }
 
-int copy_run(struct copy *copy, struct fault *fault)
+/* --- the pass --------------------------------------------------------------------------------- */
+
+static bool is_nothing_to_do(const struct copy *copy)
 {
-	int r = create_folders(copy, fault);
+	for (size_t i = 0; i < copy->books.n; i++)
+		if (copy->books.folders[i].state == FOLDER_WAITING)
+			return false;
+
+	return !copy_links_any_lost(copy);
+}
+
+static const char *kind_of_pass(const struct copy *copy)
+{
+	for (size_t i = 0; i < copy->books.n; i++)
+		if (copy->links[i].known && copy->links[i].known->complete)
+			return "delta";
+
+	return copy->options.adopt ? "adopt" : "seed";
+}
+
+static void count_surveys(struct copy *copy)
+{
+	copy->surveys_left = 0;
+	for (size_t i = 0; i < copy->books.n; i++)
+		copy->surveys_left += needs_survey(copy, i);
+}
+
+static int finish(struct copy *copy, struct fault *fault)
+{
+	struct copy_worker w = { .copy = copy, .to = TAKE_PTR(copy->to) };
+	int r = copy_vanished_settle(copy, fault);
 
 	if (r == 0)
+		r = copy_connect_destination(&w, fault);
+	if (r == 0)
+		r = copy_links_complete(copy, w.to, fault);
+	copy->to = w.to;
+	return r;
+}
+
+static int patiently(struct copy *copy, int (*step)(struct copy *copy, struct fault *fault),
+		     struct fault *fault)
+{
+	unsigned failures = 0;
+
+	while (step(copy, fault) < 0)
+		if (copy_connect_again(copy, &failures, fault) < 0)
+			return -1;
+
+	return 0;
+}
+
+static int run_pass(void *arg, struct fault *fault)
+{
+	struct copy *copy = arg;
+	int r;
+
+	r = copy_links_load_exceptions(copy, fault);
+	if (r == 0)
+		r = patiently(copy, copy_links_rename, fault);
+	if (r == 0)
+		r = copy_links_lost(copy, fault);
+	if (r == 0)
+		r = create_folders(copy, fault);
+	count_surveys(copy);
+	if (r == 0)
 		r = run_workers(copy, fault);
+	if (r == 0)
+		r = patiently(copy, finish, fault);
+	copy_record_end(copy);
+	return r;
+}
+
+/* Rows that are queued are of messages that were copied: they are kept whatever became of the pass. */
+static int keep_rows(struct copy *copy, int64_t number, int r, struct fault *fault)
+{
+	struct copy_folder t = books_total(&copy->books);
+	struct ledger_pass pass = {
+		.ended = run_wall(), .copied = t.copied, .bytes = t.bytes,
+		.flags_changed = t.flags_changed, .moved = t.moved, .deleted = t.deleted,
+		.excepted = t.excepted, .exit_status = r < 0 ? 3 : t.excepted ? 1 : 0,
+		.error = r < 0 ? fault->text : "",
+	};
+	int64_t before = run_shield(MINUTE);
+	struct fault why;
+	int kept;
+
+	ledger_end_pass(copy->options.ledger, number, &pass);
+	kept = ledger_commit(copy->options.ledger, &why);
+	run_unshield(before);
+	if (kept < 0 && r == 0)
+		*fault = why;
+	return kept;
+}
+
+static int run_recorded(struct copy *copy, struct fault *fault)
+{
+	int64_t number = ledger_begin_pass(copy->options.ledger, kind_of_pass(copy), run_wall());
+	struct nursery nursery;
+	int r;
+
+	nursery_init(&nursery, "pass");
+	nursery_start(&nursery, copy_record_run, copy, "ledger");
+	nursery_start(&nursery, run_pass, copy, "pass");
+	r = nursery_wait(&nursery, fault);
+	nursery_done(&nursery);
+	if (keep_rows(copy, number, r, fault) < 0)
+		return -1;
+	return r;
+}
+
+int copy_run(struct copy *copy, struct fault *fault)
+{
+	int r;
+
+	copy->began_us = run_now();
+	if (is_nothing_to_do(copy))
+		r = copy_links_load_exceptions(copy, fault);
+	else
+		r = run_recorded(copy, fault);
 
 	books_close(&copy->books);
 	copy->stage = COPY_ENDED;

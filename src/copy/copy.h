@@ -63,6 +63,22 @@ struct copy {
 	struct mapping *mapping;
 	struct arena arena;
 
+	struct map destination_by_name; /* struct imap_folder of `destination`, by its raw name */
+
+	struct ledger_folder *known; /* all folders of the ledger, as of copy_prepare(), in known_arena */
+	size_t known_n;
+	struct arena known_arena;
+	struct map renamed;      /* struct ledger_folder, by the raw name its source has now */
+	struct copy_link *links; /* what the ledger knows of books.folders[i], and what is to be done about it */
+	struct copy_vanished *vanished; /* messages that left their source folder, see copy/links.h */
+	size_t vanished_n, vanished_size;
+	bool vanished_loaded;    /* those that left in earlier passes are among them */
+	struct map vanished_by_look; /* first index + 1 of a chain, by size and date */
+	struct waiters to_record; /* ledger rows are queued, or the pass has ended */
+	bool recorded_all;       /* no more rows will come */
+	size_t next_survey, surveys_left; /* folders of earlier passes: into books.order; not yet surveyed */
+	struct waiters surveyed;
+
 	struct books books;
 	size_t *book_of;         /* index into books.folders, by index of the mapping's entry */
 	struct copy_throttle throttle;
@@ -73,6 +89,7 @@ struct copy {
 	unsigned workers;        /* at work now */
 	struct imap_session *spare[64]; /* connections to the destination that nobody uses now */
 	unsigned spare_n, extra; /* extra: those beyond the workers' own, in use or spare */
+	unsigned throttles;      /* times in a row that a server wanted less of us */
 	unsigned folders_lost;   /* in a row, without a message copied between: each cost the connection */
 	uint64_t copied_then;    /* messages of all folders when the last of them was given up */
 	bool no_more_lanes;      /* the server refused another connection */

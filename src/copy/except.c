@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "copy/record.h"
 #include "copy/worker.h"
 
 void copy_pass_put_off(struct copy_pass *pass, struct imap_message *message, enum copy_cause cause,
@@ -70,18 +71,35 @@ static int record(struct copy_pass *pass, enum copy_cause cause, uint32_t uid, u
 	return copy_tell(copy, EVENT_EXCEPTION, copy->books.exceptions_n - 1, fault);
 }
 
+static int ask_message_id(struct copy_pass *pass, uint32_t uid, char *to, size_t size, struct fault *fault)
+{
+	enum { IDS = 200 }; /* asked for in a folder: each takes a round trip */
+
+	to[0] = '\0';
+	return pass->ids_asked++ < IDS ? imap_fetch_message_id(pass->worker->from, uid, to, size, fault) : 0;
+}
+
 int copy_pass_except(struct copy_pass *pass, enum copy_cause cause, uint32_t uid, uint64_t size,
 		     const char *detail, struct fault *fault)
 {
-	enum { IDS = 200 }; /* Message-IDs asked for in a folder: each takes a round trip */
-	struct copy_worker *w = pass->worker;
-	char message_id[300] = "";
+	char message_id[300];
 
-	if (pass->ids_asked++ < IDS &&
-	    imap_fetch_message_id(w->from, uid, message_id, sizeof(message_id), fault) < 0)
+	if (ask_message_id(pass, uid, message_id, sizeof(message_id), fault) < 0)
 		return -1;
 
 	return record(pass, cause, uid, size, message_id, detail, fault);
+}
+
+static int except_message(struct copy_pass *pass, const struct put_off *p, uint64_t size, const char *detail,
+			  struct fault *fault)
+{
+	char message_id[300];
+
+	if (ask_message_id(pass, p->message->uid, message_id, sizeof(message_id), fault) < 0)
+		return -1;
+
+	copy_record_excepted(pass, p->message, p->cause, size, message_id, detail);
+	return record(pass, p->cause, p->message->uid, size, message_id, detail, fault);
 }
 
 /* Whether the connection was lost often enough over it: three times, or as often as the user allows. */
@@ -119,8 +137,10 @@ static int settle_one(struct copy_pass *pass, struct put_off *p, struct fault *f
 	bool there;
 
 	snprintf(detail, sizeof(detail), "%s", p->detail);
-	if (is_fatal(pass, p->message)) /* better not touched again */
+	if (is_fatal(pass, p->message)) { /* better not touched again */
+		copy_record_excepted(pass, p->message, p->cause, size, "", detail);
 		return record(pass, p->cause, p->message->uid, size, "", detail, fault);
+	}
 	if (p->cause == CAUSE_UNREADABLE) {
 		if (still_there(pass->worker->from, p->message->uid, &there, fault) < 0)
 			return -1;
@@ -137,7 +157,7 @@ static int settle_one(struct copy_pass *pass, struct put_off *p, struct fault *f
 			 "%" PRIu64 " bytes; the destination takes at most %" PRIu64, size,
 			 pass->limit);
 
-	return copy_pass_except(pass, p->cause, p->message->uid, size, detail, fault);
+	return except_message(pass, p, size, detail, fault);
 }
 
 int copy_pass_settle(struct copy_pass *pass, struct fault *fault)
@@ -177,6 +197,7 @@ int copy_pass_tell_losses(struct copy_pass *pass, struct fault *fault)
 
 		if (lost_date(m)) {
 			snprintf(detail, sizeof(detail), "%s", lost_date(m));
+			copy_record_loss(pass, m, CAUSE_DATE_LOST, detail, 0, NULL);
 			if (copy_pass_except(pass, CAUSE_DATE_LOST, m->uid, m->size, detail,
 					     fault) < 0)
 				return -1;
@@ -184,6 +205,7 @@ int copy_pass_tell_losses(struct copy_pass *pass, struct fault *fault)
 		if (pass->flags_cut[m->flags] || m->state & MESSAGE_NO_KEYWORDS) {
 			snprintf(detail, sizeof(detail), "had \"%s\", kept \"%s\"", flags,
 				 copy_pass_flags(pass, m));
+			copy_record_loss(pass, m, CAUSE_FLAGS_CUT, detail, 0, NULL);
 			if (copy_pass_except(pass, CAUSE_FLAGS_CUT, m->uid, m->size, detail,
 					     fault) < 0)
 				return -1;

@@ -14,7 +14,6 @@
 #include "base/xalloc.h"
 #include "copy/sender.h"
 #include "imap/write.h"
-#include "mail/header.h"
 
 enum {
 	FETCH_MESSAGES = 500, /* in one FETCH */
@@ -39,7 +38,6 @@ struct feed {
 	size_t next;     /* index of the next message to ask for */
 	bool last_begun; /* the last message of the oldest FETCH is streaming */
 	bool skipping;   /* the body under way is not to be sent */
-	struct header_scan scan; /* of the message under way */
 };
 
 static enum message_state state_of(const struct imap_message *m)
@@ -109,7 +107,7 @@ static int begin_message(struct feed *f, const struct imap_fetch_data *data, str
 		return -1;
 
 	EVP_DigestInit_ex(f->worker->hash, NULL, NULL);
-	f->scan = (struct header_scan){ .skip_body = true };
+	mail_identify_begin(f->worker->identify);
 	f->skipping = false;
 	return sender_begin(&f->sender, m, size, fault);
 }
@@ -125,20 +123,21 @@ static int take_data(struct feed *f, struct bytes data, struct fault *fault)
 		return -1;
 
 	EVP_DigestUpdate(f->worker->hash, data.p, data.n);
-	if (!f->scan.ended)
-		header_feed(&f->scan, data);
+	mail_identify_feed(f->worker->identify, data);
 	return sender_data(&f->sender, data, fault);
 }
 
 static int end_message(struct feed *f, struct fault *fault)
 {
+	struct mail_identity identity;
 	unsigned char digest[32];
 
 	if (f->skipping)
 		return 0;
 
 	EVP_DigestFinal_ex(f->worker->hash, digest, NULL);
-	return sender_end(&f->sender, digest, f->scan.notes, fault);
+	mail_identify_end(f->worker->identify, &identity);
+	return sender_end(&f->sender, digest, mail_identify_notes(f->worker->identify), &identity, fault);
 }
 
 static int take_input(struct feed *f, const struct imap_input *input, struct fault *fault)

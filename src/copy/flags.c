@@ -7,7 +7,7 @@
 #include "copy/worker.h"
 #include "imap/write.h"
 
-static bool destination_keeps(const struct copy_pass *pass, struct bytes flag)
+bool copy_pass_keeps_flag(const struct copy_pass *pass, struct bytes flag)
 {
 	_cleanup_(buf_done) struct buf lower = BUF_NULL;
 
@@ -29,7 +29,7 @@ static void prepare_flag_set(struct copy_pass *pass, size_t index)
 	while (rest.n) {
 		struct bytes flag = bytes_cut(&rest, ' ');
 
-		if (!imap_flag_is_sendable(flag) || !destination_keeps(pass, flag)) {
+		if (!imap_flag_is_sendable(flag) || !copy_pass_keeps_flag(pass, flag)) {
 			pass->flags_cut[index] = true;
 			continue;
 		}
@@ -51,6 +51,17 @@ static bool has_keywords(const struct copy_pass *pass)
 	return false;
 }
 
+void copy_pass_take_permanent(struct copy_pass *pass)
+{
+	const struct imap_selected *selected = &pass->worker->to->selected;
+
+	pass->permanent_known = selected->permanent_told;
+	pass->permanent_star = selected->permanent_star;
+	buf_reset(&pass->permanent);
+	buf_append_char(&pass->permanent, ' ');
+	buf_append_bytes(&pass->permanent, buf_bytes(&selected->permanent));
+}
+
 /* Which keywords a folder keeps is told by SELECT only. It is left again at once, without CLOSE, which
  * would expunge: a selected folder makes servers report every APPEND twice. */
 static int learn_permanent_flags(struct copy_pass *pass, struct fault *fault)
@@ -64,12 +75,7 @@ static int learn_permanent_flags(struct copy_pass *pass, struct fault *fault)
 	if (imap_select(to, name, false, fault) < 0)
 		return -1;
 
-	pass->permanent_known = to->selected.permanent_told;
-	pass->permanent_star = to->selected.permanent_star;
-	buf_reset(&pass->permanent);
-	buf_append_char(&pass->permanent, ' ');
-	buf_append_bytes(&pass->permanent, buf_bytes(&to->selected.permanent));
-
+	copy_pass_take_permanent(pass);
 	return imap_unselect(to, name, fault);
 }
 

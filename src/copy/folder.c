@@ -7,6 +7,10 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "copy/links.h"
+#include "copy/record.h"
+#include "copy/stores.h"
+#include "copy/survey.h"
 #include "copy/worker.h"
 #include "imap/write.h"
 
@@ -24,6 +28,8 @@ static void filter(struct copy_pass *pass)
 	for (size_t i = 0; i < pass->messages.n; i++) {
 		struct imap_message *m = &pass->messages.p[i];
 
+		if ((m->state & MESSAGE_STATE_MASK) != MESSAGE_WAITING)
+			continue;
 		if (m->date != IMAP_NO_DATE &&
 		    ((o->since != IMAP_NO_DATE && m->date < o->since) ||
 		     (o->before != IMAP_NO_DATE && m->date >= o->before))) {
@@ -62,6 +68,11 @@ static int cannot_look(struct copy_pass *pass, struct fault *fault)
 	return copy_tell(copy, EVENT_EXCEPTION, copy->books.exceptions_n - 1, fault);
 }
 
+int copy_pass_set_mark(struct copy_pass *pass, struct fault *fault)
+{
+	return copy_record_mark(pass, pass->there_uidnext, fault);
+}
+
 /* Each round settles a message or takes a way of sending it out of use, so the rounds end. */
 static int copy_rounds(struct copy_pass *pass, struct fault *fault)
 {
@@ -69,6 +80,8 @@ static int copy_rounds(struct copy_pass *pass, struct fault *fault)
 
 	copy_pass_give_up(pass);
 	if (copy_pass_settle(pass, fault) < 0 || copy_pass_prepare_flags(pass, fault) < 0)
+		return -1;
+	if (any_waiting(pass) && (copy_moves(pass, fault) < 0 || copy_pass_set_mark(pass, fault) < 0))
 		return -1;
 
 	while (any_waiting(pass)) {
@@ -84,9 +97,8 @@ static int copy_rounds(struct copy_pass *pass, struct fault *fault)
 	return copy_check_window(pass, fault) < 0 ? cannot_look(pass, fault) : 0;
 }
 
-/* Runs a step of the folder, again after each fault that a new connection can mend. */
-static int persist(struct copy_pass *pass, int (*step)(struct copy_pass *pass, struct fault *fault),
-		   struct fault *fault)
+int copy_persist(struct copy_pass *pass, int (*step)(struct copy_pass *pass, struct fault *fault),
+		 struct fault *fault)
 {
 	int r;
 
@@ -97,8 +109,7 @@ static int persist(struct copy_pass *pass, int (*step)(struct copy_pass *pass, s
 	return r;
 }
 
-/* The UID at which a window of WINDOW more messages ends; UINT32_MAX: all the rest fits. */
-static int window_end(struct copy_pass *pass, uint64_t behind, uint32_t *ret, struct fault *fault)
+int copy_window_end(struct copy_pass *pass, uint64_t behind, uint32_t *ret, struct fault *fault)
 {
 	struct imap_session *from = pass->worker->from;
 
@@ -117,9 +128,8 @@ static int list_window(struct copy_pass *pass, struct fault *fault)
 {
 	struct imap_session *from = pass->worker->from;
 
-	if (window_end(pass, pass->folder->listed, &pass->high, fault) < 0 ||
-	    imap_fetch_messages(from, pass->low, pass->high, pass->limit != 0, &pass->messages,
-				fault) < 0)
+	if (copy_window_end(pass, pass->behind, &pass->high, fault) < 0 ||
+	    imap_fetch_messages(from, pass->low, pass->high, true, &pass->messages, fault) < 0)
 		return -1;
 
 	if (from->selected.exists < pass->counted) /* expunged before it was listed */
@@ -144,21 +154,165 @@ static int find_dates(struct copy_pass *pass, struct fault *fault)
 	return 0;
 }
 
+/* --- what earlier passes did ------------------------------------------------------------------- */
+
+/* What a row means for the message it is of. */
+static int know_message(struct copy_pass *pass, struct imap_message *m, const struct ledger_message *row,
+			struct fault *fault)
+{
+	struct copy *copy = pass->worker->copy;
+	const struct copy_options *o = &copy->options;
+	struct copy_folder *folder = pass->folder;
+
+	switch ((enum ledger_state)row->state) {
+	case LEDGER_GONE:
+		if (row->has & LEDGER_MIRRORED)
+			return 0;
+		ledger_set_state(o->ledger, row->folder, row->uid, LEDGER_COPIED, 0);
+		break;
+	case LEDGER_COPIED:
+		if (!row->copy_uid && pass->settled) /* not to be found */
+			return 0;
+		break;
+	case LEDGER_EXCEPTED:
+		if (o->retry_exceptions)
+			return 0;
+		break;
+	case LEDGER_REMOVED:
+		if (o->recopy_missing)
+			return 0;
+		folder->removed++;
+		break;
+	}
+	m->state |= MESSAGE_SETTLED;
+	folder->present += row->state == LEDGER_COPIED || row->state == LEDGER_GONE;
+	if (row->cause || row->state == LEDGER_REMOVED)
+		return copy_links_except(copy, pass->index, row, fault);
+	return 0;
+}
+
+static int know_window(struct copy_pass *pass, struct fault *fault)
+{
+	enum { ROWS = 4096 };
+	const struct copy *copy = pass->worker->copy;
+	struct imap_messages *m = &pass->messages;
+	size_t at = 0;
+
+	while (at < m->n) {
+		struct ledger_messages rows;
+		uint32_t after = m->p[at].uid - 1;
+		size_t i = 0, n;
+		int r = ledger_load_next(copy->options.ledger, copy->links[pass->index].known->id, after,
+					 ROWS, &rows, fault);
+
+		for (; i < rows.n && r == 0 && at < m->n; i++) {
+			while (at < m->n && m->p[at].uid < rows.p[i].uid)
+				at++;
+			if (at < m->n && m->p[at].uid == rows.p[i].uid)
+				r = know_message(pass, &m->p[at++], &rows.p[i], fault);
+		}
+		n = rows.n;
+		ledger_messages_done(&rows);
+		if (r < 0)
+			return -1;
+		if (n < ROWS)
+			return 0;
+	}
+	return 0;
+}
+
+/* After a survey only what is new needs to be listed, if the numbers add up: what was there and is not new has a row
+ * or was left out by date. Else everything is looked at. */
+static int count_known(struct copy_pass *pass, uint64_t fresh, bool *ret_adds_up, struct fault *fault)
+{
+	struct copy *copy = pass->worker->copy;
+	struct copy_link *link = &copy->links[pass->index];
+	struct ledger_folder *known = link->known;
+	struct copy_folder *folder = pass->folder;
+	uint64_t exists = pass->worker->from->selected.exists, there, rows;
+	bool filtered = known->since != IMAP_NO_DATE || known->before != IMAP_NO_DATE;
+
+	if (ledger_count_folder(copy->options.ledger, known, fault) < 0)
+		return -1;
+
+	there = exists > fresh ? exists - fresh : 0;
+	rows = known->tally.copied - (link->vanished < known->tally.copied ? link->vanished : known->tally.copied) + known->tally.excepted +
+	       known->tally.removed;
+	*ret_adds_up = there == rows || (filtered && there > rows);
+	if (!*ret_adds_up)
+		return 0;
+
+	folder->listed += there;
+	folder->present += rows - known->tally.excepted - known->tally.removed;
+	folder->filtered += there - rows;
+	folder->removed += known->tally.removed;
+	return copy_links_except_all(copy, pass->index, fault);
+}
+
+static bool only_new_matters(const struct copy_pass *pass)
+{
+	const struct copy *copy = pass->worker->copy;
+	const struct copy_link *link = &copy->links[pass->index];
+	const struct copy_options *o = &copy->options;
+
+	return link->surveyed && link->known->complete && link->known->source.uidnext && !pass->settled &&
+	       link->known->since == o->since && link->known->before == o->before &&
+	       !o->retry_exceptions && !o->recopy_missing;
+}
+
+static void begin_windows(struct copy_pass *pass, bool all)
+{
+	const struct copy_link *link = &pass->worker->copy->links[pass->index];
+
+	pass->partial = !all && only_new_matters(pass);
+	pass->low = pass->partial ? link->known->source.uidnext : 1;
+	pass->behind = pass->partial && link->known->source.messages > link->vanished
+		       ? link->known->source.messages - link->vanished : 0;
+}
+
+/* Of a folder of which only the new messages are listed: the others, too, go into the books. */
+static int check_partial(struct copy_pass *pass, struct fault *fault)
+{
+	bool adds_up;
+
+	if (!pass->partial)
+		return 0;
+	if (count_known(pass, pass->messages.n, &adds_up, fault) < 0)
+		return -1;
+	if (adds_up)
+		return 0;
+
+	begin_windows(pass, true);
+	return list_window(pass, fault);
+}
+
+static int copy_window(struct copy_pass *pass, struct fault *fault)
+{
+	pass->folder->listed += pass->messages.n;
+	pass->behind += pass->messages.n;
+	if (copy_persist(pass, know_window, fault) < 0 || copy_persist(pass, find_dates, fault) < 0)
+		return -1;
+
+	pass->digests = xreallocarray(pass->digests, pass->messages.n + 1, 32);
+	filter(pass);
+	return copy_persist(pass, copy_rounds, fault);
+}
+
 static int copy_windows(struct copy_pass *pass, struct fault *fault)
 {
-	pass->low = 1;
-	do {
-		if (persist(pass, list_window, fault) < 0)
+	begin_windows(pass, false);
+	if (copy_persist(pass, list_window, fault) < 0 || copy_persist(pass, check_partial, fault) < 0)
+		return -1;
+
+	for (;;) {
+		if (copy_window(pass, fault) < 0)
 			return -1;
-		pass->folder->listed += pass->messages.n;
-		if (persist(pass, find_dates, fault) < 0)
-			return -1;
-		pass->digests = xreallocarray(pass->digests, pass->messages.n + 1, 32);
-		filter(pass);
-		if (persist(pass, copy_rounds, fault) < 0)
-			return -1;
+		if (pass->high == UINT32_MAX)
+			break;
 		pass->low = pass->high + 1;
-	} while (pass->high != UINT32_MAX);
+		if (copy_persist(pass, list_window, fault) < 0)
+			return -1;
+	}
 
 	pass->listed_all = true;
 	return 0;
@@ -193,26 +347,35 @@ static int account_unlisted(struct copy_pass *pass, struct fault *fault)
 	return copy_tell(copy, EVENT_EXCEPTION, copy->books.exceptions_n - 1, fault);
 }
 
-/* What the server said OK to must be there: the folder was empty before, so the counts agree. */
+/* What the server said OK to must be there. More than that may have come from others, unless it is what was sent
+ * again. */
 static int check_count(struct copy_pass *pass, struct fault *fault)
 {
 	struct copy *copy = pass->worker->copy;
+	uint64_t expected = pass->there_messages + pass->folder->copied + pass->folder->moved;
 	struct imap_folder now;
+	unsigned doubles;
 	char detail[200];
 
-	if (imap_status(pass->worker->to, pass->folder->destination_name, &now, fault) < 0)
+	if (!pass->folder->copied)
+		return 0;
+	if (imap_status(pass->worker->to, pass->folder->destination_name, &now, fault) < 0 ||
+	    copy_settle_late(pass, &doubles, fault) < 0)
 		return cannot_look(pass, fault);
 
-	if (!(now.flags & IMAP_FOLDER_STATUS) || now.messages == pass->folder->copied)
+	if (doubles)
+		snprintf(detail, sizeof(detail), "the destination stored %u messages after their connection was "
+			 "lost and they were sent again: it has them twice", doubles);
+	else if (now.flags & IMAP_FOLDER_STATUS && now.messages < expected)
+		snprintf(detail, sizeof(detail), "the destination took %" PRIu64 " messages but shows %" PRIu64
+			 " of %" PRIu64, pass->folder->copied, now.messages, expected);
+	else
 		return 0;
 
-	snprintf(detail, sizeof(detail),
-		 "the destination took %" PRIu64 " messages but shows %" PRIu64, pass->folder->copied,
-		 now.messages);
+	copy->links[pass->index].incomplete = true;
 	books_except(&copy->books, pass->index, CAUSE_COUNT_DIFFERS, 0, 0, 0, "", detail);
 	return copy_tell(copy, EVENT_EXCEPTION, copy->books.exceptions_n - 1, fault);
 }
-
 
 static int learn_limit(struct copy_pass *pass, struct fault *fault)
 {
@@ -237,41 +400,107 @@ static int open_source(struct copy_pass *pass, struct fault *fault)
 
 /* Before the pass only folders were looked at that the source said hold messages. It may have told no number or
  * a wrong one, or mail came since. */
-static int refuse_filled(struct copy_pass *pass, struct fault *fault)
+static int refuse_filled(struct copy_pass *pass, uint64_t messages, struct fault *fault)
 {
+	return fault_set(fault, FAULT_REFUSED, REACH_FOLDER, AGAIN_NEVER,
+			 "folder %.*s of the destination already holds %" PRIu64 " messages that the ledger "
+			 "does not know; --adopt matches them with the source's",
+			 BYTES_ARG(pass->folder->destination_utf8), messages);
+}
+
+/* What the destination's folder is now, and whether the rows still speak of it. What they do not know is looked at. */
+static int open_destination(struct copy_pass *pass, struct fault *fault)
+{
+	const struct copy_options *o = &pass->worker->copy->options;
+	struct ledger_folder *known = pass->worker->copy->links[pass->index].known;
+	bool first = !known->destination_uidvalidity && !pass->worker->copy->links[pass->index].there_known;
+	bool look = false, prove = false;
 	struct imap_folder now;
 
 	if (imap_status(pass->worker->to, pass->folder->destination_name, &now, fault) < 0)
 		return -1;
-	if (now.messages == 0)
+	if (first && now.messages && !o->adopt && !known->mark)
+		return refuse_filled(pass, now.messages, fault);
+
+	if (known->destination_uidvalidity && now.uidvalidity &&
+	    known->destination_uidvalidity != now.uidvalidity) {
+		ledger_forget_copy_uids(o->ledger, known->id);
+		ledger_set_mark(o->ledger, known, 1);
+		look = true;
+	} else if (known->mark || (first && now.messages)) {
+		look = true;
+		prove = known->mark;
+	}
+	known->destination_uidvalidity = (uint32_t)now.uidvalidity;
+	ledger_put_folder(o->ledger, known);
+	if (look && copy_settle(pass, prove, fault) < 0)
+		return fault->reach > REACH_FOLDER ? -1 : cannot_look(pass, fault);
+
+	copy_record_no_mark(pass);
+	pass->there_uidnext = (uint32_t)now.uidnext;
+	pass->there_messages = now.messages;
+	return 0;
+}
+
+static int copy_into_ledger(struct copy_pass *pass, struct fault *fault)
+{
+	struct copy *copy = pass->worker->copy;
+	struct copy_link *link = &copy->links[pass->index];
+	bool former;
+
+	if (link->known && link->known->source_uidvalidity &&
+	    pass->worker->from->selected.uidvalidity != link->known->source_uidvalidity) {
+		link->former = link->known;
+		link->known = NULL;
+	}
+	former = link->former && !link->known;
+	copy_record_folder(pass);
+	copy_note_begun(pass);
+	if (former && copy_settle_former(pass, fault) < 0)
+		return -1;
+	return 0;
+}
+
+/* What the folder under its former UIDVALIDITY held and this one does not. */
+static int lose_former(struct copy_pass *pass, struct fault *fault)
+{
+	struct copy *copy = pass->worker->copy;
+	struct copy_link *link = &copy->links[pass->index];
+
+	if (!link->former || link->former_lost)
 		return 0;
 
-	return fault_set(fault, FAULT_REFUSED, REACH_FOLDER, AGAIN_NEVER,
-			 "folder %.*s of the destination already holds %" PRIu64 " messages; copying "
-			 "into it again would double them",
-			 BYTES_ARG(pass->folder->destination_utf8), now.messages);
+	link->former_lost = true;
+	return copy_vanished_add_folder(copy, link->former, fault);
+}
+
+static int copy_listed(struct copy_pass *pass, struct fault *fault)
+{
+	if (copy_persist(pass, learn_limit, fault) < 0 || copy_persist(pass, open_destination, fault) < 0 ||
+	    copy_windows(pass, fault) < 0 || copy_persist(pass, account_unlisted, fault) < 0 ||
+	    copy_persist(pass, check_count, fault) < 0)
+		return -1;
+
+	return copy_check_end(pass, fault);
 }
 
 static int copy_messages(struct copy_pass *pass, struct fault *fault)
 {
 	struct copy_worker *w = pass->worker;
-	bool checked = pass->folder->expected > 0;
 	uint32_t exists;
 
-	if (persist(pass, open_source, fault) < 0)
+	if (copy_persist(pass, open_source, fault) < 0)
 		return -1;
 
 	pass->folder->uidvalidity = w->from->selected.uidvalidity;
 	exists = pass->counted = w->from->selected.exists;
-	if (exists && !checked && persist(pass, refuse_filled, fault) < 0)
-		return -1;
 	if (exists > pass->folder->expected)
 		pass->folder->expected = exists;
-	if (exists && (persist(pass, learn_limit, fault) < 0 || copy_windows(pass, fault) < 0 ||
-		       persist(pass, account_unlisted, fault) < 0 ||
-		       persist(pass, check_count, fault) < 0 || copy_check_end(pass, fault) < 0))
+	if (copy_persist(pass, copy_into_ledger, fault) < 0 || (exists && copy_listed(pass, fault) < 0) ||
+	    lose_former(pass, fault) < 0)
 		return -1;
 
+	copy_record_no_mark(pass);
 	if (exists < pass->folder->listed) /* some came just before they were listed */
 		exists = (uint32_t)pass->folder->listed;
 	if (w->from->selected.exists > exists)
@@ -286,6 +515,9 @@ static void pass_done(struct copy_pass *pass)
 	free(pass->put_off);
 	free(pass->doubts);
 	free(pass->digests);
+	free(pass->sent_again);
+	free(pass->flag_ids);
+	copy_stores_done(pass);
 	buf_done(&pass->permanent);
 	imap_messages_done(&pass->messages);
 	EVP_DigestFinal_ex(pass->digest, pass->folder->digest, NULL);
@@ -340,15 +572,33 @@ static bool folder_is_to_blame(struct copy_pass *pass, const struct fault *why)
 	return copy_connect_both(copy, &w->from, &w->to, &ignored) == 0;
 }
 
+static void pass_begin(struct copy_pass *pass, struct copy_worker *w, size_t index)
+{
+	*pass = (struct copy_pass){ .worker = w, .folder = &w->copy->books.folders[index],
+				    .index = index, .digest = EVP_MD_CTX_new() };
+	EVP_DigestInit_ex(pass->digest, EVP_sha256(), NULL);
+	imap_messages_init(&pass->messages);
+}
+
+int copy_folder_survey(struct copy_worker *w, size_t index, struct fault *fault)
+{
+	struct copy_pass pass;
+	int r;
+
+	pass_begin(&pass, w, index);
+	r = copy_survey(&pass, fault);
+	pass_done(&pass);
+	return r;
+}
+
 int copy_folder_run(struct copy_worker *w, size_t index, struct fault *fault)
 {
-	struct copy_pass pass = { .worker = w, .folder = &w->copy->books.folders[index],
-				  .index = index, .digest = EVP_MD_CTX_new() };
+	struct copy_link *link = &w->copy->links[index];
+	struct copy_pass pass;
 	struct fault why;
 	int r;
 
-	EVP_DigestInit_ex(pass.digest, EVP_sha256(), NULL);
-	imap_messages_init(&pass.messages);
+	pass_begin(&pass, w, index);
 	pass.folder->state = FOLDER_COPYING;
 	r = copy_tell(w->copy, EVENT_FOLDER_BEGUN, index, fault);
 	if (r == 0)
@@ -357,12 +607,14 @@ int copy_folder_run(struct copy_worker *w, size_t index, struct fault *fault)
 	pass_done(&pass);
 
 	why = r < 0 ? *fault : FAULT_INIT;
-	if (r < 0 && (why.reach <= REACH_FOLDER || folder_is_to_blame(&pass, &why))) {
+	if (r < 0 && (why.reach <= REACH_FOLDER || folder_is_to_blame(&pass, &why)))
 		return folder_failed(&pass, &why, fault);
-	}
 	if (r < 0)
 		return -1;
 
+	link->done = true;
+	if (copy_link_is_worth_it(w->copy, index) && copy_link_complete(w, index, fault) < 0)
+		return -1;
 	pass.folder->state = FOLDER_DONE;
 	return copy_tell(w->copy, EVENT_FOLDER_ENDED, index, fault);
 }

@@ -7,7 +7,7 @@
 
 #include "base/glob.h"
 #include "base/xalloc.h"
-#include "copy/mapping.h"
+#include "copy/links.h"
 #include "copy/worker.h"
 
 struct side {
@@ -135,6 +135,7 @@ static int make_mapping(struct copy *copy, struct fault *fault)
 	options.n_include = slices(&copy->arena, copy->options.folders, &options.include);
 	options.n_exclude = slices(&copy->arena, copy->options.excludes, &options.exclude);
 	run_random(&options.seed, sizeof(options.seed));
+	copy_links_wishes(copy, &options);
 	if (wishes(copy, &options, fault) < 0)
 		return -1;
 
@@ -232,10 +233,9 @@ static void open_books(struct copy *copy)
 /* --- a second run ---------------------------------------------------------------------------- */
 
 /* From the listing, or asked for again where that told no number. */
-static int messages_there(struct copy *copy, struct map *by_name, struct bytes wire, uint64_t *ret,
-			  struct fault *fault)
+static int messages_there(struct copy *copy, struct bytes wire, uint64_t *ret, struct fault *fault)
 {
-	const struct imap_folder *listed = map_get(by_name, wire);
+	const struct imap_folder *listed = copy_listed_there(copy, wire);
 	struct imap_folder now;
 
 	if (listed && listed->flags & IMAP_FOLDER_STATUS) {
@@ -250,7 +250,12 @@ static int messages_there(struct copy *copy, struct map *by_name, struct bytes w
 	return 0;
 }
 
-static int count_already_there(struct copy *copy, struct map *by_name, struct fault *fault)
+static bool is_known(const struct copy_link *link)
+{
+	return link->known || link->former || link->there_known;
+}
+
+static int count_already_there(struct copy *copy, struct fault *fault)
 {
 	for (size_t i = 0; i < copy->mapping->n_entries; i++) {
 		const struct mapping_entry *entry = &copy->mapping->entries[i];
@@ -258,8 +263,9 @@ static int count_already_there(struct copy *copy, struct map *by_name, struct fa
 		bool empty = source->flags & IMAP_FOLDER_STATUS && source->messages == 0;
 
 		if (entry->action == MAPPING_COPY && entry->exists && !empty &&
-		    messages_there(copy, by_name, entry->wire,
-				   &copy->books.folders[copy->book_of[i]].already_there, fault) < 0)
+		    !is_known(&copy->links[copy->book_of[i]]) &&
+		    messages_there(copy, entry->wire, &copy->books.folders[copy->book_of[i]].already_there,
+				   fault) < 0)
 			return -1;
 	}
 	return 0;
@@ -285,27 +291,20 @@ static int refuse_filled_folders(struct copy *copy, struct fault *fault)
 
 	copy->destination_filled = true;
 	return fault_set(fault, FAULT_REFUSED, REACH_MAILBOX, AGAIN_NEVER,
-			 "the destination is not empty: %s messages%s; copying again would double them: "
-			 "empty these folders, choose others with --map, or leave them out with --exclude",
+			 "the destination is not empty: %s messages%s, which no ledger knows: --adopt matches "
+			 "them with the source's and copies what is missing; or empty these folders, choose "
+			 "others with --map, or leave them out with --exclude",
 			 buf_str(&names), filled > NAMED ? " and there are more" : "");
 }
 
-/* Without a ledger nobody knows which messages of a filled folder came from here: a second run would
- * double them. So it does not begin. */
+/* Nobody knows which messages of a filled folder came from here, unless the ledger does: copying into it could double
+ * them. So it does not begin. */
 static int refuse_filled_once(struct copy *copy, struct fault *fault)
 {
-	_cleanup_(map_done) struct map by_name;
-	uint64_t seed;
-
-	run_random(&seed, sizeof(seed));
-	map_init(&by_name, seed);
-	for (size_t i = 0; i < copy->destination.n; i++)
-		map_put(&by_name, copy->destination.p[i].name, &copy->destination.p[i]);
-
-	if (count_already_there(copy, &by_name, fault) < 0)
+	if (count_already_there(copy, fault) < 0)
 		return -1;
 
-	return refuse_filled_folders(copy, fault);
+	return copy->options.adopt ? 0 : refuse_filled_folders(copy, fault);
 }
 
 static int refuse_filled(struct copy *copy, struct fault *fault)
@@ -319,6 +318,24 @@ static int refuse_filled(struct copy *copy, struct fault *fault)
 	return 0;
 }
 
+static int load_links(struct copy *copy, struct fault *fault)
+{
+	unsigned failures = 0;
+
+	while (copy_links_load(copy, fault) < 0)
+		if (copy_connect_again(copy, &failures, fault) < 0)
+			return -1;
+
+	return 0;
+}
+
+static void count_unchanged(struct copy *copy)
+{
+	for (size_t i = 0; i < copy->books.n; i++)
+		if (copy->links[i].unchanged)
+			copy_links_count_unchanged(copy, i);
+}
+
 int copy_prepare(struct copy *copy, struct fault *fault)
 {
 	if (open_sides_patiently(copy, fault) < 0)
@@ -326,11 +343,15 @@ int copy_prepare(struct copy *copy, struct fault *fault)
 
 	copy->stage = COPY_LISTING;
 	copy->destination_limit = copy->to->capabilities.append_limit;
-	if (make_mapping(copy, fault) < 0 || check_chosen(copy, fault) < 0)
+	if (load_links(copy, fault) < 0 || make_mapping(copy, fault) < 0 || check_chosen(copy, fault) < 0)
 		return -1;
 
 	open_books(copy);
-	return refuse_filled(copy, fault);
+	if (copy_links_make(copy, fault) < 0 || refuse_filled(copy, fault) < 0)
+		return -1;
+
+	count_unchanged(copy);
+	return 0;
 }
 
 uint64_t copy_already_there(const struct copy *copy, const struct mapping_entry *entry)

@@ -15,6 +15,7 @@ enum {
 	REMATCH_HEADER = 1, /* header, core and id are known (or known to be none: zero) */
 	REMATCH_DIGEST = 2, /* digest is known */
 	REMATCH_NO_BODY = 4, /* its bytes could not be had: it cannot be proved */
+	REMATCH_NO_HEADER = 8, /* result: it was asked for, and did not come */
 };
 
 struct rematch_item {

@@ -8,6 +8,8 @@
 #include <strings.h>
 
 #include "base/xalloc.h"
+#include "copy/links.h"
+#include "copy/record.h"
 #include "imap/date.h"
 #include "mail/header.h"
 
@@ -113,7 +115,9 @@ static void batch_copied(struct sender *s, const struct batch *b)
 {
 	struct copy_folder *folder = s->pass->folder;
 	const struct imap_command *c = &b->append.command;
-	bool told = c->first_uid && c->last_uid - c->first_uid + 1 == b->n; /* APPENDUID */
+	const struct ledger_folder *known = s->pass->worker->copy->links[s->pass->index].known;
+	bool told = c->first_uid && c->last_uid - c->first_uid + 1 == b->n && /* APPENDUID */
+		    c->code_number == known->destination_uidvalidity;
 
 	for (size_t i = 0; i < b->n; i++) {
 		struct imap_message *m = b->sent[i].message;
@@ -127,7 +131,18 @@ static void batch_copied(struct sender *s, const struct batch *b)
 		folder->copied++;
 		folder->bytes += b->sent[i].size;
 		EVP_DigestUpdate(s->pass->digest, b->sent[i].digest, sizeof(b->sent[i].digest));
+		copy_record_copied(s->pass, m, b->sent[i].header, b->sent[i].message_id);
 	}
+}
+
+/* Batches are many and long; what they held is given back as soon as it is not needed. */
+static void forget_sent(struct batch *b)
+{
+	for (size_t i = 0; i < b->n; i++)
+		free(b->sent[i].message_id);
+	free(b->sent);
+	b->sent = NULL;
+	b->size = b->n = 0;
 }
 
 static enum copy_cause refusal_cause(const struct sent *sent, const struct imap_command *c,
@@ -211,6 +226,7 @@ static int take_answer(struct sender *s, struct fault *fault)
 	else if (batch_refused(s, b, fault) < 0)
 		return -1;
 
+	forget_sent(b);
 	s->answered++;
 	changed(s);
 	return end_batches(s, fault);
@@ -458,7 +474,7 @@ int sender_data(struct sender *s, struct bytes data, struct fault *fault)
 }
 
 int sender_end(struct sender *s, const unsigned char digest[32], unsigned notes,
-	       struct fault *fault)
+	       const struct mail_identity *identity, struct fault *fault)
 {
 	struct batch *b = open_batch(s);
 
@@ -466,6 +482,9 @@ int sender_end(struct sender *s, const unsigned char digest[32], unsigned notes,
 		return 0;
 
 	memcpy(s->at_hand->digest, digest, sizeof(s->at_hand->digest));
+	memcpy(s->at_hand->header, identity->header, sizeof(s->at_hand->header));
+	if (identity->message_id[0])
+		s->at_hand->message_id = xstrdup(identity->message_id);
 	s->at_hand->complete = true;
 	s->at_hand->notes = notes;
 	s->at_hand = NULL;
@@ -524,5 +543,5 @@ void sender_done(struct sender *s, bool good)
 	for (unsigned lane = 1; lane < s->lanes_n; lane++)
 		copy_give_spare(copy, s->lanes[lane], good);
 	for (size_t i = 0; i < SENDER_RING; i++)
-		free(s->ring[i].sent);
+		forget_sent(&s->ring[i]);
 }

@@ -21,7 +21,8 @@ struct sent {
 	uint64_t size;
 	bool has_nul, complete; /* complete: all its bytes went out, digest and notes are set */
 	unsigned notes;         /* of its header: enum header_note */
-	unsigned char digest[32];
+	unsigned char digest[32], header[16];
+	char *message_id;       /* for the ledger; NULL: none */
 };
 
 enum batch_state { BATCH_OPEN, BATCH_SEALED, BATCH_ENDED };
@@ -69,7 +70,7 @@ SUSPENDS int sender_begin(struct sender *sender, struct imap_message *message, u
 SUSPENDS int sender_data(struct sender *sender, struct bytes data, struct fault *fault);
 /* notes: enum header_note of its header. */
 SUSPENDS int sender_end(struct sender *sender, const unsigned char digest[32], unsigned notes,
-			struct fault *fault);
+			const struct mail_identity *identity, struct fault *fault);
 
 /* No message follows: the last batch is sealed. */
 SUSPENDS int sender_close(struct sender *sender, struct fault *fault);

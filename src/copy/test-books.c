@@ -35,6 +35,9 @@ static void names(struct check *check)
 		{ CAUSE_DATE_LOST, "date-lost", false },
 		{ CAUSE_COUNT_DIFFERS, "count-differs", false },
 		{ CAUSE_NOT_SUBSCRIBED, "not-subscribed", false },
+		{ CAUSE_REMOVED, "removed", true },
+		{ CAUSE_DELETES_HELD, "deletes-held", false },
+		{ CAUSE_FLAGS_KEPT, "flags-kept", false },
 	};
 
 	CHECK_EQ(ARRAY_SIZE(causes), CAUSE_COUNT_);

@@ -14,6 +14,7 @@ struct copy_worker {
 	struct imap_session *from, *to;
 	unsigned number;
 	EVP_MD_CTX *hash;      /* of the message under way */
+	struct mail_identify *identify; /* likewise */
 	bool left;             /* counts no longer in copy->workers */
 	bool fetch_alone;      /* this source names the UID behind the body: one message a command */
 };
@@ -40,6 +41,7 @@ enum {
 				 * by some one for one */
 	MESSAGE_FATAL = 4096,   /* how often the connection was lost over it, a count of up to … */
 	MESSAGE_FATAL_MOST = 3 * MESSAGE_FATAL, /* … this, in two bits */
+	MESSAGE_IN_DOUBT = 16384, /* being looked for at the destination */
 	MESSAGE_OWN_DATE = 512, /* its date is that of its Date header: the source gave none */
 };
 
@@ -80,6 +82,19 @@ struct copy_pass {
 	struct buf *flags;           /* per flag set of `messages`: what is sent */
 	bool *flags_cut;             /* per flag set: something was left out */
 	size_t flags_n;
+	struct flag_change *changes; /* of known messages, to be repeated: copy/stores.h */
+	size_t changes_n, changes_size;
+	uint32_t there_uidnext;      /* of the destination when the folder was opened; 0: not told */
+	uint64_t there_messages;     /* … and how many it held */
+	bool only_add_flags;         /* of the changes at hand */
+	uint32_t placed_to;          /* the highest UID at the destination that is known to be one of ours */
+	uint32_t *flag_ids;          /* numbers in the ledger of the flag sets of `messages`, + 1; 0: not looked up yet */
+	size_t flag_ids_n;
+	bool partial;                /* only new messages were listed: the others are known not to have changed */
+	uint64_t behind;             /* messages of the folder before the window at hand */
+	bool settled;                /* every row without copy_uid was looked for: it is not there */
+	unsigned char *sent_again;   /* digests of doubts that were sent again, 32 bytes each … */
+	size_t sent_again_n, sent_again_size; /* … at most some thousands */
 	struct put_off *put_off;     /* to go into the books after the round */
 	size_t put_off_n, put_off_size;
 	struct doubt *doubts;        /* in the order sent, after a round that failed */
@@ -106,9 +121,41 @@ void copy_give_spare(struct copy *copy, struct imap_session *session, bool good)
 
 /* --- folder.c -------------------------------------------------------------------------------- */
 
+/* Before any folder is copied: what became of the messages of a known one. */
+SUSPENDS int copy_folder_survey(struct copy_worker *worker, size_t index, struct fault *fault);
+
 /* Copies one folder with the worker's sessions; counts in its books. A fault of reach REACH_FOLDER or less
  * never comes out: it ends up in the books. */
 SUSPENDS int copy_folder_run(struct copy_worker *worker, size_t index, struct fault *fault);
+
+/* Runs a step of the folder, again after each fault that a new connection can mend. */
+SUSPENDS int copy_persist(struct copy_pass *pass, int (*step)(struct copy_pass *pass, struct fault *fault),
+			  struct fault *fault);
+
+/* The UID at which a window of the source's messages ends, of which `behind` come before; UINT32_MAX: all the rest
+ * fits. pass->low is where it begins. */
+SUSPENDS int copy_window_end(struct copy_pass *pass, uint64_t behind, uint32_t *ret, struct fault *fault);
+
+/* From now on there may be messages at the destination that the ledger does not know. */
+SUSPENDS int copy_pass_set_mark(struct copy_pass *pass, struct fault *fault);
+
+/* --- settle.c -------------------------------------------------------------------------------- */
+
+/* Strangers at the destination from the mark on, against messages that have no copy. prove: only equal bytes count.
+ * The source folder is selected; pass->messages is used. */
+SUSPENDS int copy_settle(struct copy_pass *pass, bool prove, struct fault *fault);
+
+/* Rows of the folder under another UIDVALIDITY (link->former) become rows of this one. */
+SUSPENDS int copy_settle_former(struct copy_pass *pass, struct fault *fault);
+
+/* After a lost connection: pass->doubts are copied, or wait again. */
+SUSPENDS int copy_settle_doubts(struct copy_pass *pass, struct fault *fault);
+
+/* Finds the UIDs of the window's copied messages that the server did not tell. The destination's folder is selected. */
+SUSPENDS int copy_settle_places(struct copy_pass *pass, struct fault *fault);
+
+/* How many messages the destination has twice, because it stored them after we had looked. */
+SUSPENDS int copy_settle_late(struct copy_pass *pass, unsigned *ret_doubles, struct fault *fault);
 
 /* --- except.c -------------------------------------------------------------------------------- */
 
@@ -139,6 +186,12 @@ SUSPENDS int copy_pass_tell_losses(struct copy_pass *pass, struct fault *fault);
 /* Works out the flags for the window at hand; asks the destination's folder when keywords occur. */
 SUSPENDS int copy_pass_prepare_flags(struct copy_pass *pass, struct fault *fault);
 void copy_pass_forget_flags(struct copy_pass *pass);
+
+/* Whether the destination's folder keeps the flag, as far as it told: system flags always. */
+bool copy_pass_keeps_flag(const struct copy_pass *pass, struct bytes flag);
+
+/* The destination's folder was opened with SELECT: what it said of the flags it keeps. */
+void copy_pass_take_permanent(struct copy_pass *pass);
 
 /* The flags that go with the message, and whether some had to be left out. */
 const char *copy_pass_flags(struct copy_pass *pass, const struct imap_message *message);
@@ -183,9 +236,11 @@ bool copy_may_recover(struct copy_pass *pass, const struct fault *fault);
 SUSPENDS int copy_reconnect(struct copy_pass *pass, struct fault *fault);
 
 /* After such a fault: waits (as the server asked, or longer each time), connects both sides anew, opens the
- * source folder, checks that it is still the same one, and finds out which messages in doubt the destination
- * has: they are counted, the others wait again. Negative: cannot go on. */
+ * source folder, checks that it is still the same one, and settles what was in doubt. Negative: cannot go on. */
 SUSPENDS int copy_recover(struct copy_pass *pass, struct fault *fault);
+
+/* Opens the worker's session to the destination, where there is none, with the same patience. */
+SUSPENDS int copy_connect_destination(struct copy_worker *worker, struct fault *fault);
 
 /* Digest and length of a message of the folder that is selected at the destination; size 0 and the digest of
  * nothing if it is not handed out. */

@@ -51,6 +51,7 @@ static ptrdiff_t fetch_some(struct imap_session *s, const struct imap_range *uid
 		*fault = why;
 		return -1;
 	}
+	m->incomplete |= c.condition != IMAP_OK;
 	return (ptrdiff_t)taken;
 }
 
@@ -58,6 +59,7 @@ int imap_fetch_items_of(struct imap_session *s, const struct imap_range *uids, s
 			unsigned items, struct imap_messages *m, struct fault *fault)
 {
 	m->n = 0;
+	m->incomplete = false;
 	while (n) {
 		ptrdiff_t taken = fetch_some(s, uids, n, items, m, fault);
 

@@ -111,6 +111,7 @@ struct imap_messages {
 	char **flag_sets;       /* each distinct set once, as "\Seen Work", in the server's order; [0] is "" */
 	size_t flag_sets_n, flag_sets_size, flag_bytes;
 	struct map flag_index;  /* flags as told → index in flag_sets + 1 */
+	bool incomplete;        /* the last listing ended in NO or BAD: the server may have more than it gave */
 };
 
 void imap_messages_init(struct imap_messages *messages);

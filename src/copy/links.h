@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between the folders of the ledger and those that the servers list now. */
+#ifndef COPY_LINKS_H
+#define COPY_LINKS_H
+
+#include "copy/copy.h"
+#include "copy/mapping.h"
+#include "state/ledger.h"
+
+/* One for each of books.folders. */
+struct copy_link {
+	struct ledger_folder *known;   /* its row; NULL: none yet */
+	struct ledger_folder *former;  /* the row of the same name under another UIDVALIDITY, whose messages may be here */
+	bool rename;                   /* known->destination_name is to be renamed to what the mapping says */
+	bool unchanged;                /* nothing to be done */
+	bool adopt;                    /* its destination holds messages that no row knows: match them first */
+	bool there_known;              /* its destination was filled by earlier passes, if for another folder */
+	bool surveying;                /* a worker is at it, or was */
+	bool surveyed;                 /* what became of known messages was found out in this pass */
+	bool incomplete;               /* something is left to be done in the next pass */
+	struct ledger_seen begun;      /* the source when this pass first opened it: what came later is the next one's */
+	struct ledger_seen source, destination; /* as listed by copy_prepare() */
+	bool source_told, destination_told;
+	size_t vanished;               /* so many of copy->vanished were here */
+	bool former_lost;              /* former's messages that are not here are among the vanished */
+	bool done;                     /* went through, and is completed when all is settled */
+};
+
+/* A message that was copied and is no longer in its source folder. */
+struct copy_vanished {
+	struct ledger_folder *folder;
+	struct copy_link *link;        /* NULL: of a folder that is gone too */
+	uint32_t uid, copy_uid;
+	uint32_t flags, copy_flags;    /* of its row */
+	uint64_t size;
+	int64_t date;
+	unsigned char digest[32];
+	bool has_digest;
+	bool before;                   /* in an earlier pass: its row says GONE already */
+	bool moved;                    /* found again in another folder */
+	size_t next;                   /* index + 1 of the next with the same size and date; 0: none */
+};
+
+/* --- links.c --------------------------------------------------------------------------------- */
+
+/* Loads the ledger's folders, follows those that were renamed at the destination, and finds those renamed at the
+ * source. After both sides were listed, before the mapping. */
+SUSPENDS int copy_links_load(struct copy *copy, struct fault *fault);
+
+/* What earlier passes decided, for the mapping. */
+void copy_links_wishes(struct copy *copy, struct mapping_options *options);
+
+/* After the books were opened: connects each with what is known of it. FAULT_USAGE: --map wants a folder elsewhere
+ * than it was copied to. */
+int copy_links_make(struct copy *copy, struct fault *fault);
+
+/* Puts a folder that needs nothing into the books, from the ledger's numbers. */
+void copy_links_count_unchanged(struct copy *copy, size_t index);
+
+/* The exceptions of earlier passes, of unchanged folders. */
+SUSPENDS int copy_links_load_exceptions(struct copy *copy, struct fault *fault);
+
+/* One of them, by its row; all of a folder. */
+SUSPENDS int copy_links_except(struct copy *copy, size_t index, const struct ledger_message *row,
+			       struct fault *fault);
+SUSPENDS int copy_links_except_all(struct copy *copy, size_t index, struct fault *fault);
+
+/* Renames at the destination what was renamed at the source. */
+SUSPENDS int copy_links_rename(struct copy *copy, struct fault *fault);
+
+/* Folders of the ledger that the source has no more: their messages have vanished. */
+bool copy_links_any_lost(const struct copy *copy);
+SUSPENDS int copy_links_lost(struct copy *copy, struct fault *fault);
+void copy_links_forget_lost(struct copy *copy); /* when that is settled */
+
+/* The folder with this raw name as the destination listed it, or NULL. */
+struct imap_folder *copy_listed_there(const struct copy *copy, struct bytes name);
+
+/* The folder went through: its row says so now. A large one at once, unless messages have vanished from it; the others
+ * together, by copy_links_complete() when all is settled. */
+bool copy_link_is_worth_it(const struct copy *copy, size_t index);
+struct copy_worker;
+SUSPENDS int copy_link_complete(struct copy_worker *worker, size_t index, struct fault *fault);
+SUSPENDS int copy_links_complete(struct copy *copy, struct imap_session *to, struct fault *fault);
+
+#endif

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Messages that were moved between folders at the source. A new message that has the size and the date of one that left
+ * another folder is read and hashed; if its bytes are those, the copy is moved at the destination. So nothing is
+ * stored twice, and the copy keeps what its user did to it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "copy/record.h"
+#include "copy/rematch.h"
+#include "copy/stores.h"
+#include "copy/survey.h"
+#include "imap/write.h"
+
+/* A new message and the one it was. */
+struct move {
+	struct imap_message *message;
+	struct copy_vanished *was;
+	unsigned char digest[32];
+	uint64_t size;
+};
+
+struct moves {
+	struct move *p;
+	size_t n, size;
+};
+
+/* COPYUID tells what became of which; without it a moved message would have to be found again. */
+static bool destination_can_move(const struct copy_pass *pass)
+{
+	return imap_can(&pass->worker->to->capabilities, IMAP_CAP_UIDPLUS);
+}
+
+static bool is_waiting(const struct imap_message *m)
+{
+	return (m->state & MESSAGE_STATE_MASK) == MESSAGE_WAITING;
+}
+
+/* --- which are which --------------------------------------------------------------------------- */
+
+static size_t candidates(struct copy_pass *pass, struct rematch_item **ret_items, uint32_t **ret_want)
+{
+	struct rematch_item *items = NULL;
+	uint32_t *want = NULL;
+	size_t n = 0, size = 0, want_size = 0;
+
+	for (size_t i = 0; i < pass->messages.n; i++) {
+		struct imap_message *m = &pass->messages.p[i];
+
+		if (!is_waiting(m) || !copy_vanished_find(pass->worker->copy, m->size, m->date))
+			continue;
+		items = xgrow(items, &size, n + 1, sizeof(*items));
+		want = xgrow(want, &want_size, n + 1, sizeof(*want));
+		want[n] = (uint32_t)n;
+		items[n++] = (struct rematch_item){ .uid = m->uid };
+	}
+	*ret_items = items;
+	*ret_want = want;
+	return n;
+}
+
+static struct copy_vanished *find_was(struct copy *copy, const struct imap_message *m,
+				      const struct rematch_item *item)
+{
+	struct copy_vanished *v = copy_vanished_find(copy, m->size, m->date);
+
+	while (v) {
+		if (!v->moved && memcmp(v->digest, item->digest, sizeof(v->digest)) == 0)
+			return v;
+		v = v->next ? &copy->vanished[v->next - 1] : NULL;
+	}
+	return NULL;
+}
+
+static int match(struct copy_pass *pass, struct moves *moves, struct fault *fault)
+{
+	_cleanup_(freep) struct rematch_item *items = NULL;
+	_cleanup_(freep) uint32_t *want = NULL;
+	struct rematch_side side = { .session = pass->worker->from };
+
+	side.n = candidates(pass, &items, &want);
+	side.p = items;
+	if (!side.n)
+		return 0;
+	if (rematch_read_digests(pass->worker, &side, want, side.n, fault) < 0)
+		return -1;
+
+	for (size_t i = 0; i < side.n; i++) {
+		struct imap_message *m = imap_messages_find(&pass->messages, items[i].uid);
+		struct copy_vanished *was;
+
+		if (!m || !(items[i].has & REMATCH_DIGEST))
+			continue;
+		was = find_was(pass->worker->copy, m, &items[i]);
+		if (!was)
+			continue;
+		was->moved = true; /* until it turns out that it cannot be */
+		moves->p = xgrow(moves->p, &moves->size, moves->n + 1, sizeof(*moves->p));
+		moves->p[moves->n] = (struct move){ .message = m, .was = was, .size = items[i].size };
+		memcpy(moves->p[moves->n++].digest, items[i].digest, 32);
+	}
+	return 0;
+}
+
+/* --- moving ----------------------------------------------------------------------------------- */
+
+static int by_origin(const void *a, const void *b)
+{
+	const struct move *x = a, *y = b;
+
+	if (x->was->folder->id != y->was->folder->id)
+		return x->was->folder->id < y->was->folder->id ? -1 : 1;
+	return x->was->copy_uid < y->was->copy_uid ? -1 : x->was->copy_uid > y->was->copy_uid;
+}
+
+static void moved(struct copy_pass *pass, struct move *move, uint32_t copy_uid)
+{
+	struct copy *copy = pass->worker->copy;
+	struct ledger *ledger = copy->options.ledger;
+	struct ledger_folder *known = copy->links[pass->index].known;
+	struct imap_message *m = move->message;
+
+	ledger_move_message(ledger, move->was->folder->id, move->was->uid, known->id, m->uid, copy_uid);
+	ledger_set_state(ledger, known->id, m->uid, LEDGER_COPIED, 0);
+	m->state |= MESSAGE_SETTLED;
+	m->copy_uid = copy_uid;
+	pass->folder->moved++;
+	if (move->was->flags != copy_record_flags(pass, m->flags))
+		copy_stores_want(pass, m->uid, copy_uid, move->was->flags,
+				 copy_record_flags(pass, m->flags), move->was->copy_flags);
+}
+
+static struct move *find_move(struct move *p, size_t n, uint32_t copy_uid)
+{
+	for (size_t low = 0, high = n; low < high;) {
+		size_t middle = low + (high - low) / 2;
+		uint32_t at = p[middle].was->copy_uid;
+
+		if (at == copy_uid)
+			return &p[middle];
+		if (at < copy_uid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+static int expunge_originals(struct imap_session *to, const struct imap_copied *copied, struct fault *fault)
+{
+	_cleanup_(freep) struct imap_range *ranges = NULL;
+	size_t n = 0, capacity = 0;
+	uint32_t last = 0;
+
+	for (size_t i = 0; i < copied->n; i++) {
+		if (copied->p[i].from > last)
+			imap_set_add(&ranges, &n, &capacity, copied->p[i].from);
+		last = copied->p[i].from;
+	}
+	if (!n)
+		return 0;
+	if (imap_store(to, ranges, n, true, "\\Deleted", fault) < 0)
+		return -1;
+
+	return imap_expunge(to, ranges, n, fault);
+}
+
+static int by_from(const void *a, const void *b)
+{
+	const struct imap_uid_pair *x = a, *y = b;
+
+	return x->from < y->from ? -1 : x->from > y->from;
+}
+
+/* Messages of one origin. Where MOVE is missing, COPY and the removal of exactly those copied does the same. */
+static int move_group(struct copy_pass *pass, struct move *p, size_t n, struct fault *fault)
+{
+	struct imap_session *to = pass->worker->to;
+	struct bytes origin = p->was->folder->destination_name;
+	bool can_move = imap_can(&to->capabilities, IMAP_CAP_MOVE);
+	_cleanup_(freep) struct imap_range *ranges = NULL;
+	size_t ranges_n = 0, capacity = 0;
+	struct imap_copied copied;
+	uint32_t last = 0;
+	int r;
+
+	if (bytes_equal(origin, pass->folder->destination_name)) { /* a folder that has other UIDs now */
+		for (size_t i = 0; i < n; i++)
+			moved(pass, &p[i], p[i].was->copy_uid);
+		return 0;
+	}
+	if (imap_select(to, origin, false, fault) < 0)
+		return -1;
+	if (to->selected.uidvalidity != p->was->folder->destination_uidvalidity)
+		return imap_unselect(to, origin, fault);
+
+	for (size_t i = 0; i < n; i++) {
+		if (p[i].was->copy_uid > last)
+			imap_set_add(&ranges, &ranges_n, &capacity, p[i].was->copy_uid);
+		last = p[i].was->copy_uid;
+	}
+	r = imap_copy(to, ranges, ranges_n, can_move, pass->folder->destination_name, &copied, fault);
+	for (size_t i = 0; i < copied.n; i++) {
+		struct move *move = find_move(p, n, copied.p[i].from);
+
+		if (move && !(move->message->state & MESSAGE_SETTLED))
+			moved(pass, move, copied.p[i].to);
+	}
+	if (r == 0 && !can_move && copied.n) {
+		qsort(copied.p, copied.n, sizeof(*copied.p), by_from);
+		r = expunge_originals(to, &copied, fault);
+	}
+	free(copied.p);
+	return r < 0 ? -1 : imap_unselect(to, origin, fault);
+}
+
+static int move_groups(struct copy_pass *pass, struct moves *moves, struct fault *fault)
+{
+	size_t first = 0;
+
+	qsort(moves->p, moves->n, sizeof(*moves->p), by_origin);
+	while (first < moves->n) {
+		size_t end = first;
+
+		while (end < moves->n && moves->p[end].was->folder == moves->p[first].was->folder)
+			end++;
+		if (move_group(pass, &moves->p[first], end - first, fault) < 0 &&
+		    fault->reach > REACH_FOLDER)
+			return -1;
+		first = end;
+	}
+	return 0;
+}
+
+int copy_moves(struct copy_pass *pass, struct fault *fault)
+{
+	struct copy *copy = pass->worker->copy;
+	struct moves moves = { .n = 0 };
+	int r;
+
+	if (!destination_can_move(pass) || copy_vanished_index(copy, fault) < 0)
+		return destination_can_move(pass) ? -1 : 0;
+	if (!map_count(&copy->vanished_by_look))
+		return 0;
+
+	r = match(pass, &moves, fault);
+	if (r == 0 && moves.n)
+		r = copy_pass_set_mark(pass, fault);
+	if (r == 0 && moves.n)
+		r = move_groups(pass, &moves, fault);
+	for (size_t i = 0; i < moves.n; i++) /* those that could not be are copied, and gone where they were */
+		if (!(moves.p[i].message->state & MESSAGE_SETTLED))
+			moves.p[i].was->moved = false;
+	if (r == 0 && moves.n)
+		r = ledger_commit(copy->options.ledger, fault);
+	if (r == 0)
+		r = copy_stores_run(pass, fault);
+	free(moves.p);
+	return r;
+}

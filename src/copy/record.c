@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See record.h. */
+#include "copy/record.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "copy/links.h"
+
+enum { COMMIT_ROWS = 400 };                        /* so many queued rows are committed at once, … */
+static const int64_t commit_after_us = SECOND / 2; /* … or what has come in this time */
+
+static struct ledger *ledger_of(const struct copy_pass *pass)
+{
+	return pass->worker->copy->options.ledger;
+}
+
+void copy_record_folder(struct copy_pass *pass)
+{
+	struct copy *copy = pass->worker->copy;
+	struct copy_link *link = &copy->links[pass->index];
+	const struct imap_folder *listed = NULL;
+	struct ledger_folder *known;
+
+	if (link->known)
+		return;
+
+	for (size_t i = 0; i < copy->source.n && !listed; i++)
+		if (bytes_equal(copy->source.p[i].name, pass->folder->source_name))
+			listed = &copy->source.p[i];
+
+	known = arena_alloc(&copy->known_arena, sizeof(*known));
+	*known = (struct ledger_folder){
+		.current = true, .source_name = pass->folder->source_name,
+		.destination_name = pass->folder->destination_name,
+		.source_object = listed ? listed->object : BYTES_NULL,
+		.source_uidvalidity = pass->worker->from->selected.uidvalidity,
+		.since = copy->options.since, .before = copy->options.before,
+	};
+	ledger_add_folder(ledger_of(pass), known);
+	if (link->former) { /* its copies are where they were */
+		known->destination_uidvalidity = link->former->destination_uidvalidity;
+		known->mark = link->former->mark;
+		link->former->current = false;
+		ledger_put_folder(ledger_of(pass), link->former);
+		ledger_put_folder(ledger_of(pass), known);
+		ledger_set_mark(ledger_of(pass), known, known->mark);
+	}
+	link->known = known;
+}
+
+int copy_record_mark(struct copy_pass *pass, uint32_t uidnext, struct fault *fault)
+{
+	struct ledger_folder *known = pass->worker->copy->links[pass->index].known;
+
+	if (known->mark)
+		return 0;
+
+	ledger_set_mark(ledger_of(pass), known, uidnext ? uidnext : 1);
+	return ledger_commit(ledger_of(pass), fault);
+}
+
+void copy_record_no_mark(struct copy_pass *pass)
+{
+	struct ledger_folder *known = pass->worker->copy->links[pass->index].known;
+
+	if (known && known->mark)
+		ledger_set_mark(ledger_of(pass), known, 0);
+}
+
+uint32_t copy_record_flags(struct copy_pass *pass, uint32_t index)
+{
+	if (index >= pass->flag_ids_n) {
+		size_t n = pass->messages.flag_sets_n;
+
+		pass->flag_ids = xreallocarray(pass->flag_ids, n, sizeof(*pass->flag_ids));
+		memset(pass->flag_ids + pass->flag_ids_n, 0, (n - pass->flag_ids_n) * sizeof(*pass->flag_ids));
+		pass->flag_ids_n = n;
+	}
+	if (!pass->flag_ids[index])
+		pass->flag_ids[index] = 1 + ledger_flags_id(ledger_of(pass), pass->messages.flag_sets[index]);
+	return pass->flag_ids[index] - 1;
+}
+
+void copy_record_fill(struct copy_pass *pass, const struct imap_message *m, enum ledger_state state,
+		      struct ledger_message *ret)
+{
+	bool sent = pass->flags_n > m->flags;
+
+	*ret = (struct ledger_message){
+		.folder = pass->worker->copy->links[pass->index].known->id,
+		.uid = m->uid, .copy_uid = m->copy_uid, .state = (uint8_t)state, .size = m->size,
+		.date = m->state & MESSAGE_OWN_DATE ? IMAP_NO_DATE : m->date,
+		.zone_minutes = (int16_t)m->zone_minutes,
+		.flags = copy_record_flags(pass, m->flags),
+	};
+	if (state == LEDGER_COPIED && sent)
+		ret->copy_flags = ledger_flags_id(ledger_of(pass), copy_pass_flags(pass, m));
+}
+
+/* Whether somebody should commit now. */
+static void queued(struct copy *copy)
+{
+	if (ledger_queued(copy->options.ledger) >= COMMIT_ROWS)
+		waiters_wake_all(&copy->to_record);
+}
+
+void copy_record_copied(struct copy_pass *pass, const struct imap_message *m,
+			const unsigned char *header, const char *message_id)
+{
+	struct ledger_message row;
+
+	copy_record_fill(pass, m, LEDGER_COPIED, &row);
+	row.has = LEDGER_HAS_DIGEST;
+	memcpy(row.digest, copy_pass_digest(pass, m), sizeof(row.digest));
+	row.message_id = message_id;
+	if (header) {
+		row.has |= LEDGER_HAS_HEADER;
+		memcpy(row.header, header, sizeof(row.header));
+	}
+	ledger_put_message(ledger_of(pass), &row);
+	queued(pass->worker->copy);
+}
+
+void copy_record_excepted(struct copy_pass *pass, const struct imap_message *m, enum copy_cause cause,
+			  uint64_t size, const char *message_id, const char *detail)
+{
+	struct ledger_message row;
+
+	copy_record_fill(pass, m, LEDGER_EXCEPTED, &row);
+	row.cause = (uint8_t)(cause + 1);
+	row.size = size;
+	row.message_id = message_id;
+	row.detail = detail;
+	ledger_put_message(ledger_of(pass), &row);
+	queued(pass->worker->copy);
+}
+
+void copy_record_loss(struct copy_pass *pass, const struct imap_message *m, enum copy_cause cause,
+		      const char *detail, uint64_t copy_size, const unsigned char *copy_digest)
+{
+	ledger_set_cause(ledger_of(pass), pass->worker->copy->links[pass->index].known->id, m->uid,
+			 (uint8_t)(cause + 1), detail, copy_size, copy_digest);
+	queued(pass->worker->copy);
+}
+
+void copy_record_end(struct copy *copy)
+{
+	copy->recorded_all = true;
+	waiters_wake_all(&copy->to_record);
+}
+
+/* Waits until there are rows enough, or for a while. */
+static int wait_for_rows(struct copy *copy, struct fault *fault)
+{
+	_deadline_(commit_after_us);
+	int r = 0;
+
+	while (r == 0 && !copy->recorded_all && ledger_queued(copy->options.ledger) < COMMIT_ROWS)
+		r = waiters_wait(&copy->to_record, "rows for the ledger", fault);
+
+	return r < 0 && fault->kind == FAULT_TIMEOUT ? 0 : r;
+}
+
+int copy_record_run(void *arg, struct fault *fault)
+{
+	struct copy *copy = arg;
+
+	while (!copy->recorded_all)
+		if (wait_for_rows(copy, fault) < 0 || ledger_commit(copy->options.ledger, fault) < 0)
+			return -1;
+
+	return 0;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What goes into the ledger, and when. Rows are queued where they come about; a fiber commits them some hundreds at
+ * a time, so that the hot path never waits for the disk. */
+#ifndef COPY_RECORD_H
+#define COPY_RECORD_H
+
+#include "copy/worker.h"
+#include "state/ledger.h"
+
+/* The folder's row: made when there is none yet, with the UIDVALIDITYs of both sides as opened now. */
+void copy_record_folder(struct copy_pass *pass);
+
+/* The intent, durable when it returns 0: from UID `uidnext` on the destination may hold what no row knows. Does
+ * nothing when a mark is set already. */
+SUSPENDS int copy_record_mark(struct copy_pass *pass, uint32_t uidnext, struct fault *fault);
+
+/* All messages from the mark on are known. */
+void copy_record_no_mark(struct copy_pass *pass);
+
+/* Fills a row of this folder with what the listing and the pass know of the message. */
+void copy_record_fill(struct copy_pass *pass, const struct imap_message *message, enum ledger_state state,
+		      struct ledger_message *ret);
+
+/* A message was copied: digest and size are in the pass; header as in struct mail_identity, and the Message-ID, as far
+ * as they were seen on the way: else NULL. */
+void copy_record_copied(struct copy_pass *pass, const struct imap_message *message,
+			const unsigned char *header, const char *message_id);
+
+/* A message of the window is not copied, for a cause. */
+void copy_record_excepted(struct copy_pass *pass, const struct imap_message *message, enum copy_cause cause,
+			  uint64_t size, const char *message_id, const char *detail);
+
+/* A copied message lost something: cause and detail go into its row. copy_digest: of what the destination has
+ * instead, or NULL. */
+void copy_record_loss(struct copy_pass *pass, const struct imap_message *message, enum copy_cause cause,
+		      const char *detail, uint64_t copy_size, const unsigned char *copy_digest);
+
+/* The fiber that commits; copy_record_end() lets it end after a last commit. arg: struct copy. */
+SUSPENDS int copy_record_run(void *arg, struct fault *fault);
+void copy_record_end(struct copy *copy);
+
+/* Number of the flag set `index` of the window's listing in the ledger; what is not the message's own is left out. */
+uint32_t copy_record_flags(struct copy_pass *pass, uint32_t index);
+
+#endif

@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the destination folder holds that no row of the ledger knows, held against what is without a copy: after a
+ * crash, after a lost answer, after the folder got other UIDs, and when a folder is adopted.
+ *
+ * An APPEND whose answer was lost may have been done or not, and a ledger may have lost its last commits. Nothing is
+ * guessed: the UIDs from the mark on that no row has are strangers; each is one of ours if its bytes are (prove), and
+ * somebody else's if not. What is found gets its row, what is not found is sent (again). */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "copy/links.h"
+#include "copy/record.h"
+#include "copy/rematch.h"
+#include "copy/stores.h"
+#include "copy/worker.h"
+
+enum { ROWS = 4096 };
+
+/* A server may be at work on what we sent before we were gone. */
+static const int64_t quiet_us = 400 * MSEC;
+
+/* A message of the source that may have its copy among the strangers. */
+struct lone {
+	struct imap_message message;
+	uint32_t flags;  /* in the ledger */
+	bool has_row;    /* it says COPIED, without knowing where */
+};
+
+struct settle {
+	struct copy_pass *pass;
+	struct ledger *ledger;
+	struct ledger_folder *known;
+	struct rematch_side ours, theirs;
+	struct lone *lone;              /* beside ours.p */
+	size_t lone_size, ours_size;
+	uint32_t *copy_uids;            /* beside theirs.p, when those are rows */
+	size_t theirs_size, copy_uids_size;
+	struct imap_messages there;     /* strangers' flags and dates */
+};
+
+static void settle_done(struct settle *s)
+{
+	free(s->ours.p);
+	free(s->theirs.p);
+	free(s->lone);
+	free(s->copy_uids);
+	imap_messages_done(&s->there);
+}
+
+static void settle_begin(struct settle *s, struct copy_pass *pass)
+{
+	struct copy *copy = pass->worker->copy;
+
+	*s = (struct settle){ .pass = pass, .ledger = copy->options.ledger,
+			      .known = copy->links[pass->index].known };
+	s->ours.session = pass->worker->from->selected.is_selected ? pass->worker->from : NULL;
+	s->theirs.session = pass->worker->to;
+	imap_messages_init(&s->there);
+}
+
+/* --- strangers -------------------------------------------------------------------------------- */
+
+/* The destination's folder must be selected. */
+static int list_strangers(struct settle *s, uint32_t mark, struct fault *fault)
+{
+	_cleanup_(freep) uint32_t *copies = NULL;
+	size_t n, at = 0;
+
+	if (ledger_load_copy_uids(s->ledger, s->known->id, mark, &copies, &n, fault) < 0 ||
+	    imap_fetch_items(s->pass->worker->to, mark, UINT32_MAX,
+			     IMAP_ITEM_FLAGS | IMAP_ITEM_DATE | IMAP_ITEM_SIZE, &s->there, fault) < 0)
+		return -1;
+
+	if (s->there.incomplete)
+		return fault_set(fault, FAULT_DATA, REACH_MAILBOX, AGAIN_LATER,
+				 "folder %.*s: the destination does not list all its messages; whether it holds what "
+				 "was sent before cannot be told", BYTES_ARG(s->pass->folder->destination_utf8));
+
+	s->theirs.p = xzalloc((s->there.n + 1) * sizeof(*s->theirs.p));
+	for (size_t i = 0; i < s->there.n; i++) {
+		const struct imap_message *m = &s->there.p[i];
+
+		while (at < n && copies[at] < m->uid)
+			at++;
+		if (at < n && copies[at] == m->uid)
+			continue;
+		s->theirs.p[s->theirs.n++] = (struct rematch_item){
+			.uid = m->uid, .size = m->size, .date = m->date,
+		};
+	}
+	return 0;
+}
+
+static struct rematch_item *add_ours(struct settle *s, const struct lone *lone)
+{
+	struct rematch_item *item;
+
+	s->lone = xgrow(s->lone, &s->lone_size, s->ours.n + 1, sizeof(*s->lone));
+	s->ours.p = xgrow(s->ours.p, &s->ours_size, s->ours.n + 1, sizeof(*s->ours.p));
+	s->lone[s->ours.n] = *lone;
+	item = &s->ours.p[s->ours.n++];
+	*item = (struct rematch_item){
+		.uid = lone->message.uid, .size = lone->message.size, .date = lone->message.date,
+	};
+	return item;
+}
+
+/* --- a pass that begins ------------------------------------------------------------------------ */
+
+static void add_row(struct settle *s, const struct ledger_message *row)
+{
+	struct lone lone = {
+		.message = { .uid = row->uid, .size = row->size, .date = row->date,
+			     .zone_minutes = row->zone_minutes },
+		.flags = row->flags, .has_row = true,
+	};
+	struct rematch_item *item = add_ours(s, &lone);
+
+	if (row->has & LEDGER_HAS_DIGEST) {
+		item->has |= REMATCH_DIGEST;
+		memcpy(item->digest, row->digest, sizeof(item->digest));
+	}
+}
+
+static void add_message(struct settle *s, const struct imap_message *m)
+{
+	struct lone lone = { .message = *m, .flags = copy_record_flags(s->pass, m->flags) };
+
+	add_ours(s, &lone);
+}
+
+/* Of the listed window: messages without a row, and rows without a copy. */
+static int take_window(struct settle *s, struct fault *fault)
+{
+	const struct imap_messages *m = &s->pass->messages;
+	uint32_t after = s->pass->low - 1;
+	size_t at = 0;
+
+	for (;;) {
+		struct ledger_messages rows;
+		size_t i = 0, n;
+		int r = ledger_load_next(s->ledger, s->known->id, after, ROWS, &rows, fault);
+
+		for (; i < rows.n && r == 0 && rows.p[i].uid <= s->pass->high; i++) {
+			after = rows.p[i].uid;
+			while (at < m->n && m->p[at].uid < after)
+				add_message(s, &m->p[at++]);
+			if (at < m->n && m->p[at].uid == after)
+				at++;
+			if (rows.p[i].state == LEDGER_COPIED && !rows.p[i].copy_uid)
+				add_row(s, &rows.p[i]);
+		}
+		n = rows.n;
+		ledger_messages_done(&rows);
+		if (r < 0)
+			return -1;
+		if (i < ROWS || n < ROWS)
+			break;
+	}
+	while (at < m->n)
+		add_message(s, &m->p[at++]);
+	return 0;
+}
+
+static int list_ours(struct settle *s, struct fault *fault)
+{
+	struct copy_pass *pass = s->pass;
+	uint64_t behind = 0;
+
+	pass->low = 1;
+	do {
+		if (copy_window_end(pass, behind, &pass->high, fault) < 0 ||
+		    imap_fetch_messages(pass->worker->from, pass->low, pass->high, true, &pass->messages,
+					fault) < 0 ||
+		    take_window(s, fault) < 0)
+			return -1;
+		behind += pass->messages.n;
+		pass->low = pass->high + 1;
+	} while (pass->high != UINT32_MAX);
+
+	return 0;
+}
+
+/* --- what was found ---------------------------------------------------------------------------- */
+
+static void found(struct settle *s, size_t index)
+{
+	const struct rematch_item *item = &s->ours.p[index];
+	const struct rematch_item *mate = &s->theirs.p[item->mate - 1];
+	const struct imap_message *copy = imap_messages_find(&s->there, mate->uid);
+	const struct lone *lone = &s->lone[index];
+	bool proved = item->has & mate->has & REMATCH_DIGEST;
+	struct ledger_message row = {
+		.folder = s->known->id, .uid = item->uid, .copy_uid = mate->uid, .state = LEDGER_COPIED,
+		.has = LEDGER_ADOPTED, .flags = lone->flags, .size = item->size,
+		.date = lone->message.date, .zone_minutes = (int16_t)lone->message.zone_minutes,
+	};
+
+	if (lone->has_row) {
+		ledger_set_copy_uid(s->ledger, s->known->id, item->uid, mate->uid);
+		return;
+	}
+
+	row.copy_flags = copy ? ledger_flags_id(s->ledger, s->there.flag_sets[copy->flags]) : 0;
+	if (item->has & REMATCH_DIGEST) {
+		row.has |= LEDGER_HAS_DIGEST;
+		memcpy(row.digest, item->digest, sizeof(row.digest));
+	}
+	if (item->has & REMATCH_HEADER) {
+		row.has |= LEDGER_HAS_HEADER;
+		memcpy(row.header, item->header, sizeof(row.header));
+	}
+	if (item->differs) {
+		row.cause = CAUSE_ALTERED + 1;
+		row.detail = "it was at the destination already, in other bytes";
+		row.copy_size = mate->size;
+		if (proved) {
+			row.has |= LEDGER_HAS_COPY_DIGEST;
+			memcpy(row.copy_digest, mate->digest, sizeof(row.copy_digest));
+		}
+	} else if (copy && copy->date != lone->message.date && lone->message.date != IMAP_NO_DATE) {
+		row.cause = CAUSE_DATE_LOST + 1;
+		row.detail = "it was at the destination already, with another date of arrival";
+	}
+	ledger_put_message(s->ledger, &row);
+	s->pass->folder->adopted++;
+	if (row.copy_flags != row.flags) /* the user may have added some there: only what is missing goes */
+		copy_stores_want(s->pass, item->uid, mate->uid, row.copy_flags, row.flags, row.copy_flags);
+}
+
+static int take_found(struct settle *s, struct fault *fault)
+{
+	for (size_t i = 0; i < s->ours.n; i++)
+		if (s->ours.p[i].mate)
+			found(s, i);
+
+	return ledger_commit(s->ledger, fault);
+}
+
+/* What only the destination has stays. */
+static int add_missing_flags(struct copy_pass *pass, struct fault *fault)
+{
+	int r;
+
+	pass->only_add_flags = true;
+	r = copy_stores_run(pass, fault);
+	pass->only_add_flags = false;
+	return r;
+}
+
+int copy_settle(struct copy_pass *pass, bool prove, struct fault *fault)
+{
+	struct imap_session *to = pass->worker->to;
+	struct ledger_folder *known = pass->worker->copy->links[pass->index].known;
+	struct settle s;
+	int r;
+
+	if (prove && run_sleep(quiet_us, fault) < 0)
+		return -1;
+	if (imap_select(to, known->destination_name, true, fault) < 0)
+		return -1;
+
+	settle_begin(&s, pass);
+	r = list_strangers(&s, known->mark ? known->mark : 1, fault);
+	if (r == 0)
+		r = list_ours(&s, fault);
+	if (r == 0 && s.theirs.n)
+		r = copy_rematch(pass->worker, &s.ours, &s.theirs, prove, fault);
+	if (r == 0)
+		r = take_found(&s, fault);
+	settle_done(&s);
+	if (r == 0)
+		r = imap_unselect(to, known->destination_name, fault);
+	pass->settled |= r == 0;
+	return r < 0 ? -1 : add_missing_flags(pass, fault);
+}
+
+/* --- rows of the folder under another UIDVALIDITY ----------------------------------------------- */
+
+static int load_former(struct settle *s, struct ledger_folder *former, struct fault *fault)
+{
+	uint32_t after = 0;
+
+	for (;;) {
+		struct ledger_messages rows;
+		size_t n;
+		int r = ledger_load_next(s->ledger, former->id, after, ROWS, &rows, fault);
+
+		for (size_t i = 0; i < rows.n && r == 0; i++) {
+			const struct ledger_message *row = &rows.p[i];
+			struct rematch_item *item;
+
+			after = row->uid;
+			if (row->state == LEDGER_GONE || row->state == LEDGER_EXCEPTED)
+				continue;
+			s->theirs.p = xgrow(s->theirs.p, &s->theirs_size, s->theirs.n + 1, sizeof(*item));
+			s->copy_uids = xgrow(s->copy_uids, &s->copy_uids_size, s->theirs.n + 1,
+					     sizeof(*s->copy_uids));
+			s->copy_uids[s->theirs.n] = row->copy_uid;
+			item = &s->theirs.p[s->theirs.n++];
+			*item = (struct rematch_item){ .uid = row->uid, .size = row->size, .date = row->date };
+			if (row->has & LEDGER_HAS_DIGEST) {
+				item->has |= REMATCH_DIGEST;
+				memcpy(item->digest, row->digest, sizeof(item->digest));
+			}
+			if (row->has & LEDGER_HAS_HEADER) {
+				item->has |= REMATCH_HEADER;
+				memcpy(item->header, row->header, sizeof(item->header));
+				item->id = rematch_id(row->message_id);
+			}
+		}
+		n = rows.n;
+		ledger_messages_done(&rows);
+		if (r < 0 || n < ROWS)
+			return r;
+	}
+}
+
+int copy_settle_former(struct copy_pass *pass, struct fault *fault)
+{
+	struct copy_link *link = &pass->worker->copy->links[pass->index];
+	struct settle s;
+	int r;
+
+	settle_begin(&s, pass);
+	s.theirs.session = NULL; /* rows: what they know is all there is */
+	r = load_former(&s, link->former, fault);
+	if (r == 0)
+		r = list_ours(&s, fault);
+	if (r == 0 && s.theirs.n && s.ours.n)
+		r = copy_rematch(pass->worker, &s.ours, &s.theirs, false, fault);
+	for (size_t i = 0; i < s.ours.n && r == 0; i++) {
+		const struct rematch_item *item = &s.ours.p[i];
+
+		if (item->mate && !item->differs)
+			ledger_move_message(s.ledger, link->former->id, s.theirs.p[item->mate - 1].uid,
+					    link->known->id, item->uid, s.copy_uids[item->mate - 1]);
+	}
+	settle_done(&s);
+	return r < 0 ? -1 : ledger_commit(pass->worker->copy->options.ledger, fault);
+}
+
+/* --- in the middle of a pass -------------------------------------------------------------------- */
+
+static bool has_no_place(const struct imap_message *m)
+{
+	return (m->state & MESSAGE_STATE_MASK) == MESSAGE_COPIED && !m->copy_uid;
+}
+
+/* Messages of the window that were answered OK without a UID, and those never answered; by UID, as they lie. */
+static void list_doubts(struct settle *s)
+{
+	struct copy_pass *pass = s->pass;
+
+	for (size_t i = 0; i < pass->doubts_n; i++) {
+		const struct doubt *d = &pass->doubts[i];
+
+		memcpy(copy_pass_digest(pass, d->message), d->digest, sizeof(d->digest));
+		d->message->state |= MESSAGE_IN_DOUBT;
+		d->message->size = d->size;
+	}
+	for (size_t i = 0; i < pass->messages.n; i++) {
+		const struct imap_message *m = &pass->messages.p[i];
+		struct lone lone = { .message = *m };
+		struct rematch_item *item;
+
+		if (!(m->state & MESSAGE_IN_DOUBT) && !has_no_place(m))
+			continue;
+		item = add_ours(s, &lone);
+		item->has = REMATCH_DIGEST;
+		memcpy(item->digest, copy_pass_digest(pass, m), sizeof(item->digest));
+	}
+}
+
+static void settle_message(struct settle *s, struct imap_message *m, const struct rematch_item *item)
+{
+	struct copy_pass *pass = s->pass;
+	bool doubt = m->state & MESSAGE_IN_DOUBT;
+	const struct rematch_item *mate = item->mate ? &s->theirs.p[item->mate - 1] : NULL;
+
+	m->state &= ~(uint32_t)MESSAGE_IN_DOUBT;
+	if (mate)
+		m->copy_uid = mate->uid;
+	if (mate && doubt) {
+		m->state = (m->state & ~(uint32_t)MESSAGE_STATE_MASK) | MESSAGE_COPIED | MESSAGE_SUSPECT;
+		pass->folder->copied++;
+		pass->folder->bytes += m->size;
+		EVP_DigestUpdate(pass->digest, copy_pass_digest(pass, m), 32);
+		copy_record_copied(pass, m, NULL, NULL);
+	} else if (mate) {
+		ledger_set_copy_uid(s->ledger, s->known->id, m->uid, m->copy_uid);
+	} else if (doubt) {
+		enum { MOST = 4096 };
+
+		m->state = (m->state & ~(uint32_t)MESSAGE_STATE_MASK) | MESSAGE_WAITING;
+		if (pass->sent_again_n < MOST) {
+			pass->sent_again = xgrow(pass->sent_again, &pass->sent_again_size,
+						 pass->sent_again_n + 1, 32);
+			memcpy(pass->sent_again + 32 * pass->sent_again_n++, copy_pass_digest(pass, m), 32);
+		}
+	}
+}
+
+int copy_settle_doubts(struct copy_pass *pass, struct fault *fault)
+{
+	struct imap_session *to = pass->worker->to;
+	struct settle s;
+	int r;
+
+	if (!pass->doubts_n)
+		return 0;
+
+	if (run_sleep(quiet_us, fault) < 0 ||
+	    imap_select(to, pass->folder->destination_name, true, fault) < 0)
+		return -1;
+
+	settle_begin(&s, pass);
+	list_doubts(&s);
+	r = list_strangers(&s, s.known->mark ? s.known->mark : 1, fault);
+	if (r == 0 && s.theirs.n)
+		r = copy_rematch(pass->worker, &s.ours, &s.theirs, true, fault);
+	for (size_t i = 0; i < s.ours.n && r == 0; i++)
+		settle_message(&s, imap_messages_find(&pass->messages, s.ours.p[i].uid), &s.ours.p[i]);
+	settle_done(&s);
+	if (r < 0)
+		return -1;
+
+	pass->doubts_n = 0;
+	return imap_unselect(to, pass->folder->destination_name, fault);
+}
+
+/* --- which became which ------------------------------------------------------------------------- */
+
+int copy_settle_places(struct copy_pass *pass, struct fault *fault)
+{
+	struct settle s;
+	uint32_t from, last = 0;
+	bool in_order;
+	int r;
+
+	settle_begin(&s, pass);
+	list_doubts(&s);
+	from = s.known->mark ? s.known->mark : 1;
+	if (pass->placed_to >= from)
+		from = pass->placed_to + 1;
+	r = s.ours.n ? list_strangers(&s, from, fault) : 0;
+	in_order = !pass->resent && s.theirs.n == s.ours.n;
+	if (r == 0 && !in_order && s.theirs.n)
+		r = copy_rematch(pass->worker, &s.ours, &s.theirs, true, fault);
+
+	for (size_t i = 0; i < s.ours.n && r == 0; i++) {
+		struct imap_message *m = imap_messages_find(&pass->messages, s.ours.p[i].uid);
+
+		if (in_order)
+			m->copy_uid = s.theirs.p[i].uid;
+		else if (s.ours.p[i].mate)
+			m->copy_uid = s.theirs.p[s.ours.p[i].mate - 1].uid;
+		if (!m->copy_uid)
+			continue;
+		ledger_set_copy_uid(s.ledger, s.known->id, m->uid, m->copy_uid);
+		if (m->copy_uid > last)
+			last = m->copy_uid;
+	}
+	if (last > pass->placed_to)
+		pass->placed_to = last;
+	settle_done(&s);
+	return r < 0 ? -1 : 0;
+}
+
+/* --- at the end ------------------------------------------------------------------------------- */
+
+static bool was_sent_again(const struct copy_pass *pass, const unsigned char digest[32])
+{
+	for (size_t i = 0; i < pass->sent_again_n; i++)
+		if (memcmp(pass->sent_again + 32 * i, digest, 32) == 0)
+			return true;
+
+	return false;
+}
+
+static int count_doubles(struct settle *s, unsigned *ret, struct fault *fault)
+{
+	enum { LOOK = 1000 };
+	_cleanup_(freep) uint32_t *want = NULL;
+	size_t n = s->theirs.n < LOOK ? s->theirs.n : LOOK;
+
+	*ret = 0;
+	if (!n)
+		return 0;
+
+	want = xreallocarray(NULL, n, sizeof(*want));
+	for (size_t i = 0; i < n; i++)
+		want[i] = (uint32_t)i;
+	if (rematch_read_digests(s->pass->worker, &s->theirs, want, n, fault) < 0)
+		return -1;
+
+	for (size_t i = 0; i < n; i++)
+		*ret += s->theirs.p[i].has & REMATCH_DIGEST && was_sent_again(s->pass, s->theirs.p[i].digest);
+	return 0;
+}
+
+int copy_settle_late(struct copy_pass *pass, unsigned *ret_doubles, struct fault *fault)
+{
+	struct imap_session *to = pass->worker->to;
+	struct settle s;
+	int r;
+
+	*ret_doubles = 0;
+	if (!pass->sent_again_n)
+		return 0;
+	if (imap_select(to, pass->folder->destination_name, true, fault) < 0)
+		return -1;
+
+	settle_begin(&s, pass);
+	r = list_strangers(&s, s.known->mark ? s.known->mark : 1, fault);
+	if (r == 0)
+		r = count_doubles(&s, ret_doubles, fault);
+	settle_done(&s);
+	return r < 0 ? -1 : imap_unselect(to, pass->folder->destination_name, fault);
+}

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See survey.h. */
+#include "copy/survey.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "copy/record.h"
+#include "copy/stores.h"
+#include "imap/write.h"
+
+enum { ROWS = 4096 }; /* loaded at a time */
+
+static struct ledger *ledger_of(const struct copy_pass *pass)
+{
+	return pass->worker->copy->options.ledger;
+}
+
+static struct copy_link *link_of(const struct copy_pass *pass)
+{
+	return &pass->worker->copy->links[pass->index];
+}
+
+/* --- one row ---------------------------------------------------------------------------------- */
+
+static void row_is_there(struct copy_pass *pass, const struct ledger_message *row, uint32_t flags)
+{
+	if (row->state == LEDGER_GONE && !(row->has & LEDGER_MIRRORED)) /* back again */
+		ledger_set_state(ledger_of(pass), row->folder, row->uid, LEDGER_COPIED, 0);
+	if (row->state == LEDGER_COPIED && row->copy_uid && row->flags != flags)
+		copy_stores_want(pass, row->uid, row->copy_uid, row->flags, flags, row->copy_flags);
+}
+
+static void row_is_missing(struct copy_pass *pass, const struct ledger_message *row)
+{
+	if (row->state == LEDGER_COPIED)
+		copy_vanished_add(pass->worker->copy, link_of(pass)->known, link_of(pass), row);
+	else if (row->state != LEDGER_GONE) /* at neither side any more */
+		ledger_forget_message(ledger_of(pass), row->folder, row->uid);
+}
+
+/* --- with CONDSTORE --------------------------------------------------------------------------- */
+
+/* Rows looked up by rising UIDs, some thousands at a time. */
+struct rows {
+	struct ledger_messages loaded;
+	uint32_t low, high; /* what is loaded; high 0: nothing */
+	size_t at;
+};
+
+static int find_row(struct copy_pass *pass, struct rows *rows, uint32_t uid,
+		    const struct ledger_message **ret, struct fault *fault)
+{
+	*ret = NULL;
+	if (!rows->high || uid > rows->high) {
+		if (rows->high)
+			ledger_messages_done(&rows->loaded);
+		rows->low = uid;
+		rows->high = uid > UINT32_MAX - ROWS ? UINT32_MAX : uid + ROWS - 1;
+		rows->at = 0;
+		if (ledger_load_bare(ledger_of(pass), link_of(pass)->known->id, rows->low, rows->high,
+				     &rows->loaded, fault) < 0)
+			return -1;
+	}
+
+	while (rows->at < rows->loaded.n && rows->loaded.p[rows->at].uid < uid)
+		rows->at++;
+	if (rows->at < rows->loaded.n && rows->loaded.p[rows->at].uid == uid)
+		*ret = &rows->loaded.p[rows->at];
+	return 0;
+}
+
+static int take_changed(struct copy_pass *pass, const struct imap_messages *changed, struct fault *fault)
+{
+	struct rows rows = { .high = 0 };
+	int r = 0;
+
+	for (size_t i = 0; i < changed->n && r == 0; i++) {
+		const struct ledger_message *row;
+
+		r = find_row(pass, &rows, changed->p[i].uid, &row, fault);
+		if (r == 0 && row)
+			row_is_there(pass, row, ledger_flags_id(ledger_of(pass),
+								changed->flag_sets[changed->p[i].flags]));
+	}
+	if (rows.high)
+		ledger_messages_done(&rows.loaded);
+	return r;
+}
+
+/* Ranges may be as wide as the server likes: rows are walked, not numbers. */
+static int take_vanished(struct copy_pass *pass, const struct imap_range *ranges, size_t n,
+			 struct fault *fault)
+{
+	uint32_t after = ranges[0].low - 1, end = ranges[n - 1].high;
+	size_t most = end - after < ROWS ? end - after : ROWS;
+
+	for (;;) {
+		struct ledger_messages rows;
+		size_t loaded;
+		int r = ledger_load_next(ledger_of(pass), link_of(pass)->known->id, after, most, &rows, fault);
+
+		loaded = rows.n;
+		for (size_t i = 0; i < rows.n && r == 0 && rows.p[i].uid <= end; i++) {
+			after = rows.p[i].uid;
+			if (imap_set_has(ranges, n, after))
+				row_is_missing(pass, &rows.p[i]);
+		}
+		if (r == 0 && rows.n && rows.p[rows.n - 1].uid > end)
+			loaded = 0;
+		ledger_messages_done(&rows);
+		if (r < 0 || loaded < most || after >= end)
+			return r;
+	}
+}
+
+/* A few ranges far apart are looked up one by one, many in one walk. */
+static int take_vanished_ranges(struct copy_pass *pass, const struct imap_changes *changes,
+				struct fault *fault)
+{
+	enum { ONE_BY_ONE = 64 };
+
+	if (changes->vanished_n > ONE_BY_ONE)
+		return take_vanished(pass, changes->vanished, changes->vanished_n, fault);
+
+	for (size_t i = 0; i < changes->vanished_n; i++)
+		if (take_vanished(pass, &changes->vanished[i], 1, fault) < 0)
+			return -1;
+
+	return 0;
+}
+
+static int take_unlisted(struct copy_pass *pass, uint32_t high, struct fault *fault);
+
+static int survey_changes(struct copy_pass *pass, struct fault *fault)
+{
+	const struct ledger_seen *before = &link_of(pass)->known->source;
+	const struct imap_selected *now = &pass->worker->from->selected;
+	struct imap_changes changes;
+	uint32_t high = before->uidnext - 1;
+	int r;
+
+	if (now->highestmodseq == before->modseq && now->exists == before->messages &&
+	    now->uidnext == before->uidnext)
+		return 0;
+	if (!high)
+		return 0;
+
+	r = imap_fetch_changes(pass->worker->from, before->modseq, high, &changes, fault);
+	if (r == 0)
+		r = take_changed(pass, &changes.changed, fault);
+	if (r == 0)
+		r = take_vanished_ranges(pass, &changes, fault);
+	if (r == 0 && !changes.knows_vanished &&
+	    (now->exists != before->messages || now->uidnext != before->uidnext))
+		r = take_unlisted(pass, high, fault);
+	imap_changes_done(&changes);
+	return r;
+}
+
+/* --- by listing ------------------------------------------------------------------------------- */
+
+/* The window pass->low to pass->high was listed: rows against messages. */
+static int merge_window(struct copy_pass *pass, bool with_flags, struct fault *fault)
+{
+	const struct imap_messages *m = &pass->messages;
+	uint32_t after = pass->low - 1;
+	size_t at = 0;
+
+	for (;;) {
+		struct ledger_messages rows;
+		size_t i = 0, n;
+		int r = ledger_load_next(ledger_of(pass), link_of(pass)->known->id, after, ROWS, &rows,
+					 fault);
+
+		for (; i < rows.n && r == 0 && rows.p[i].uid <= pass->high; i++) {
+			const struct ledger_message *row = &rows.p[i];
+
+			after = row->uid;
+			while (at < m->n && m->p[at].uid < row->uid)
+				at++;
+			if (at == m->n || m->p[at].uid != row->uid)
+				row_is_missing(pass, row);
+			else if (with_flags)
+				row_is_there(pass, row, copy_record_flags(pass, m->p[at].flags));
+		}
+		n = rows.n;
+		ledger_messages_done(&rows);
+		if (r < 0 || i < ROWS || n < ROWS)
+			return r;
+	}
+}
+
+static int list_windows(struct copy_pass *pass, uint32_t high, unsigned items, struct fault *fault)
+{
+	uint64_t behind = 0;
+
+	pass->low = 1;
+	do {
+		if (copy_window_end(pass, behind, &pass->high, fault) < 0)
+			return -1;
+		if (pass->high > high)
+			pass->high = high;
+		if (imap_fetch_items(pass->worker->from, pass->low, pass->high, items, &pass->messages,
+				     fault) < 0 ||
+		    merge_window(pass, items & IMAP_ITEM_FLAGS, fault) < 0)
+			return -1;
+		behind += pass->messages.n;
+		pass->low = pass->high + 1;
+	} while (pass->high < high);
+
+	return 0;
+}
+
+/* Which of the known messages are no more, where nobody tells. */
+static int take_unlisted(struct copy_pass *pass, uint32_t high, struct fault *fault)
+{
+	return list_windows(pass, high, 0, fault);
+}
+
+static int survey_all(struct copy_pass *pass, struct fault *fault)
+{
+	const struct ledger_folder *known = link_of(pass)->known;
+	bool complete = known->complete && known->source.uidnext;
+
+	if (complete && known->source.uidnext == 1)
+		return 0;
+
+	return list_windows(pass, complete ? known->source.uidnext - 1 : UINT32_MAX, IMAP_ITEM_FLAGS, fault);
+}
+
+/* --- the destination -------------------------------------------------------------------------- */
+
+static int by_number(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* The copies among `uids` that the destination does not have any more: their rows say so. */
+static int note_removed(struct copy_pass *pass, const uint32_t *missing, size_t n, struct fault *fault)
+{
+	uint32_t after = 0;
+
+	while (n) {
+		struct ledger_messages rows;
+		size_t loaded;
+		int r = ledger_load_next(ledger_of(pass), link_of(pass)->known->id, after, ROWS, &rows, fault);
+
+		for (size_t i = 0; i < rows.n && r == 0; i++) {
+			const struct ledger_message *row = &rows.p[i];
+
+			after = row->uid;
+			if (row->state == LEDGER_COPIED && row->copy_uid &&
+			    bsearch(&row->copy_uid, missing, n, sizeof(*missing), by_number))
+				ledger_set_state(ledger_of(pass), row->folder, row->uid, LEDGER_REMOVED, 0);
+		}
+		loaded = rows.n;
+		ledger_messages_done(&rows);
+		if (r < 0 || loaded < ROWS)
+			return r;
+	}
+	return 0;
+}
+
+/* Keeps of the copies those that `there` does not hold; both rise. */
+static size_t keep_missing(uint32_t *copies, size_t n, const struct imap_messages *there)
+{
+	size_t kept = 0, at = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		while (at < there->n && there->p[at].uid < copies[i])
+			at++;
+		if (at == there->n || there->p[at].uid != copies[i])
+			copies[kept++] = copies[i];
+	}
+	return kept;
+}
+
+static size_t keep_vanished(uint32_t *copies, size_t n, const struct imap_changes *changes)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (imap_set_has(changes->vanished, changes->vanished_n, copies[i]))
+			copies[kept++] = copies[i];
+
+	return kept;
+}
+
+static int find_missing_copies(struct copy_pass *pass, uint32_t *copies, size_t *n, struct fault *fault)
+{
+	const struct ledger_seen *before = &link_of(pass)->known->destination;
+	struct imap_session *to = pass->worker->to;
+	struct imap_messages there;
+	int r;
+
+	if (to->qresync && before->modseq && before->uidnext > 1 &&
+	    to->selected.highestmodseq >= before->modseq) {
+		struct imap_changes changes;
+
+		r = imap_fetch_changes(to, before->modseq, before->uidnext - 1, &changes, fault);
+		if (r == 0 && changes.knows_vanished) {
+			*n = keep_vanished(copies, *n, &changes);
+			imap_changes_done(&changes);
+			return 0;
+		}
+		imap_changes_done(&changes);
+		if (r < 0)
+			return -1;
+	}
+
+	imap_messages_init(&there);
+	r = imap_fetch_items(to, 1, UINT32_MAX, 0, &there, fault);
+	if (r == 0)
+		*n = keep_missing(copies, *n, &there);
+	imap_messages_done(&there);
+	return r;
+}
+
+/* Somebody else changed the folder since the last pass: are our copies still there? */
+static int survey_destination(struct copy_pass *pass, struct fault *fault)
+{
+	const struct copy_link *link = link_of(pass);
+	const struct ledger_folder *known = link->known;
+	struct imap_session *to = pass->worker->to;
+	_cleanup_(freep) uint32_t *copies = NULL;
+	size_t n;
+
+	if (!known->complete || !link->destination_told ||
+	    link->destination.uidvalidity != known->destination_uidvalidity ||
+	    (link->destination.uidnext == known->destination.uidnext &&
+	     link->destination.messages == known->destination.messages))
+		return 0;
+
+	if (ledger_load_copy_uids(ledger_of(pass), known->id, 1, &copies, &n, fault) < 0)
+		return -1;
+	if (!n)
+		return 0;
+	if (imap_select(to, known->destination_name, true, fault) < 0)
+		return -1;
+	if (to->selected.uidvalidity == known->destination_uidvalidity &&
+	    (find_missing_copies(pass, copies, &n, fault) < 0 ||
+	     note_removed(pass, copies, n, fault) < 0))
+		return -1;
+
+	return imap_unselect(to, known->destination_name, fault);
+}
+
+/* --- the folder ------------------------------------------------------------------------------- */
+
+static struct ledger_seen seen_now(const struct copy_pass *pass)
+{
+	const struct imap_selected *s = &pass->worker->from->selected;
+	const struct ledger_seen *listed = &link_of(pass)->source;
+
+	return (struct ledger_seen){
+		.uidvalidity = s->uidvalidity, .uidnext = s->uidnext ? s->uidnext : listed->uidnext,
+		.messages = s->exists, .modseq = s->highestmodseq,
+	};
+}
+
+void copy_note_begun(struct copy_pass *pass)
+{
+	struct copy_link *link = link_of(pass);
+
+	if (!link->begun.uidvalidity)
+		link->begun = seen_now(pass);
+}
+
+static bool changes_can_be_told(const struct copy_pass *pass)
+{
+	const struct ledger_folder *known = link_of(pass)->known;
+	const struct imap_session *from = pass->worker->from;
+
+	return from->condstore && known->complete && known->source.modseq && known->source.uidnext &&
+	       from->selected.highestmodseq >= known->source.modseq;
+}
+
+static int survey(struct copy_pass *pass, struct fault *fault)
+{
+	struct copy_link *link = link_of(pass);
+	struct imap_session *from = pass->worker->from;
+
+	/* A step done anew after a lost connection begins from scratch. */
+	copy_stores_done(pass);
+	copy_vanished_forget_link(pass->worker->copy, link);
+	if (imap_select(from, pass->folder->source_name, true, fault) < 0)
+		return -1;
+
+	if (link->known->source_uidvalidity && from->selected.uidvalidity != link->known->source_uidvalidity) {
+		link->former = link->known;
+		link->known = NULL;
+		return 0;
+	}
+
+	copy_note_begun(pass);
+	if ((changes_can_be_told(pass) ? survey_changes(pass, fault) : survey_all(pass, fault)) < 0 ||
+	    survey_destination(pass, fault) < 0 || copy_stores_run(pass, fault) < 0)
+		return -1;
+
+	link->surveyed = true;
+	return 0;
+}
+
+int copy_survey(struct copy_pass *pass, struct fault *fault)
+{
+	int r = copy_persist(pass, survey, fault);
+
+	copy_stores_done(pass);
+	if (r < 0 && fault->reach <= REACH_FOLDER) {
+		link_of(pass)->incomplete = true;
+		return 0;
+	}
+	return r;
+}

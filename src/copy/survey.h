@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What became of messages that earlier passes copied: at the source (left it, other flags), at the destination (removed by
+ * somebody). Proportional to what changed where the servers have CONDSTORE and QRESYNC; else by listing. */
+#ifndef COPY_SURVEY_H
+#define COPY_SURVEY_H
+
+#include "copy/links.h"
+#include "copy/worker.h"
+
+/* Surveys one folder with the worker's sessions, repeats changes of flags, and collects what vanished. A fault of
+ * reach folder is left to who copies the folder. */
+SUSPENDS int copy_survey(struct copy_pass *pass, struct fault *fault);
+
+/* Remembers what the source was when this pass first opened the folder. */
+void copy_note_begun(struct copy_pass *pass);
+
+/* --- vanished.c ------------------------------------------------------------------------------ */
+
+/* A row whose message is no longer in its source folder. */
+void copy_vanished_add(struct copy *copy, struct ledger_folder *folder, struct copy_link *link,
+		       const struct ledger_message *row);
+
+/* Forgets those of a folder, before it is surveyed once more. */
+void copy_vanished_forget_link(struct copy *copy, struct copy_link *link);
+
+/* All rows of a folder that the source has no more. */
+SUSPENDS int copy_vanished_add_folder(struct copy *copy, struct ledger_folder *folder,
+				      struct fault *fault);
+
+/* Those of earlier passes too; once. After it copy_vanished_find() works. */
+SUSPENDS int copy_vanished_index(struct copy *copy, struct fault *fault);
+
+/* The first of those with this size and date that was not found again, or NULL; copy->vanished[x->next - 1] is another. */
+struct copy_vanished *copy_vanished_find(struct copy *copy, uint64_t size, int64_t date);
+
+/* At the end of a pass: what was not found again is gone. Its rows say so; where deletions are mirrored the copies
+ * are removed. */
+SUSPENDS int copy_vanished_settle(struct copy *copy, struct fault *fault);
+
+/* --- moves.c --------------------------------------------------------------------------------- */
+
+/* Of the waiting messages of the window, those that left another folder are moved at the destination, too. */
+SUSPENDS int copy_moves(struct copy_pass *pass, struct fault *fault);
+
+#endif

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Messages that left their source folder: found again elsewhere (moves.c), or gone. What is gone at the source stays
+ * at the destination, and its row says so; where deletions are mirrored it is removed there too, but never more of
+ * a folder than the limit allows, and never where anything speaks for keeping it. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "copy/survey.h"
+#include "imap/write.h"
+
+enum {
+	EARLIER = 1000000,  /* rows of earlier passes that are looked through for moves */
+	ALWAYS_FEW = 10,    /* so many may be deleted whatever their share */
+};
+
+void copy_vanished_add(struct copy *copy, struct ledger_folder *folder, struct copy_link *link,
+		       const struct ledger_message *row)
+{
+	struct copy_vanished *v;
+
+	copy->vanished = xgrow(copy->vanished, &copy->vanished_size, copy->vanished_n + 1, sizeof(*v));
+	v = &copy->vanished[copy->vanished_n++];
+	*v = (struct copy_vanished){
+		.folder = folder, .link = link, .uid = row->uid, .copy_uid = row->copy_uid,
+		.size = row->size, .date = row->date, .has_digest = row->has & LEDGER_HAS_DIGEST,
+		.before = row->state == LEDGER_GONE, .flags = row->flags,
+		.copy_flags = row->copy_flags,
+	};
+	memcpy(v->digest, row->digest, sizeof(v->digest));
+	if (link && !v->before)
+		link->vanished++;
+}
+
+void copy_vanished_forget_link(struct copy *copy, struct copy_link *link)
+{
+	size_t kept = 0;
+
+	if (!link->vanished)
+		return;
+
+	for (size_t i = 0; i < copy->vanished_n; i++)
+		if (copy->vanished[i].link != link)
+			copy->vanished[kept++] = copy->vanished[i];
+	copy->vanished_n = kept;
+	link->vanished = 0;
+}
+
+int copy_vanished_add_folder(struct copy *copy, struct ledger_folder *folder, struct fault *fault)
+{
+	enum { ROWS = 4096 };
+	uint32_t after = 0;
+
+	for (;;) {
+		struct ledger_messages rows;
+		size_t n;
+		int r = ledger_load_next(copy->options.ledger, folder->id, after, ROWS, &rows, fault);
+
+		for (size_t i = 0; i < rows.n && r == 0; i++) {
+			after = rows.p[i].uid;
+			if (rows.p[i].state == LEDGER_COPIED)
+				copy_vanished_add(copy, folder, NULL, &rows.p[i]);
+		}
+		n = rows.n;
+		ledger_messages_done(&rows);
+		if (r < 0 || n < ROWS)
+			return r;
+	}
+}
+
+/* --- to be found again ------------------------------------------------------------------------- */
+
+static struct ledger_folder *folder_by_id(struct copy *copy, uint32_t id)
+{
+	for (size_t i = 0; i < copy->known_n; i++)
+		if (copy->known[i].id == id)
+			return &copy->known[i];
+
+	return NULL;
+}
+
+static struct copy_link *link_of_folder(struct copy *copy, const struct ledger_folder *folder)
+{
+	for (size_t i = 0; i < copy->books.n; i++)
+		if (copy->links[i].known == folder)
+			return &copy->links[i];
+
+	return NULL;
+}
+
+static int load_earlier(struct copy *copy, struct fault *fault)
+{
+	struct ledger_messages rows;
+	struct ledger_folder *folder = NULL;
+	struct copy_link *link = NULL;
+	int r = ledger_load_state(copy->options.ledger, 0, LEDGER_GONE, EARLIER, &rows, fault);
+
+	for (size_t i = 0; i < rows.n && r == 0; i++) {
+		if (!folder || folder->id != rows.p[i].folder) {
+			folder = folder_by_id(copy, rows.p[i].folder);
+			link = folder ? link_of_folder(copy, folder) : NULL;
+		}
+		if (folder)
+			copy_vanished_add(copy, folder, link, &rows.p[i]);
+	}
+	ledger_messages_done(&rows);
+	return r;
+}
+
+static struct bytes look_of(const struct copy_vanished *v, char to[16])
+{
+	memcpy(to, &v->size, 8);
+	memcpy(to + 8, &v->date, 8);
+	return (struct bytes){ to, 16 };
+}
+
+int copy_vanished_index(struct copy *copy, struct fault *fault)
+{
+	if (copy->vanished_loaded)
+		return 0;
+	if (load_earlier(copy, fault) < 0)
+		return -1;
+
+	copy->vanished_loaded = true;
+	for (size_t i = copy->vanished_n; i-- > 0;) {
+		struct copy_vanished *v = &copy->vanished[i];
+		char key[16];
+
+		if (!v->copy_uid || !v->has_digest)
+			continue;
+		v->next = (size_t)(uintptr_t)map_put(&copy->vanished_by_look, look_of(v, key),
+						     (void *)(uintptr_t)(i + 1));
+	}
+	return 0;
+}
+
+struct copy_vanished *copy_vanished_find(struct copy *copy, uint64_t size, int64_t date)
+{
+	struct copy_vanished wanted = { .size = size, .date = date };
+	char key[16];
+	size_t at = (size_t)(uintptr_t)map_get(&copy->vanished_by_look, look_of(&wanted, key));
+
+	return at ? &copy->vanished[at - 1] : NULL;
+}
+
+/* --- gone ------------------------------------------------------------------------------------- */
+
+static int by_folder(const void *a, const void *b)
+{
+	const struct copy_vanished *x = a, *y = b;
+
+	if (x->folder->id != y->folder->id)
+		return x->folder->id < y->folder->id ? -1 : 1;
+	return x->copy_uid < y->copy_uid ? -1 : x->copy_uid > y->copy_uid;
+}
+
+static void note_gone(struct copy *copy)
+{
+	for (size_t i = 0; i < copy->vanished_n; i++) {
+		struct copy_vanished *v = &copy->vanished[i];
+
+		if (v->moved || v->before)
+			continue;
+		ledger_set_state(copy->options.ledger, v->folder->id, v->uid, LEDGER_GONE, 0);
+		if (v->link)
+			copy->books.folders[v->link - copy->links].gone++;
+	}
+}
+
+/* How many of a folder's copies may be deleted in a pass. */
+static bool within_limit(const struct copy *copy, const struct ledger_folder *folder, uint64_t n)
+{
+	uint64_t had = folder->tally.copied + folder->tally.gone;
+
+	return n <= ALWAYS_FEW || (had && n * 100 <= had * copy->options.delete_limit);
+}
+
+static int hold(struct copy *copy, const struct copy_vanished *v, uint64_t n, const char *why,
+		struct fault *fault)
+{
+	size_t index = v->link ? (size_t)(v->link - copy->links) : 0;
+	char detail[500];
+
+	if (!copy->books.n)
+		return 0;
+	snprintf(detail, sizeof(detail), "%" PRIu64 " messages left %.*s at the source and stay at the "
+		 "destination: %.250s", n, BYTES_ARG(bytes_head(v->folder->source_name, 100)), why);
+	books_except(&copy->books, index, CAUSE_DELETES_HELD, 0, 0, n, "", detail);
+	return copy_tell(copy, EVENT_EXCEPTION, copy->books.exceptions_n - 1, fault);
+}
+
+/* \Deleted is set first, and only what we set it on is expunged: what the user deleted there is hers. */
+static int delete_copies(struct copy *copy, struct copy_worker *w, const struct copy_vanished *v, size_t n,
+			 struct fault *fault)
+{
+	_cleanup_(freep) struct imap_range *ranges = NULL;
+	const struct ledger_folder *folder = v->folder;
+	size_t ranges_n = 0, capacity = 0;
+	uint32_t last = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (v[i].copy_uid > last)
+			imap_set_add(&ranges, &ranges_n, &capacity, v[i].copy_uid);
+		last = v[i].copy_uid;
+	}
+	if (imap_select(w->to, folder->destination_name, false, fault) < 0)
+		return -1;
+	if (w->to->selected.uidvalidity != folder->destination_uidvalidity)
+		return imap_unselect(w->to, folder->destination_name, fault);
+
+	if (imap_store(w->to, ranges, ranges_n, true, "\\Deleted", fault) < 0 ||
+	    imap_expunge(w->to, ranges, ranges_n, fault) < 0)
+		return -1;
+
+	for (size_t i = 0; i < n; i++)
+		ledger_set_state(copy->options.ledger, folder->id, v[i].uid, LEDGER_GONE, LEDGER_MIRRORED);
+	if (v->link)
+		copy->books.folders[v->link - copy->links].deleted += n;
+	return imap_unselect(w->to, folder->destination_name, fault);
+}
+
+/* Copies of one folder, from v on. */
+static int mirror_folder(struct copy *copy, struct copy_worker *w, const struct copy_vanished *v, size_t n,
+			 struct fault *fault)
+{
+	struct fault why;
+
+	if (copy->options.keep_all)
+		return hold(copy, v, n, copy->options.keep_all, fault);
+	if (!imap_can(&w->to->capabilities, IMAP_CAP_UIDPLUS))
+		return hold(copy, v, n, "this server cannot remove single messages (no UIDPLUS)", fault);
+	if (!within_limit(copy, v->folder, n)) {
+		char text[120];
+
+		snprintf(text, sizeof(text), "that is more than %u %% of the folder (--delete-limit)",
+			 copy->options.delete_limit);
+		return hold(copy, v, n, text, fault);
+	}
+
+	if (delete_copies(copy, w, v, n, &why) == 0)
+		return 0;
+	if (why.reach > REACH_FOLDER) {
+		*fault = why;
+		return -1;
+	}
+	return hold(copy, v, n, why.server[0] ? why.server : why.text, fault);
+}
+
+static int mirror(struct copy *copy, struct copy_worker *w, struct fault *fault)
+{
+	size_t first = 0;
+
+	while (first < copy->vanished_n) {
+		size_t end = first;
+
+		while (end < copy->vanished_n && copy->vanished[end].folder == copy->vanished[first].folder)
+			end++;
+		if (mirror_folder(copy, w, &copy->vanished[first], end - first, fault) < 0)
+			return -1;
+		first = end;
+	}
+	return 0;
+}
+
+/* Those with a copy that is still there, by folder. */
+static void keep_deletable(struct copy *copy)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < copy->vanished_n; i++)
+		if (!copy->vanished[i].moved && copy->vanished[i].copy_uid)
+			copy->vanished[kept++] = copy->vanished[i];
+	copy->vanished_n = kept;
+	if (kept)
+		qsort(copy->vanished, kept, sizeof(*copy->vanished), by_folder);
+}
+
+static int mirror_patiently(struct copy *copy, struct fault *fault)
+{
+	struct copy_worker w = { .copy = copy };
+	int r;
+
+	/* Deletions of passes that did not mirror them count, too. */
+	if (copy_vanished_index(copy, fault) < 0)
+		return -1;
+
+	keep_deletable(copy);
+	if (!copy->vanished_n)
+		return 0;
+
+	r = copy_connect_destination(&w, fault);
+	if (r == 0)
+		r = mirror(copy, &w, fault);
+	imap_logout(w.to);
+	return r;
+}
+
+int copy_vanished_settle(struct copy *copy, struct fault *fault)
+{
+	note_gone(copy);
+	copy_links_forget_lost(copy);
+	if (copy->options.mirror_deletes && mirror_patiently(copy, fault) < 0)
+		return -1;
+
+	return ledger_commit(copy->options.ledger, fault);
+}
