@@ -2,27 +2,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs `mailferry copy` against the fake servers of dialogue files and holds it to what they say.
 
-    run.py MAILFERRY FAKE-IMAP [--slow] [--keep] [--jobs N] [WORD...]
+    run.py MAILFERRY FAKE-IMAP [--slow] [--keep] [--jobs N] [--seed N] [WORD...]
 
-Each file of this folder whose name holds a WORD (default: all) is a test; output is TAP. README.md has the
-notation. --keep leaves each test's folder, with all output, behind and says where."""
+Each file of this folder whose name holds a WORD (default: all) is a test; a WORD may also be a file, or a folder of
+files. Output is TAP. README.md has the notation. --keep leaves each test's folder, with all output, behind and says
+where. --slow takes the slow files and every step of a crown, where otherwise a sample must do, chosen by --seed."""
 import argparse
 import concurrent.futures
 import glob
+import itertools
 import os
+import random
 import re
 import resource
 import select
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PASSWORD = "secret"
 LIMIT, SLOW_LIMIT = 60, 900  # seconds for one run of the program
-HEADINGS = ("run", "server", "connection", "on", "on:", "folder", "expect")
+SAMPLE = 60  # steps of a crown that are tried unless --slow
+HEADINGS = ("run", "sweep", "change", "server", "connection", "on", "on:", "folder", "expect")
 NEVER = [  # in no output, whatever happens
     (r"AddressSanitizer|LeakSanitizer|runtime error:", "a sanitizer's report"),
     (r"Assertion|core dumped", "an assertion"),
@@ -36,11 +42,17 @@ class Failure(Exception):
 
 # --- files ------------------------------------------------------------------------------------------------
 
-def read_runs(path):
-    """The run sections, each a list of (name, value)."""
-    runs, here = [], None
-    with open(path, encoding="utf-8", errors="surrogateescape") as f:
-        for line in f:
+class Dialogue:
+    """One file, or one variant of a file with sweeps: its runs, each a list of (name, value)."""
+
+    def __init__(self, path):
+        self.path = path
+        self.name = os.path.basename(path)[:-len(".dlg")]
+        self.runs, self.sweeps = [], []
+        with open(path, encoding="utf-8", errors="surrogateescape") as f:
+            self.lines = f.read().split("\n")
+        here = None
+        for number, line in enumerate(self.lines):
             line = line.strip()
             word = line.split(" ")[0]
             if not line or line.startswith("#"):
@@ -48,11 +60,40 @@ def read_runs(path):
             if word in HEADINGS:
                 here = [] if word == "run" else None
                 if here is not None:
-                    runs.append(here)
+                    self.runs.append(here)
+                if word == "sweep":
+                    self.sweeps.append((number, *self.read_sweep(line)))
             elif here is not None:
                 name, _, value = line.partition(":")
                 here.append((name.strip(), value.strip()))
-    return runs
+        if not self.runs or any(not one_of(run, "exit") for run in self.runs):
+            raise Failure("a file needs a run, and a run an exit status")
+
+    @staticmethod
+    def read_sweep(line):
+        """The name, and all values it takes, as one writes them."""
+        words = re.findall(r'"(?:[^"\\]|\\.)*"|\S+', line)[1:]
+        numbers = re.fullmatch(r"(\d+)\.\.(\d+)", words[1])
+        return words[0], [str(n) for n in range(int(numbers[1]), int(numbers[2]) + 1)] if numbers else words[1:]
+
+    def variants(self, folder):
+        """(title, dialogue) for each way to choose the sweeps' values; the file itself when it has none."""
+        if not self.sweeps:
+            yield "", self
+            return
+        for values in itertools.product(*(sweep[2] for sweep in self.sweeps)):
+            chosen = list(zip(self.sweeps, values))
+            lines = list(self.lines)
+            for (number, name, _), value in chosen:
+                lines[number] = f"sweep {name} {value}"
+            place = tempfile.mkdtemp(prefix="variant-", dir=folder)
+            path = os.path.join(place, os.path.basename(self.path))
+            with open(path, "w", encoding="utf-8", errors="surrogateescape") as f:
+                f.write("\n".join(lines))
+            variant = Dialogue(path)
+            for (_, name, _), value in chosen:
+                variant.runs = [[(n, v.replace("{%s}" % name, value.strip('"'))) for n, v in run] for run in variant.runs]
+            yield ", ".join(f"{name} = {value}" for (_, name, _), value in chosen), variant
 
 
 def all_of(run, name):
@@ -68,24 +109,41 @@ def one_of(run, name, otherwise=None):
 class Fake:
     def __init__(self, program, path, name, cert):
         self.name = name
-        self.process = subprocess.Popen([program, "--server", name, "--cert", cert[0], "--key", cert[1], path],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        self.process = subprocess.Popen([program, "--server", name, "--cert", cert[0], "--key", cert[1], "--control", path],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                         text=True, errors="replace")
+
+    def start(self):
         first = self.process.stdout.readline().split()
         if len(first) != 2 or first[0] != "PORT":
             raise Failure(f"fake-imap: {self.process.stderr.read().strip()}")
         self.port = first[1]
+
+    def tell(self, command):
+        try:
+            self.process.stdin.write(command + "\n")
+            self.process.stdin.flush()
+            answer = self.process.stdout.readline().strip()
+        except OSError as problem:
+            answer = str(problem)
+        if answer != "ok":
+            raise Failure(f"server {self.name}, told \"{command}\": {answer or 'it ended'}")
 
     def verdict(self):
         self.process.send_signal(signal.SIGTERM)
         try:
             out, err = self.process.communicate(timeout=120)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            self.end()
             return f"the fake server {self.name} did not end"
         if self.process.returncode == 0:
             return ""
         return f"server {self.name}: {(out + err).strip() or self.process.returncode}"
+
+    def end(self):
+        if self.process.returncode is None:
+            self.process.kill()
+            self.process.communicate()
 
 
 def make_certificate(folder):
@@ -98,44 +156,21 @@ def make_certificate(folder):
 
 # --- the program ------------------------------------------------------------------------------------------
 
-def command_line(args, run, ports, folder, cert):
-    password = os.path.join(folder, "password")
-    with open(password, "w", encoding="utf-8") as f:
-        f.write(one_of(run, "password", PASSWORD) + "\n")
+class Result:
+    """What one run of the program came to."""
 
-    def fill(text):
-        return text.replace("{from}", ports["from"]).replace("{to}", ports["to"]).replace("{cert}", cert[0])
-    options = fill(one_of(run, "options", "")).split()  # a fault is shown at once unless the file is about retries
-    return [args.mailferry, "copy", "--from", fill(one_of(run, "from", "imap://u@127.0.0.1:{from}")),
-            "--to", fill(one_of(run, "to", "imap://u@127.0.0.1:{to}")),
-            "--from-password-file", password, "--to-password-file", password,
-            *([] if "--retries" in options else ["--retries", "0"]), *options]
+    def __init__(self, late, status, memory, out, err):
+        self.late, self.status, self.memory, self.out, self.err = late, status, memory, out, err
 
+    def is_killed(self):
+        return self.status == -signal.SIGKILL and not self.late
 
-def measure(process):
-    """Waits for a program; its status and peak memory."""
-    pid, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, usage.ru_maxrss * 1024
+    def exit(self):
+        return "killed" if self.is_killed() else str(self.status)
 
-
-def execute(args, run, ports, folder, cert, number):
-    environment = {**os.environ, "ASAN_OPTIONS": "exitcode=99", "UBSAN_OPTIONS": "halt_on_error=1", "LC_ALL": "C.UTF-8"}
-    out, err = (os.path.join(folder, f"{number}-{kind}") for kind in ("stdout", "stderr"))
-    with open(out, "wb") as o, open(err, "wb") as e:
-        process = subprocess.Popen(command_line(args, run, ports, folder, cert), stdin=subprocess.DEVNULL, stdout=o,
-                                   stderr=e, env=environment, cwd=folder)
-        poll = select.poll()
-        pidfd = os.pidfd_open(process.pid)
-        poll.register(pidfd, select.POLLIN)
-        limit = SLOW_LIMIT if one_of(run, "slow") == "yes" else LIMIT
-        late = not poll.poll(limit * 1000)
-        os.close(pidfd)
-        if late:
-            process.kill()
-        status, memory = measure(process)
-    texts = [open(path, encoding="utf-8", errors="replace").read() for path in (out, err)]
-    return (f"did not end within {limit} seconds" if late else None), status, memory, *texts
+    def shown(self):
+        return [f"  {name}| {line}" for name, text in (("out", self.out), ("err", self.err))
+                for line in text.splitlines()[:30]]
 
 
 def bytes_of(text):
@@ -143,64 +178,242 @@ def bytes_of(text):
     return int(text[:-1]) * units[text[-1]] if text[-1] in units else int(text)
 
 
-def judge(run, late, status, memory, out, err, sanitized):
-    """What is wrong with one run of the program, a sentence each."""
-    found = [late] if late else []
-    wanted = one_of(run, "exit", "").split()
-    if str(status) not in wanted and not late:
-        found.append(f"exit status {status}, not {' or '.join(wanted)}")
-    if status and not err.strip():
-        found.append("not a word on stderr")
-    if status > 1 and not late and len(re.findall("^mailferry: .{10}", err, re.M)) != 1:
-        found.append("not one sentence that says why it stopped")
-    for name, text in (("stdout", out), ("stderr", err)):
+def judge_words(run, result):
+    """What is wrong with what was printed."""
+    found = []
+    for name, text in (("stdout", result.out), ("stderr", result.err)):
         found += [f"{name} lacks /{p}/" for p in all_of(run, name) if not re.search(p, text, re.M)]
         found += [f"{name} has /{p}/" for p in all_of(run, "not " + name) if re.search(p, text, re.M)]
-        found += [f"{name} holds {what}" for p, what in NEVER if re.search(p, text)]
-    if one_of(run, "max-rss") and memory > bytes_of(one_of(run, "max-rss")) and not sanitized:
-        found.append(f"used {memory >> 20} MiB of memory, more than {one_of(run, 'max-rss')}")
     return found
+
+
+def judge(run, result, wanted, sanitized):
+    """What is wrong with one run of the program whatever it said, a sentence each."""
+    found = [result.late] if result.late else []
+    if result.exit() not in wanted and not result.late:
+        found.append(f"exit status {result.exit()}, not {' or '.join(wanted)}")
+    if result.status > 0 and not result.err.strip():
+        found.append("not a word on stderr")
+    if result.status > 1 and not result.late and len(re.findall("^mailferry: .{10}", result.err, re.M)) != 1:
+        found.append("not one sentence that says why it stopped")
+    for name, text in (("stdout", result.out), ("stderr", result.err)):
+        found += [f"{name} holds {what}" for p, what in NEVER if re.search(p, text)]
+    if one_of(run, "max-rss") and result.memory > bytes_of(one_of(run, "max-rss")) and not sanitized:
+        found.append(f"used {result.memory >> 20} MiB of memory, more than {one_of(run, 'max-rss')}")
+    return found
+
+
+# --- once through a file ----------------------------------------------------------------------------------
+
+class Play:
+    """All runs of a dialogue, against servers and with a state folder of their own. kill: the step at which the run with
+    a crown is killed; then that run is repeated until it is through, and once more, when it must find nothing to do."""
+
+    def __init__(self, args, dialogue, folder, cert, kill=0):
+        self.args, self.dialogue, self.folder, self.cert, self.kill = args, dialogue, folder, cert, kill
+        self.state = os.path.join(folder, "state")
+        self.trace = os.path.join(folder, "trace")
+        self.executed = 0
+        self.was_killed = False
+        self.problems = []
+
+    def fill(self, text):
+        for name, value in (("from", self.fakes[0].port), ("to", self.fakes[1].port), ("cert", self.cert[0]),
+                            ("folder", self.folder)):
+            text = text.replace("{%s}" % name, value)
+        return text
+
+    def command_line(self, run):
+        password = os.path.join(self.folder, "password")
+        with open(password, "w", encoding="utf-8") as f:
+            f.write(one_of(run, "password", PASSWORD) + "\n")
+        options = shlex.split(self.fill(one_of(run, "options", "")))
+        line = [self.args.mailferry, "copy"]
+        for side in ("from", "to"):
+            line += ["--" + side, self.fill(one_of(run, side, "imap://u@127.0.0.1:{%s}" % side))]
+            if not any(option.startswith(f"--{side}-token-") for option in options):
+                line += [f"--{side}-password-file", password]
+        # a fault is shown at once unless the file is about retries
+        return [*line, *([] if "--retries" in options else ["--retries", "0"]), *options]
+
+    def environment(self, more):
+        home = os.path.join(self.folder, "home")
+        os.makedirs(home, exist_ok=True)
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAILFERRY_", "XDG_"))}
+        return {**kept, "ASAN_OPTIONS": "exitcode=99", "UBSAN_OPTIONS": "halt_on_error=1", "LC_ALL": "C.UTF-8",
+                "HOME": home, "XDG_STATE_HOME": self.state, **more}
+
+    def execute(self, run, **more):
+        """Runs the program; when it has ended, so have its connections."""
+        self.executed += 1
+        out, err = (os.path.join(self.folder, f"{self.executed}-{kind}") for kind in ("stdout", "stderr"))
+        limit = SLOW_LIMIT if one_of(run, "slow") == "yes" else LIMIT
+        with open(out, "wb") as o, open(err, "wb") as e:
+            process = subprocess.Popen(self.command_line(run), stdin=subprocess.DEVNULL, stdout=o, stderr=e,
+                                       env=self.environment(more), cwd=self.folder)
+            poll = select.poll()
+            pidfd = os.pidfd_open(process.pid)
+            poll.register(pidfd, select.POLLIN)
+            late = not poll.poll(limit * 1000)
+            os.close(pidfd)
+            if late:
+                process.kill()
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        texts = [open(path, encoding="utf-8", errors="replace").read() for path in (out, err)]
+        self.tell("over")
+        return Result(f"did not end within {limit} seconds" if late else None, process.returncode,
+                      usage.ru_maxrss * 1024, *texts)
+
+    def tell(self, command):
+        for fake in self.fakes:
+            fake.tell(command)
+
+    def note(self, title, result, found):
+        self.problems += [f"{title}: {p}" for p in found] + (result.shown() if found else [])
+
+    def copy_state(self, name, back):
+        saved = os.path.join(self.folder, "saved-" + name)
+        source, target = (saved, self.state) if back else (self.state, saved)
+        shutil.rmtree(target, ignore_errors=True)
+        if os.path.isdir(source):
+            shutil.copytree(source, target, symlinks=True)
+
+    def play_run(self, number, run):
+        """One run as the file has it. In a play with a kill what it says does not count: what is left to do differs."""
+        more = {}
+        if one_of(run, "kill"):
+            more["MAILFERRY_STEP_KILL"] = one_of(run, "kill")
+        if one_of(run, "fail"):
+            more["MAILFERRY_STEP_FAIL"] = one_of(run, "fail")
+        if one_of(run, "crown") and not self.kill:
+            more["MAILFERRY_STEP_TRACE"] = self.trace
+        result = self.execute(run, **more)
+        found = judge(run, result, one_of(run, "exit").split(), self.args.sanitized)
+        self.note(f"run {number}", result, found + ([] if self.kill else judge_words(run, result)))
+        self.tell(f"ended {number}")
+
+    def play_crowned(self, number, run):
+        wanted = one_of(run, "exit").split()
+        result = self.execute(run, MAILFERRY_STEP_KILL=f":{self.kill}")
+        self.was_killed = result.is_killed()
+        self.note(f"run {number}, killed", result, judge(run, result, ["killed", *wanted], self.args.sanitized))
+        result = self.execute(run)
+        self.note(f"run {number}, after it was killed", result, judge(run, result, wanted, self.args.sanitized))
+        self.tell(f"ended {number}")
+        self.tell(f"run {number}")
+        result = self.execute(run)
+        wanted = ["0"] if one_of(run, "crown") == "yes" else one_of(run, "crown").split()
+        self.note(f"run {number}, with nothing left to do", result, judge(run, result, wanted, self.args.sanitized))
+        self.tell("quiet")
+
+    def play_all(self):
+        if self.kill:
+            self.tell("lenient")
+        for number, run in enumerate(self.dialogue.runs, 1):
+            self.tell(f"run {number}")
+            if one_of(run, "keep") == "no":
+                shutil.rmtree(self.state, ignore_errors=True)
+            if one_of(run, "restore"):
+                self.copy_state(one_of(run, "restore"), back=True)
+            if one_of(run, "crown") and self.kill:
+                self.play_crowned(number, run)
+            else:
+                self.play_run(number, run)
+            if one_of(run, "save"):
+                self.copy_state(one_of(run, "save"), back=False)
+
+    def play(self):
+        """What is wrong, with the output that shows it; empty: nothing."""
+        os.makedirs(self.folder, exist_ok=True)
+        self.fakes = [Fake(self.args.fake, self.dialogue.path, name, self.cert) for name in ("from", "to")]
+        try:
+            for fake in self.fakes:
+                fake.start()
+            self.play_all()
+            return self.problems + [v for v in [f.verdict() for f in self.fakes] if v]
+        except (Failure, OSError, subprocess.SubprocessError) as problem:
+            return self.problems + [str(problem)] + [v for v in [f.verdict() for f in self.fakes] if v]
+        finally:
+            for fake in self.fakes:
+                fake.end()
 
 
 # --- one test ---------------------------------------------------------------------------------------------
 
-def play(args, path, folder, cert):
-    """What is wrong, with the output that shows it; empty: nothing."""
-    runs = read_runs(path)
-    problems = []
-    if not runs or any(not one_of(run, "exit") for run in runs):
-        return ["a file needs a run, and a run an exit status"]
-    fakes = [Fake(args.fake, path, name, cert) for name in ("from", "to")]
-    ports = {f.name: f.port for f in fakes}
-    for number, run in enumerate(runs, 1):
-        result = execute(args, run, ports, folder, cert, number)
-        found = judge(run, *result, args.sanitized)
-        problems += [f"run {number}: {p}" for p in found]
-        texts = result[3:]
-        problems += [f"  {name}| {line}" for name, text in zip(("out", "err"), texts) if found
-                     for line in text.splitlines()[:30]]
-    verdicts = [f.verdict() for f in fakes]
-    return problems + [v for v in verdicts if v]
+def play_together(args, plays):
+    """Plays (title, play) at once, as many as --jobs allows in all; yields (title, play, problems) in order."""
+    def one(play):
+        with args.slots:
+            problems = play.play()
+        if not args.keep and not problems:
+            shutil.rmtree(play.folder)
+        return problems
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        futures = [(title, play, pool.submit(one, play)) for title, play in plays]
+        for title, play, future in futures:
+            yield title, play, future.result()
 
 
-def test(args, path, top, cert):
-    name = os.path.splitext(os.path.basename(path))[0]
-    folder = os.path.join(top, name)
+def chosen_steps(args, name, n):
+    if args.slow or n <= SAMPLE:
+        return list(range(1, n + 1))
+    between = random.Random(f"{args.seed} {name}").sample(range(2, n), SAMPLE - 2)
+    return [1, *sorted(between), n]
+
+
+def play_crown(args, dialogue, folder, cert, trace):
+    """Kills the run at one step after the other, of those that `trace` says it takes."""
+    with open(trace, encoding="utf-8") as f:
+        steps = f.read().splitlines()
+    plays = [(f"killed at step {k} ({steps[k - 1]})", Play(args, dialogue, os.path.join(folder, f"kill-{k}"), cert, k))
+             for k in chosen_steps(args, dialogue.name, len(steps))]
+    problems, killed = [], 0
+    for title, play, found in play_together(args, plays):
+        problems += [f"{title}: {p}" for p in found]
+        killed += play.was_killed
+    if killed < (len(plays) + 1) // 2:  # how many steps a run takes may vary a little, not that much
+        problems.append(f"of {len(plays)} runs only {killed} were killed")
+    return problems
+
+
+def play_variant(args, title, dialogue, folder, cert):
+    play = Play(args, dialogue, folder, cert)
+    with args.slots:
+        problems = play.play()
+    if not problems and any(one_of(run, "crown") for run in dialogue.runs):
+        if not os.path.exists(play.trace):
+            return ["the run with a crown passes no step to be killed at"]
+        problems = play_crown(args, dialogue, folder, cert, play.trace)
+    return [f"{title}: {p}" if title else p for p in problems]
+
+
+def test(args, dialogue, top, cert):
+    folder = os.path.join(top, dialogue.name)
     os.mkdir(folder)
     try:
-        return name, play(args, path, folder, cert)
+        variants = list(dialogue.variants(folder))
+        with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+            return sum(pool.map(lambda v: play_variant(args, v[0], v[1], os.path.dirname(v[1].path) if v[0] else folder,
+                                                       cert), variants), [])
     except (Failure, OSError, subprocess.SubprocessError) as problem:
-        return name, [str(problem)]
+        return [str(problem)]
 
 
 def selected(args):
-    paths = sorted(glob.glob(os.path.join(HERE, "*.dlg")))
-    for path in paths:
-        name = os.path.basename(path)
-        if args.words and not any(word in name for word in args.words):
-            continue
-        slow = any(one_of(run, "slow") == "yes" for run in read_runs(path))
-        yield path, slow and not args.slow
+    words = [word for word in args.words if not os.path.exists(word)]
+    places = [word for word in args.words if os.path.exists(word)] or [HERE]
+    for place in places:
+        for path in sorted(glob.glob(os.path.join(place, "*.dlg"))) if os.path.isdir(place) else [place]:
+            if words and not any(word in os.path.basename(path) for word in words):
+                continue
+            try:
+                dialogue = Dialogue(path)
+            except (Failure, OSError) as problem:
+                yield os.path.basename(path)[:-len(".dlg")], problem, False
+                continue
+            slow = any(one_of(run, "slow") == "yes" for run in dialogue.runs)
+            yield dialogue.name, dialogue, slow and not args.slow
 
 
 def arguments():
@@ -208,14 +421,16 @@ def arguments():
     parser.add_argument("mailferry", type=os.path.abspath)
     parser.add_argument("fake", type=os.path.abspath)
     parser.add_argument("words", nargs="*")
-    parser.add_argument("--slow", action="store_true", help="run the slow ones too")
+    parser.add_argument("--slow", action="store_true", help="run the slow ones too, and all steps of each crown")
     parser.add_argument("--keep", action="store_true", help="keep all output")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=1, help="chooses the steps of crowns with many")
     return parser.parse_intermixed_args()
 
 
 def main():
     args = arguments()
+    args.slots = threading.BoundedSemaphore(args.jobs)
     with open(args.mailferry, "rb") as f:
         args.sanitized = b"__asan_init" in f.read()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -225,12 +440,13 @@ def main():
     failed = 0
     print(f"1..{len(todo)}")
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        results = [None if skip else pool.submit(test, args, path, top, cert) for path, skip in todo]
-        for number, ((path, _), result) in enumerate(zip(todo, results), 1):
-            if not result:
-                print(f"ok {number} - {os.path.basename(path)[:-4]} # SKIP slow")
+        results = [pool.submit(test, args, dialogue, top, cert) if isinstance(dialogue, Dialogue) and not skip else None
+                   for _, dialogue, skip in todo]
+        for number, ((name, dialogue, skip), result) in enumerate(zip(todo, results), 1):
+            if skip:
+                print(f"ok {number} - {name} # SKIP slow")
                 continue
-            name, problems = result.result()
+            problems = result.result() if result else [str(dialogue)]
             failed += bool(problems)
             print(f"{'not ok' if problems else 'ok'} {number} - {name}")
             print("".join(f"# {line}\n" for p in problems for line in p.splitlines()), end="", flush=True)

@@ -175,7 +175,7 @@ static int read_runs(struct dialogue_reader *r, struct dialogue_rule *rule, bool
 		rule->first_run = number;
 	if (until)
 		rule->last_run = number;
-	return from || until ? 0 : dialogue_wrong(r, "run behind from or until only:", *rest);
+	return 0;
 }
 
 static int read_rule_word(struct dialogue_reader *r, struct dialogue_rule *rule, struct bytes word,

@@ -142,6 +142,71 @@ static void reads_all(struct check *check)
 	CHECK_BYTES(s->expectations->text, BYTES("\"Sent Mail\" has 4 messages"));
 }
 
+static const char runs_example[] =
+	"sweep k 3..9\n"
+	"sweep words \"a b\" \"c\"\n"
+	"run\n"
+	"change to\n"
+	"flags \"INBOX\" 1..2,{k} add ($x)\n"
+	"run\n"
+	"change from\n"
+	"add \"A\" message 5..6 like to B 7 front \"X: y\\r\\n\" flags ()\n"
+	"change to\n"
+	"uidvalidity \"INBOX\" 9 renumber from 4\n"
+	"server from\n"
+	"folder A nomodseq\n"
+	"message 1 like to B\n"
+	"on command from run 2 nth {k}: *{words}{k}{other}\n"
+	"do: copy \"A\" * to \"B\" as 17\n"
+	"on until run 3: x\n"
+	"on run 2: x\n"
+	"connection 2 run 3\n"
+	"close\n"
+	"expect after run 2: 1 commands x: y\n";
+
+static void reads_runs(struct check *check)
+{
+	_cleanup_(dialogue_freep) struct dialogue *d = NULL;
+	const struct dialogue_server *s;
+	const struct dialogue_change *c;
+	const struct dialogue_message *m;
+	const struct dialogue_rule *rule;
+	struct fault fault;
+
+	if (dialogue_parse("example", bytes_of(runs_example), &d, &fault) < 0)
+		CHECK_FAIL("%s", fault.text);
+	CHECK_EQ(d->runs, 2);
+	c = dialogue_server(d, "to")->changes;
+	CHECK(c->kind == CHANGE_FLAGS && c->after_run == 1 && c->sign == '+' && c->line == 5);
+	CHECK_BYTES(c->uids, BYTES("1..2,3"));
+	CHECK_BYTES(c->flags, BYTES("$x"));
+	c = c->next;
+	CHECK(c->kind == CHANGE_UIDVALIDITY && c->after_run == 2 && c->number == 9);
+	CHECK(c->renumber_from == 4 && !c->next);
+
+	s = dialogue_server(d, "from");
+	CHECK(s->changes->kind == CHANGE_ADD && s->changes->after_run == 2 && !s->changes->next);
+	m = s->changes->message;
+	CHECK(m->first == 5 && m->last == 6 && m->like_uid == 7 && m->has_flags);
+	CHECK_BYTES(m->like_server, BYTES("to"));
+	CHECK_BYTES(m->front, BYTES("X: y\r\n"));
+	CHECK(s->folders->no_modseq && s->folders->messages->like_uid == 1);
+
+	rule = s->rules;
+	CHECK_BYTES(rule->pattern, BYTES("*a b3{other}"));
+	CHECK(rule->must_act && rule->commands_only && rule->first == 3 && rule->last == 3);
+	CHECK(rule->first_run == 2 && rule->last_run > 9);
+	CHECK(rule->steps->kind == STEP_DO && rule->steps->change->kind == CHANGE_COPY);
+	CHECK(rule->steps->change->number == 17);
+	rule = rule->next;
+	CHECK(rule->first_run == 1 && rule->last_run == 3 && !rule->must_act && rule->first == 1);
+	rule = rule->next;
+	CHECK(rule->first_run == 2 && rule->last_run == 2 && rule->last > 9);
+	CHECK(s->scripts->connection == 2 && s->scripts->run == 3);
+	CHECK_EQ(s->expectations->after_run, 2);
+	CHECK_BYTES(s->expectations->text, BYTES("1 commands x: y"));
+}
+
 static void says_where(struct check *check)
 {
 	static const struct {
@@ -164,6 +229,26 @@ static void says_where(struct check *check)
 		{ "server from\nconnection x\n", 2 },
 		{ "server from\nconnection 1\nS-raw: \\Seen\n", 3 },
 		{ "server from\nconnection 1\nclose now\n", 3 },
+		{ "server from\nconnection 1 often\nclose\n", 2 },
+		{ "server from\non run: NOOP\nclose\n", 2 },
+		{ "server from\non nth run 2: NOOP\nclose\n", 2 },
+		{ "server from\non: NOOP\ndo: explode \"INBOX\"\n", 3 },
+		{ "change\n", 1 },
+		{ "change from\nexplode INBOX\n", 2 },
+		{ "change from\nremove INBOX\n", 2 },
+		{ "change from\nremove INBOX 1..x\n", 2 },
+		{ "change from\nremove INBOX 1 2\n", 2 },
+		{ "change from\nflags INBOX 1 maybe (x)\n", 2 },
+		{ "change from\nmove INBOX 1 into Box\n", 2 },
+		{ "change from\nmove INBOX 1 to Box as\n", 2 },
+		{ "change from\nadd INBOX letter 1\n", 2 },
+		{ "change from\nadd INBOX message 1 colour red\n", 2 },
+		{ "change from\ncreate INBOX colour red\n", 2 },
+		{ "change from\nuidvalidity INBOX 3 renumber to 4\n", 2 },
+		{ "change from\nexit: 0\n", 2 },
+		{ "sweep k\n", 1 },
+		{ "run\nexit: 0\nserver from\nexpect after run 2: folder X\n", 4 },
+		{ "server from\nexpect after run x: folder X\n", 2 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
@@ -183,7 +268,8 @@ int main(int argc, char **argv)
 {
 	static const struct check_case cases[] = {
 		{ "patterns", patterns }, { "names", names },	      { "words", words },
-		{ "reads all", reads_all }, { "says where", says_where }, { 0 },
+		{ "reads all", reads_all }, { "says where", says_where },
+		{ "reads runs", reads_runs }, { 0 },
 	};
 
 	return check_main(argc, argv, cases);

@@ -2,95 +2,9 @@
 /* The fake server itself, spoken to by a few lines: what it says is what real servers say,
  * and what is wrong it complains about. */
 #include <stdio.h>
+#include <string.h>
 
-#include "base/buf.h"
-#include "lib/check.h"
-#include "lib/fake-imap.h"
-
-struct talk {
-	struct check *check;
-	const char *dialogue, *says; /* all of what the client sends, at once */
-	size_t max_read;
-	struct buf heard;
-	char verdict[1024];
-};
-
-struct end {
-	struct fake_imap *fake;
-	struct stream *stream;
-};
-
-static int serve(void *arg, struct fault *fault)
-{
-	struct end *end = arg;
-
-	fake_imap_serve(end->fake, end->stream, -1);
-	return 0;
-}
-
-static int talk_all(struct stream *client, struct talk *t, struct fault *fault)
-{
-	int n;
-
-	if (stream_write(client, bytes_of(t->says), fault) < 0)
-		return -1;
-	stream_shutdown(client);
-	while ((n = stream_read(client, buf_reserve(&t->heard, 4096), 4096, fault)) > 0)
-		t->heard.n += (size_t)n;
-	return n;
-}
-
-static int run(void *arg, struct fault *fault)
-{
-	struct talk *t = arg;
-	_cleanup_(dialogue_freep) struct dialogue *dialogue = NULL;
-	_cleanup_(fake_imap_freep) struct fake_imap *fake = NULL;
-	_cleanup_(stream_freep) struct stream *client = NULL;
-	struct nursery nursery;
-	struct end end = { 0 };
-	int r;
-
-	if (dialogue_parse("file", bytes_of(t->dialogue), &dialogue, fault) < 0)
-		return -1;
-	fake = fake_imap_new(dialogue, "from");
-	memory_stream_pair(t->max_read, &client, &end.stream);
-	end.fake = fake;
-	nursery_init(&nursery, "talk");
-	nursery_start(&nursery, serve, &end, "server");
-	r = talk_all(client, t, fault);
-	client = stream_free(client);
-	if (nursery_wait(&nursery, fault) < 0)
-		return -1;
-	snprintf(t->verdict, sizeof(t->verdict), "%s", fake_imap_verdict(fake));
-	buf_append_str(&t->heard, "");
-	return r;
-}
-
-/* The same whatever the splits; then says what was heard and complained about. */
-static void talk(struct check *check, struct talk *t)
-{
-	static const size_t splits[] = { 0, 1, 2, 3, 7 };
-	struct buf first = BUF_NULL;
-
-	for (size_t i = 0; i < ARRAY_SIZE(splits); i++) {
-		struct fault fault = FAULT_INIT;
-
-		buf_done(&t->heard);
-		t->max_read = splits[i];
-		if (run_main("talk", run, t, &fault) < 0)
-			CHECK_FAIL("%s", fault.text);
-		if (i == 0)
-			buf_append_bytes(&first, buf_bytes(&t->heard));
-		CHECK_BYTES(buf_bytes(&t->heard), buf_bytes(&first));
-	}
-	buf_done(&first);
-}
-
-static void hears(struct check *check, struct talk *t, const char *text)
-{
-	if (!strstr(buf_str(&t->heard), text))
-		CHECK_FAIL("\"%s\" was not said, but: %s", text, buf_str(&t->heard));
-}
+#include "lib/fake-talk.h"
 
 static const char mailbox[] =
 	"server from\n"
@@ -102,7 +16,7 @@ static const char mailbox[] =
 
 static void serves(struct check *check)
 {
-	struct talk t = { .dialogue = mailbox, .says =
+	struct fake_talk t = { .dialogue = mailbox, .says =
 		"a CAPABILITY\r\nb LOGIN \"u\" {6+}\r\nsecret\r\n"
 		"c NAMESPACE\r\nd LIST \"\" \"*\"\r\n"
 		"e STATUS INBOX (MESSAGES UIDNEXT UIDVALIDITY UNSEEN)\r\n"
@@ -113,29 +27,29 @@ static void serves(struct check *check)
 		"l LIST \"\" \"S%\" RETURN (STATUS (MESSAGES))\r\n"
 		"z LOGOUT\r\n" };
 
-	talk(check, &t);
+	fake_talk(check, &t);
 	CHECK_STR(t.verdict, "");
-	hears(check, &t, "b OK [CAPABILITY IMAP4rev1 ");
-	hears(check, &t, "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
-	hears(check, &t, "* LIST (\\HasNoChildren) \"/\" \"INBOX\"\r\n"
+	fake_talk_hears(check, &t, "b OK [CAPABILITY IMAP4rev1 ");
+	fake_talk_hears(check, &t, "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
+	fake_talk_hears(check, &t, "* LIST (\\HasNoChildren) \"/\" \"INBOX\"\r\n"
 		      "* LIST (\\Sent \\HasNoChildren) \"/\" \"Sent Mail\"\r\nd OK");
-	hears(check, &t, "* STATUS \"INBOX\" (MESSAGES 3 UIDNEXT 10 UIDVALIDITY 7 UNSEEN 2)\r\n");
-	hears(check, &t, "* 3 EXISTS\r\n");
-	hears(check, &t, "* 1 FETCH (UID 3 FLAGS (\\Seen) RFC822.SIZE 21 INTERNALDATE "
+	fake_talk_hears(check, &t, "* STATUS \"INBOX\" (MESSAGES 3 UIDNEXT 10 UIDVALIDITY 7 UNSEEN 2)\r\n");
+	fake_talk_hears(check, &t, "* 3 EXISTS\r\n");
+	fake_talk_hears(check, &t, "* 1 FETCH (UID 3 FLAGS (\\Seen) RFC822.SIZE 21 INTERNALDATE "
 		      "\" 1-Feb-2020 03:04:05 +0000\")\r\n"
 		"* 2 FETCH (UID 5 FLAGS () RFC822.SIZE 300 ");
-	hears(check, &t, "* 1 FETCH (UID 3 BODY[] {21}\r\nSubject: hi\r\n\r\nbody\r\n)\r\nh OK");
-	hears(check, &t, "BODY[HEADER.FIELDS (SUBJECT)] {15}\r\nSubject: hi\r\n\r\n)\r\ni OK");
-	hears(check, &t, "* SEARCH 3 5 6\r\n");
-	hears(check, &t, "BODY[]<2> {4}\r\nbjec)\r\nk OK");
-	hears(check, &t, "\"Sent Mail\"\r\n* STATUS \"Sent Mail\" (MESSAGES 0)\r\nl OK");
-	hears(check, &t, "* BYE see you\r\nz OK done\r\n");
+	fake_talk_hears(check, &t, "* 1 FETCH (UID 3 BODY[] {21}\r\nSubject: hi\r\n\r\nbody\r\n)\r\nh OK");
+	fake_talk_hears(check, &t, "BODY[HEADER.FIELDS (SUBJECT)] {15}\r\nSubject: hi\r\n\r\n)\r\ni OK");
+	fake_talk_hears(check, &t, "* SEARCH 3 5 6\r\n");
+	fake_talk_hears(check, &t, "BODY[]<2> {4}\r\nbjec)\r\nk OK");
+	fake_talk_hears(check, &t, "\"Sent Mail\"\r\n* STATUS \"Sent Mail\" (MESSAGES 0)\r\nl OK");
+	fake_talk_hears(check, &t, "* BYE see you\r\nz OK done\r\n");
 	buf_done(&t.heard);
 }
 
 static void appends(struct check *check)
 {
-	struct talk t = { .dialogue =
+	struct fake_talk t = { .dialogue =
 		"server from\nfolder INBOX\n"
 		"expect \"INBOX\" has 3 messages\n"
 		"expect \"INBOX\" 1 flags ($x \\Seen)\n"
@@ -149,9 +63,9 @@ static void appends(struct check *check)
 			"abc (\\Seen) {2+}\r\nde {2+}\r\nfg\r\n"
 			"c APPEND Sent {3+}\r\nabc\r\nz LOGOUT\r\n" };
 
-	talk(check, &t);
-	hears(check, &t, "b OK [APPENDUID 1700000001 1:3] appended\r\n");
-	hears(check, &t, "c NO [TRYCREATE]");
+	fake_talk(check, &t);
+	fake_talk_hears(check, &t, "b OK [APPENDUID 1700000001 1:3] appended\r\n");
+	fake_talk_hears(check, &t, "c NO [TRYCREATE]");
 	CHECK(strstr(t.verdict, "file:7: UID 3 of INBOX has sha256 "));
 	CHECK(strstr(t.verdict, "file:8: this does not hold: 1 commands"));
 	CHECK(!strstr(t.verdict, "file:3") && !strstr(t.verdict, "file:4"));
@@ -161,7 +75,7 @@ static void appends(struct check *check)
 
 static void rules_step_in(struct check *check)
 {
-	struct talk t = { .dialogue =
+	struct fake_talk t = { .dialogue =
 		"server from\nfolder INBOX\nmessage 1..3 text \"abcdef\"\n"
 		"on nth 2: NOOP\nS: * 9 EXISTS\ndefault\n"
 		"on: message INBOX 2\nS-raw: * {seq} FETCH (UID {uid} BODY[]\\x20\nS-message\n"
@@ -177,39 +91,39 @@ static void rules_step_in(struct check *check)
 			"g APPEND Sent {19+}\r\nSubject: poison\r\n\r\n\r\n"
 			"h APPEND Sent {17+}\r\nSubject: fine\r\n\r\n\r\nx LOGOUT\r\ny NOOP\r\n" };
 
-	talk(check, &t);
+	fake_talk(check, &t);
 	CHECK_STR(t.verdict, "");
-	hears(check, &t, "b OK done\r\n* 9 EXISTS\r\nc OK done\r\n");
-	hears(check, &t, "BODY[] {6}\r\nabcdef)\r\n* 2 FETCH (UID 2 BODY[] {6}\r\n"
+	fake_talk_hears(check, &t, "b OK done\r\n* 9 EXISTS\r\nc OK done\r\n");
+	fake_talk_hears(check, &t, "BODY[] {6}\r\nabcdef)\r\n* 2 FETCH (UID 2 BODY[] {6}\r\n"
 		"abcdef FLAGS ())\r\n");
-	hears(check, &t, "{6}\r\nab<here>cdef)\r\ne OK");
-	hears(check, &t, "f NO [OVERQUOTA] full\r\ng NO virus\r\nh OK [APPENDUID");
-	hears(check, &t, "y OK done\r\nx OK late\r\n");
+	fake_talk_hears(check, &t, "{6}\r\nab<here>cdef)\r\ne OK");
+	fake_talk_hears(check, &t, "f NO [OVERQUOTA] full\r\ng NO virus\r\nh OK [APPENDUID");
+	fake_talk_hears(check, &t, "y OK done\r\nx OK late\r\n");
 	buf_done(&t.heard);
 }
 
 static void plays_scripts(struct check *check)
 {
-	struct talk t = { .dialogue =
+	struct fake_talk t = { .dialogue =
 		"server from\nconnection any\nS: * OK hi\nC-optional: {x} CAPABILITY\n"
 		"C: {a} APPEND x {3}\nS: + go\n"
 		"C-literal: \"ab\\n\"\nC: \nS: {a} OK\nS-repeat: 5 xy\nbye\n",
 		.says = "t1 APPEND x {3}\r\nab\n\r\nt2 LOGOUT\r\n" };
 
-	talk(check, &t);
+	fake_talk(check, &t);
 	CHECK_STR(t.verdict, "");
 	CHECK_STR(buf_str(&t.heard), "* OK hi\r\n+ go\r\nt1 OK\r\nxyxyxyxyxy* BYE\r\nt2 OK\r\n");
 	buf_done(&t.heard);
 
 	t.says = "t1 APPEND x {3}\r\nabc\r\n";
 	t.heard = BUF_NULL;
-	talk(check, &t);
+	fake_talk(check, &t);
 	CHECK(strstr(t.verdict, "file:7: another literal was expected"));
 	buf_done(&t.heard);
 
 	t.says = "t1 SELECT x\r\n";
 	t.heard = BUF_NULL;
-	talk(check, &t);
+	fake_talk(check, &t);
 	CHECK_STR(t.verdict, "file:5: expected \"{a} APPEND x {3}\", got \"t1 SELECT x\"\n");
 	buf_done(&t.heard);
 }
@@ -233,11 +147,11 @@ static void complains(struct check *check)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct talk t = { .says = cases[i].says, .dialogue =
+		struct fake_talk t = { .says = cases[i].says, .dialogue =
 			"server from\n"
 			"capability: -LITERAL+ -LIST-EXTENDED -LIST-STATUS +APPENDLIMIT=8\n" };
 
-		talk(check, &t);
+		fake_talk(check, &t);
 		if (!strstr(t.verdict, cases[i].complaint))
 			CHECK_FAIL("\"%s\" gave \"%s\"", cases[i].says, t.verdict);
 		buf_done(&t.heard);
@@ -246,7 +160,7 @@ static void complains(struct check *check)
 
 static void compares_copies(struct check *check)
 {
-	struct talk t = { .dialogue =
+	struct fake_talk t = { .dialogue =
 		"server from\nfolder INBOX\nmessage 1 flags (\\Seen)\nfolder A\nmessage 1..2\n"
 		"message 4 size 700\n"
 		"expect \"INBOX\" copies to INBOX\n"
@@ -256,7 +170,7 @@ static void compares_copies(struct check *check)
 		"server to\nfolder INBOX\nmessage 1\nfolder A\nmessage 1..4\n",
 		.says = "" };
 
-	talk(check, &t);
+	fake_talk(check, &t);
 	CHECK(strstr(t.verdict, "file:7: folder INBOX lacks a true copy of UID 1 of INBOX"));
 	CHECK(strstr(t.verdict, "file:7: folder INBOX holds a message that should not be there"));
 	CHECK(strstr(t.verdict, "file:8: folder A lacks a true copy of UID 3"));
