@@ -31,6 +31,10 @@ struct conf {
 int conf_read(struct conf *conf, struct buf *text, struct fault *fault);
 void conf_done(struct conf *conf);
 
+/* Steps of conf_read(): a section is added, which is not there yet; what is not said is filled in. */
+struct conf_section *conf_add_section(struct conf *conf, enum section which, struct bytes name, int line);
+int conf_fill(struct conf *conf, struct fault *fault);
+
 /* The line of a setting by its key; 0: not set. */
 int conf_line(const struct conf_section *section, const char *key);
 

@@ -11,33 +11,8 @@
 #include "config/csv.h"
 #include "mail/utf8.h"
 #include "os/file.h"
-#include "os/look.h"
 
-enum { LIST_BYTES_MAX = 256 << 20, LIST_ROWS_MAX = 1000000, ADDRESS_MAX = 320, WAVE_MAX = 200 };
-
-#define COLUMN(name, type, example, help) { #name, example, help, type, offsetof(struct config_mailbox, name) }
-
-const struct list_column list_columns[] = {
-	COLUMN(address, LIST_ADDRESS, "anna@example.org", "the mailbox: how it is called everywhere"),
-	COLUMN(old_login, LIST_TEXT, "", "who logs in at the old platform; empty: the address"),
-	COLUMN(new_login, LIST_TEXT, "", "… at the new one"),
-	COLUMN(wave, LIST_TEXT, "1", "with whom it moves"),
-	COLUMN(hold, LIST_BOOL, "no", "yes: nothing is ever removed from its copy"),
-	COLUMN(skip, LIST_BOOL, "no", "yes: it is listed, but not moved"),
-	COLUMN(old_authzid, LIST_TEXT, "", "on whose behalf, when an administrator logs in"),
-	COLUMN(new_authzid, LIST_TEXT, "", ""),
-	COLUMN(old_password_file, LIST_PATH, "", "in place of what the platform says"),
-	COLUMN(new_password_file, LIST_PATH, "", ""),
-	COLUMN(old_password_command, LIST_COMMAND, "", ""),
-	COLUMN(new_password_command, LIST_COMMAND, "", ""),
-	COLUMN(old_url, LIST_URL, "", "in place of the platform's, without a user"),
-	COLUMN(new_url, LIST_URL, "", ""),
-	COLUMN(folders, LIST_ITEMS, "", "only these folders; several with | between"),
-	COLUMN(excludes, LIST_ITEMS, "", "not these"),
-	COLUMN(maps, LIST_MAPS, "", "SRC=DST: source folder SRC becomes DST"),
-};
-
-const size_t list_columns_n = ARRAY_SIZE(list_columns);
+enum { LIST_BYTES_MAX = 256 << 20, LIST_ROWS_MAX = 1000000, WAVES_MAX = 10000, WAVE_NAME_MAX = 200 };
 
 struct reader {
 	struct config *config;
@@ -46,6 +21,7 @@ struct reader {
 	struct csv_row row;
 	const struct list_column *columns[CSV_CELLS_MAX]; /* of each cell */
 	size_t columns_n, mailboxes_size, waves_size;
+	size_t sections_n;                                /* of waves: those that stand first */
 	const struct list_column *at;                     /* the column at hand, for faults */
 };
 
@@ -82,7 +58,7 @@ static int unknown_column(struct bytes name, struct fault *fault)
 	value_shown(text, 60, shown);
 	if (near)
 		return fault_usage(fault, "there is no column \"%s\"; did you mean \"%s\"?", shown, near);
-	if (find_column(BYTES("address")) && bytes_find_char(name, '@') > 0)
+	if (bytes_find_char(name, '@') > 0)
 		return fault_usage(fault, "there is no column \"%s\": the first line names the columns, such as "
 				   "address,wave", shown);
 	return fault_usage(fault, "there is no column \"%s\"; mailferry.conf(5) lists the columns", shown);
@@ -121,157 +97,6 @@ static int read_header(struct reader *reader, struct fault *fault)
 	return list_fault_at(reader->config, reader->row.line, NULL, fault);
 }
 
-/* --- cells -------------------------------------------------------------------------------------- */
-
-static bool has_control(struct bytes b, bool lines_too)
-{
-	for (size_t i = 0; i < b.n; i++)
-		if (((unsigned char)b.p[i] < 0x20 && !(lines_too && (b.p[i] == '\n' || b.p[i] == '\r'))) ||
-		    b.p[i] == 0x7f)
-			return true;
-
-	return false;
-}
-
-static int check_cell(const struct list_column *column, struct bytes cell, struct fault *fault)
-{
-	bool lines = column->type == LIST_ITEMS || column->type == LIST_MAPS;
-
-	if (utf8_is_ascii(cell) && !has_control(cell, lines))
-		return 0;
-	if (!utf8_is_valid(cell))
-		return fault_usage(fault, "this is not UTF-8: a spreadsheet calls it \"CSV UTF-8\"");
-	if (has_control(cell, lines))
-		return fault_usage(fault, "the cell holds a control character");
-	return 0;
-}
-
-/* What a spreadsheet or a web page leaves in a text without anybody seeing it; and what turns its direction. */
-static bool holds_invisible(struct bytes b)
-{
-	_cleanup_(buf_done) struct buf shown = BUF_NULL;
-
-	utf8_printable(&shown, b);
-	if (!bytes_equal(buf_bytes(&shown), b))
-		return true;
-
-	while (b.n > 0) {
-		uint32_t c;
-
-		utf8_next(&b, &c);
-		if (c == 0xa0 || c == 0xad || c == 0x200b || c == 0x2060 || c == 0xfeff)
-			return true;
-	}
-	return false;
-}
-
-static int check_address(struct bytes b, struct fault *fault)
-{
-	const char *at = b.n ? memrchr(b.p, '@', b.n) : NULL;
-
-	if (b.n == 0)
-		return fault_usage(fault, "the address is missing");
-	if (b.n > ADDRESS_MAX)
-		return fault_usage(fault, "the address is longer than %d bytes", ADDRESS_MAX);
-	if (!utf8_is_ascii(b) && holds_invisible(b))
-		return fault_usage(fault, "the address holds a character that cannot be seen: type it anew");
-	if (!at || at == b.p || at + 1 == b.p + b.n)
-		return fault_usage(fault, "this is no address: write it in full, as anna@example.org");
-	for (const char *p = at; p < b.p + b.n; p++)
-		if (*p == ' ')
-			return fault_usage(fault, "there is a blank in the domain of the address");
-	if (b.p[0] == ' ')
-		return fault_usage(fault, "the address begins with a blank");
-	return 0;
-}
-
-/* Items are cut at "|" and line ends. A backslash keeps the character behind it, of which only "|" loses its
- * backslash: others mean something in patterns. */
-static int read_items(struct reader *reader, const struct list_column *column, struct bytes cell,
-		      const char *const **ret, struct fault *fault)
-{
-	struct string_items items = { .n = 0 };
-	char *to = arena_alloc(reader->place.arena, cell.n + 1), *begin = to;
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i <= cell.n; i++) {
-		char c = i < cell.n ? cell.p[i] : '|';
-
-		if (c == '\\' && i + 1 < cell.n) {
-			if (cell.p[++i] != '|')
-				*to++ = c;
-			*to++ = cell.p[i];
-			continue;
-		}
-		if (c != '|' && c != '\n' && c != '\r') {
-			*to++ = c;
-			continue;
-		}
-		*to++ = '\0';
-		if (begin[0])
-			string_items_add(&items, begin);
-		if (begin[0] && column->type == LIST_MAPS)
-			r = value_map(begin, fault);
-		begin = to;
-	}
-	*ret = string_items_copy(&items, reader->place.arena);
-	string_items_done(&items);
-	return r;
-}
-
-static int read_secret_path(struct reader *reader, const char *text, const char **ret, struct fault *fault)
-{
-	if (value_path(text, &reader->place, ret, fault) < 0)
-		return -1;
-	return os_look_for_file(*ret, fault);
-}
-
-/* Words are replaced in mailferry.conf only: a line can say what it means. */
-static int check_no_words(const char *text, struct fault *fault)
-{
-	struct fault ignored = FAULT_INIT;
-
-	if (strchr(text, '{') && expand_words(text, &ignored) > 0)
-		return fault_usage(fault, "words in braces are replaced in mailferry.conf, not in the list: write "
-				   "what is meant");
-	return 0;
-}
-
-static int read_cell(struct reader *reader, const struct list_column *column, struct bytes cell,
-		     struct config_mailbox *m, struct fault *fault)
-{
-	void *at = (char *)m + column->offset;
-	const char *text = cell.p; /* with a NUL behind it */
-
-	if (check_cell(column, cell, fault) < 0)
-		return -1;
-	if (column->type == LIST_ADDRESS && check_address(cell, fault) < 0)
-		return -1;
-	if (cell.n == 0)
-		return 0;
-
-	switch (column->type) {
-	case LIST_ADDRESS:
-		*(const char **)at = text;
-		return 0;
-	case LIST_TEXT:
-	case LIST_COMMAND:
-		*(const char **)at = text;
-		return check_no_words(text, fault);
-	case LIST_PATH:
-		return check_no_words(text, fault) < 0 ? -1 : read_secret_path(reader, text, at, fault);
-	case LIST_URL:
-		*(const char **)at = text;
-		return check_no_words(text, fault) < 0 ? -1 : value_url(text, false, fault);
-	case LIST_ITEMS:
-	case LIST_MAPS:
-		return read_items(reader, column, cell, at, fault);
-	case LIST_BOOL:
-		return value_bool(text, at) == 0 ? 0 : fault_usage(fault, "write yes or no");
-	}
-	return 0;
-}
-
 /* --- rows --------------------------------------------------------------------------------------- */
 
 static void address_key(const char *address, struct buf *to)
@@ -300,25 +125,36 @@ const struct config_wave *config_wave(const struct config *config, const char *n
 	return at ? &config->waves[at - 1] : NULL;
 }
 
+static int add_wave(struct reader *reader, const char *name, struct fault *fault)
+{
+	struct config *config = reader->config;
+
+	if (strlen(name) > WAVE_NAME_MAX)
+		return fault_usage(fault, "the wave's name is longer than %d bytes", WAVE_NAME_MAX);
+
+	/* Waves need no section; but "legal" where the section is "Legal" would lose its hold. */
+	for (size_t i = 0; i < reader->sections_n; i++)
+		if (bytes_equal_nocase(bytes_of(name), bytes_of(config->waves[i].name)))
+			return fault_usage(fault, "there is no wave \"%s\"; did you mean \"%s\"?", name,
+					   config->waves[i].name);
+	if (config->waves_n - reader->sections_n == WAVES_MAX)
+		return fault_usage(fault, "there are more than %d waves", WAVES_MAX);
+
+	config->waves = xgrow(config->waves, &reader->waves_size, config->waves_n + 1, sizeof(*config->waves));
+	config->waves[config->waves_n++] = (struct config_wave){ .name = name };
+	map_put(&config->wave_by_name, bytes_of(name), (void *)(uintptr_t)config->waves_n);
+	return 0;
+}
+
 static int note_wave(struct reader *reader, const char *name, struct fault *fault)
 {
 	struct config *config = reader->config;
-	uintptr_t at = (uintptr_t)map_get(&config->wave_by_name, bytes_of(name));
+	uintptr_t at;
 
-	if (strlen(name) > WAVE_MAX)
-		return fault_usage(fault, "the wave's name is longer than %d bytes", WAVE_MAX);
+	if (!map_has(&config->wave_by_name, bytes_of(name)) && add_wave(reader, name, fault) < 0)
+		return -1;
 
-	for (size_t i = 0; !at && i < config->waves_n; i++)
-		if (config->waves[i].line && bytes_equal_nocase(bytes_of(name), bytes_of(config->waves[i].name)))
-			return fault_usage(fault, "there is no wave \"%s\"; did you mean \"%s\"?", name,
-					   config->waves[i].name);
-	if (!at) {
-		config->waves = xgrow(config->waves, &reader->waves_size, config->waves_n + 1,
-				      sizeof(*config->waves));
-		config->waves[config->waves_n++] = (struct config_wave){ .name = name };
-		at = config->waves_n;
-		map_put(&config->wave_by_name, bytes_of(name), (void *)at);
-	}
+	at = (uintptr_t)map_get(&config->wave_by_name, bytes_of(name));
 	config->waves[at - 1].mailboxes++;
 	return 0;
 }
@@ -394,7 +230,7 @@ static int read_row(struct reader *reader, struct fault *fault)
 
 	for (size_t i = 0; i < row->n; i++) {
 		reader->at = reader->columns[i];
-		if (read_cell(reader, reader->at, row->cells[i], &m, fault) < 0)
+		if (list_cell(reader->at, row->cells[i], &reader->place, &m, fault) < 0)
 			return -1;
 	}
 	if (!m.old_login[0])
@@ -451,7 +287,7 @@ int list_read(struct config *config, struct fault *fault)
 		return 1;
 
 	reader->config = config;
-	reader->waves_size = config->waves_n;
+	reader->waves_size = reader->sections_n = config->waves_n;
 	reader->place.arena = &config->arena;
 	reader->place.folder = slash ? arena_str(&config->arena, (struct bytes){ config->list_path,
 						(size_t)(slash + 1 - config->list_path) }) : "";

@@ -10,7 +10,7 @@
  * is the fault of mailferry.conf: then the fault has no place yet, and 1 is returned. */
 int list_read(struct config *config, struct fault *fault);
 
-/* The columns in the order of the sample; NULL: no more. */
+/* The columns, in the order of the sample. */
 struct list_column {
 	const char *name, *example, *help;
 	enum list_type {
@@ -28,6 +28,10 @@ struct list_column {
 
 extern const struct list_column list_columns[];
 extern const size_t list_columns_n;
+
+/* Reads a cell, which has a NUL behind it and stays, into its member of *mailbox. FAULT_USAGE without the place. */
+int list_cell(const struct list_column *column, struct bytes cell, const struct value_place *place,
+	      struct config_mailbox *mailbox, struct fault *fault);
 
 /* Puts "FILE:LINE: column NAME: " before the fault's text. Returns -1. */
 int list_fault_at(const struct config *config, int line, const char *column, struct fault *fault);

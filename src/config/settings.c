@@ -5,20 +5,20 @@
 #include "base/clock.h"
 
 const struct section_line sections[SECTION_COUNT] = {
-	[SECTION_MAILFERRY] = { "mailferry", NULL, "",
+	[SECTION_MAILFERRY] = { "mailferry", NULL, "", false,
 		"Where things are." },
-	[SECTION_PLATFORM] = { "platform", "old|new", "old new",
+	[SECTION_PLATFORM] = { "platform", "old|new", "old new", false,
 		"One mail system: [platform old] is where the mail is, [platform new] where it goes.\n"
 		"In values marked with (words), {address} is the mailbox's address in the list,\n"
 		"{local} and {domain} what stands before and after its @, {login} its old_login or\n"
 		"new_login; a { of its own is written {{." },
-	[SECTION_LIMITS] = { "limits", NULL, "",
+	[SECTION_LIMITS] = { "limits", NULL, "", false,
 		"What both platforms and all mailboxes together may use." },
-	[SECTION_WINDOW] = { "window", "NAME", "office",
+	[SECTION_WINDOW] = { "window", "NAME", "office", true,
 		"Other limits at certain times. There may be several such sections." },
-	[SECTION_COPY] = { "copy", NULL, "",
+	[SECTION_COPY] = { "copy", NULL, "", false,
 		"What is copied, and how." },
-	[SECTION_WAVE] = { "wave", "NAME", "1",
+	[SECTION_WAVE] = { "wave", "NAME", "1", true,
 		"Mailboxes that move together. The list says which mailbox belongs to which wave; a wave\n"
 		"needs a section only if there is something to say of it." },
 };
@@ -41,7 +41,8 @@ const struct setting settings[] = {
 	{ MAILFERRY(SETTING_PATH, "ca_file", ca_file), .example = "/etc/ssl/our-ca.pem",
 	  .help = "Trust this CA or certificate (PEM) besides the system's." },
 
-	{ PLATFORM(SETTING_URL, "url", url), .example = "imaps://imap.example.org", .words = true, .set = true,
+	{ PLATFORM(SETTING_URL, "url", url), .example = "imaps://imap.NAME.example", .words = true,
+	  .set = true,
 	  .help = "Its server: imaps://HOST[:PORT], imap://HOST[:PORT] (STARTTLS) or imap+pipe:COMMAND,\n"
 		  "without a user (words)." },
 	{ PLATFORM(SETTING_TEXT, "login", login), "{login}", .words = true,
@@ -144,7 +145,8 @@ const struct setting settings[] = {
 	{ COPY(SETTING_BOOL, "mirror_deletes", mirror_deletes), "no",
 	  .help = "Remove from the destination what was removed from the source since it was copied." },
 	{ COPY(SETTING_COUNT, "delete_limit", delete_limit_percent), "20", .max = 100,
-	  .help = "… but nothing in a folder where that would be more than so many per cent." },
+	  .help = "… but nothing in a folder where that would be more than so many per cent of it (and more\n"
+		  "than ten messages)." },
 	{ COPY(SETTING_BOOL, "recopy_missing", recopy_missing), "no",
 	  .help = "Copy again what somebody removed from the destination." },
 	{ COPY(SETTING_BOOL, "adopt", adopt), "no",
@@ -171,3 +173,8 @@ const struct setting settings[] = {
 const size_t settings_n = ARRAY_SIZE(settings);
 
 _Static_assert(ARRAY_SIZE(settings) < SETTINGS_MAX, "settings_n is less than SETTINGS_MAX");
+
+bool setting_may_repeat(const struct setting *s)
+{
+	return s->type == SETTING_LIST || s->type == SETTING_MAPS;
+}

@@ -26,6 +26,7 @@ struct section_line {
 	const char *name;    /* "platform" */
 	const char *names;   /* how a name behind it is called; NULL: it has none */
 	const char *samples; /* the names that the sample has, with blanks between */
+	bool optional;       /* the sample shows it, but does not have it */
 	const char *help;
 };
 
@@ -57,7 +58,7 @@ struct setting {
 	const char *key;
 	size_t offset;
 	const char *initial;  /* the default, as it would be written; NULL: none */
-	const char *example;  /* what the sample shows when there is no default */
+	const char *example;  /* what the sample shows when there is no default; NAME is the section's */
 	uint64_t min, max;
 	const char *choices;  /* of CHOICE, with blanks between */
 	bool words;           /* {address} and the like are replaced */
@@ -67,6 +68,9 @@ struct setting {
 
 extern const struct setting settings[];
 extern const size_t settings_n;
+
+/* Whether its key may be given again. */
+bool setting_may_repeat(const struct setting *setting);
 
 enum { SETTINGS_MAX = 80 }; /* settings_n is less */
 
@@ -117,6 +121,17 @@ const char *value_url_host(const char *url, struct arena *arena);
 
 /* Up to max_n bytes of a text, fit for a fault: printable, cut between characters. */
 const char *value_shown(const char *text, size_t max_n, char to[static 200]);
+
+/* FAULT_USAGE: "…" will not do: write `right`. Returns -1. */
+int value_wrong(const char *text, const char *right, struct fault *fault);
+
+/* --- number.c ----------------------------------------------------------------------------------- */
+
+/* Each reads one type of a setting; "none" is 0 where the type has it. */
+int number_limit(const struct setting *setting, const char *text, uint64_t *ret, struct fault *fault);
+int number_count(const struct setting *setting, const char *text, unsigned *ret, struct fault *fault);
+int number_size(const char *text, uint64_t *ret, struct fault *fault);
+int number_duration(const struct setting *setting, const char *text, int64_t *ret, struct fault *fault);
 
 /* --- nearest.c ---------------------------------------------------------------------------------- */
 

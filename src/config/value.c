@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/url.h"
 #include "base/xalloc.h"
 #include "config/settings.h"
@@ -35,7 +34,7 @@ const char *value_shown(const char *text, size_t max_n, char to[static 200])
 	return to;
 }
 
-static int wrong(const char *text, const char *right, struct fault *fault)
+int value_wrong(const char *text, const char *right, struct fault *fault)
 {
 	char shown[200];
 	/* A habit of other programs. */
@@ -153,93 +152,6 @@ const char *value_url_host(const char *text, struct arena *arena)
 	return arena_strdup(arena, url.host);
 }
 
-/* --- numbers ------------------------------------------------------------------------------------ */
-
-/* A decimal number with up to three digits behind its point, in thousandths, and what follows it. */
-static int read_number(const char *text, uint64_t *ret_thousandths, const char **ret_unit)
-{
-	uint64_t value = 0;
-	unsigned behind = 0;
-
-	if (!ascii_is_digit(*text))
-		return -1;
-	for (; ascii_is_digit(*text); text++) {
-		value = value * 10 + (uint64_t)(*text - '0');
-		if (value > UINT64_C(1000000000000)) /* keeps all that follows far from overflow */
-			return -1;
-	}
-	if (*text == '.' && ascii_is_digit(text[1]))
-		for (text++; ascii_is_digit(*text); text++) {
-			if (++behind > 3)
-				return -1;
-			value = value * 10 + (uint64_t)(*text - '0');
-		}
-	for (; behind < 3; behind++)
-		value *= 10;
-
-	while (*text == ' ')
-		text++;
-	*ret_thousandths = value;
-	*ret_unit = text;
-	return 0;
-}
-
-static int read_whole(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
-{
-	return bytes_to_u64(bytes_of(text), max, ret) < 0 || *ret < min ? -1 : 0;
-}
-
-static int read_size(const char *text, uint64_t *ret)
-{
-	static const struct {
-		const char *unit;
-		unsigned shift;
-	} units[] = { { "", 0 }, { "K", 10 }, { "M", 20 }, { "G", 30 }, { "T", 40 } };
-	uint64_t thousandths, whole, part;
-	const char *unit;
-
-	if (read_number(text, &thousandths, &unit) < 0)
-		return -1;
-
-	whole = thousandths / 1000;
-	part = thousandths % 1000;
-	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
-		if (!bytes_equal_nocase(bytes_of(unit), bytes_of(units[i].unit)))
-			continue;
-		if (whole >= UINT64_C(1) << (60 - units[i].shift) || (part && !units[i].shift))
-			return -1;
-		*ret = (whole << units[i].shift) + (part << units[i].shift) / 1000;
-		return *ret > 0 ? 0 : -1;
-	}
-	return -1;
-}
-
-static int read_duration(const char *text, uint64_t min_us, uint64_t max_us, int64_t *ret)
-{
-	static const struct {
-		const char *unit;
-		int64_t us;
-	} units[] = { { "", SECOND }, { "s", SECOND }, { "m", MINUTE }, { "h", HOUR }, { "d", 24 * HOUR },
-		      { "ms", MSEC } };
-	uint64_t thousandths;
-	const char *unit;
-
-	if (read_number(text, &thousandths, &unit) < 0)
-		return -1;
-
-	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
-		uint64_t each = (uint64_t)units[i].us / 1000;
-
-		if (strcmp(unit, units[i].unit) != 0)
-			continue;
-		if (thousandths > max_us / each || thousandths * each < min_us)
-			return -1;
-		*ret = (int64_t)(thousandths * each);
-		return 0;
-	}
-	return -1;
-}
-
 /* --- values ------------------------------------------------------------------------------------- */
 
 int value_bool(const char *text, bool *ret)
@@ -269,7 +181,7 @@ static int read_choice(const struct setting *s, const char *text, int *ret, stru
 		}
 
 	snprintf(right, sizeof(right), "one of: %s", s->choices);
-	return wrong(text, right, fault);
+	return value_wrong(text, right, fault);
 }
 
 static int read_preset(const char *text, struct arena *arena, const char **ret, struct fault *fault)
@@ -290,59 +202,6 @@ static int read_preset(const char *text, struct arena *arena, const char **ret, 
 	return fault_usage(fault, "there is no preset of that name: write %.250s", buf_str(&names));
 }
 
-static int read_limit(const struct setting *s, const char *text, uint64_t *ret, struct fault *fault)
-{
-	char right[80];
-
-	if (strcmp(text, "none") == 0) {
-		*ret = 0;
-		return 0;
-	}
-	if (read_whole(text, 1, s->max, ret) == 0)
-		return 0;
-
-	snprintf(right, sizeof(right), "a number from 1 to %llu, or none", (unsigned long long)s->max);
-	return wrong(text, right, fault);
-}
-
-static int read_count(const struct setting *s, const char *text, unsigned *ret, struct fault *fault)
-{
-	char right[80];
-	uint64_t value;
-
-	if (read_whole(text, s->min, s->max, &value) == 0) {
-		*ret = (unsigned)value;
-		return 0;
-	}
-
-	snprintf(right, sizeof(right), "a number from %llu to %llu", (unsigned long long)s->min,
-		 (unsigned long long)s->max);
-	return wrong(text, right, fault);
-}
-
-static int set_size(const char *text, uint64_t *ret, struct fault *fault)
-{
-	uint64_t value = 0;
-
-	if (strcmp(text, "none") != 0 && read_size(text, &value) < 0)
-		return wrong(text, "bytes, as \"500K\", \"2M\" or \"10G\" (1K is 1024), or none", fault);
-
-	*ret = value;
-	return 0;
-}
-
-static int set_duration(const struct setting *s, const char *text, int64_t *ret, struct fault *fault)
-{
-	char right[120];
-
-	if (read_duration(text, s->min, s->max, ret) == 0)
-		return 0;
-
-	snprintf(right, sizeof(right), "a duration, as \"90\" (seconds), \"2m\", \"3h\" or \"2d\", of at most %llu s",
-		 (unsigned long long)s->max / SECOND);
-	return wrong(text, right, fault);
-}
-
 static int set_day(const char *text, int64_t *ret, struct fault *fault)
 {
 	if (strcmp(text, "none") == 0) {
@@ -352,7 +211,7 @@ static int set_day(const char *text, int64_t *ret, struct fault *fault)
 	if (strlen(text) == 10 && ascii_is_digit(text[0]) && imap_day_parse(bytes_of(text), ret) == 0)
 		return 0;
 
-	return wrong(text, "a day as 2026-12-31, or none", fault);
+	return value_wrong(text, "a day as 2026-12-31, or none", fault);
 }
 
 static int read_scalar(const struct setting *s, const char *text, void *at, struct fault *fault)
@@ -361,22 +220,22 @@ static int read_scalar(const struct setting *s, const char *text, void *at, stru
 
 	switch (s->type) {
 	case SETTING_BOOL:
-		return value_bool(text, at) == 0 ? 0 : wrong(text, "yes or no", fault);
+		return value_bool(text, at) == 0 ? 0 : value_wrong(text, "yes or no", fault);
 	case SETTING_CHOICE:
 		return read_choice(s, text, at, fault);
 	case SETTING_COUNT:
-		return read_count(s, text, at, fault);
+		return number_count(s, text, at, fault);
 	case SETTING_LIMIT:
-		if (read_limit(s, text, &value, fault) < 0)
+		if (number_limit(s, text, &value, fault) < 0)
 			return -1;
 		*(unsigned *)at = (unsigned)value;
 		return 0;
 	case SETTING_RATE:
-		return read_limit(s, text, at, fault);
+		return number_limit(s, text, at, fault);
 	case SETTING_SIZE:
-		return set_size(text, at, fault);
+		return number_size(text, at, fault);
 	case SETTING_DURATION:
-		return set_duration(s, text, at, fault);
+		return number_duration(s, text, at, fault);
 	case SETTING_DAY:
 		return set_day(text, at, fault);
 	default:
