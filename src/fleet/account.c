@@ -3,6 +3,7 @@
  * hundred thousand mailboxes in the list some hundreds of passwords are in memory. */
 #include "fleet/account.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -145,6 +146,24 @@ struct pace *fleet_pace_of_server(struct fleet_platforms *p, bool destination)
 	return destination ? p->new.pace : p->old.pace;
 }
 
+static unsigned bearable(const struct pace *pace)
+{
+	struct pace_state state;
+
+	pace_look(pace, &state);
+	return state.bearable ? state.bearable : UINT_MAX;
+}
+
+unsigned fleet_room(struct fleet_platforms *p)
+{
+	unsigned both = bearable(p->total), from = bearable(p->old.pace), to = bearable(p->new.pace);
+	unsigned room = from < to ? from : to;
+
+	if (both != UINT_MAX && both / 2 < room)
+		room = both / 2 ? both / 2 : 1;
+	return room == UINT_MAX ? 0 : room;
+}
+
 /* --- words for one mailbox ------------------------------------------------------------------- */
 
 /* What the list says of one side of a mailbox. */
@@ -166,52 +185,10 @@ static const char *or_null(const char *text)
 	return text && text[0] ? text : NULL;
 }
 
-/* Whether a shell takes it for nothing but a word: what is put into a command comes from a list that people export
- * from directories, where a mailbox may be called anything. */
-static bool is_harmless(const char *text)
-{
-	for (const char *p = text; *p; p++)
-		if ((unsigned char)*p < 0x80 && !ascii_is_alpha(*p) && !ascii_is_digit(*p) &&
-		    !strchr("@._+=:,/%-", *p))
-			return false;
-	return text[0] != '-';
-}
 
-static int expand_command(const char *text, const struct config_mailbox *m, const char *login,
-			  struct arena *arena, const char **ret, struct fault *fault)
-{
-	*ret = config_expand(text, m, login, arena);
-	if (!depends(text) || (is_harmless(m->address) && is_harmless(login)))
-		return 0;
-
-	return fault_set(fault, FAULT_USAGE, REACH_MAILBOX, AGAIN_NEVER,
-			 "its address or login holds characters that mean something to a shell, so it is "
-			 "put into no command: give it a password file, or a command of its own in the list");
-}
-
-static int expand_commands(const struct config_platform *c, const struct config_mailbox *m,
-			   const char *login, struct arena *arena, struct side_options *o,
-			   struct fault *fault)
-{
-	if (!o->password_file && !o->password_command) {
-		o->password_file = config_expand(c->password_file, m, login, arena);
-		o->token_file = config_expand(c->token_file, m, login, arena);
-		if (expand_command(c->password_command, m, login, arena, &o->password_command, fault) < 0 ||
-		    expand_command(c->token_command, m, login, arena, &o->token_command, fault) < 0)
-			return -1;
-	}
-	if (o->url)
-		return 0;
-
-	if (!bytes_starts(bytes_of(c->url), BYTES("imap+pipe:"))) {
-		o->url = config_expand(c->url, m, login, arena);
-		return 0;
-	}
-	return expand_command(c->url, m, login, arena, &o->url, fault);
-}
-
-static int side_words(const struct platform *platform, const struct config_mailbox *m, bool destination,
-		      struct arena *arena, struct side_options *o, struct fault *fault)
+/* Whatever goes into a command was checked when the list was read (config/expand.c). */
+static void side_words(const struct platform *platform, const struct config_mailbox *m, bool destination,
+		       struct arena *arena, struct side_options *o)
 {
 	const struct config_platform *c = platform->config;
 	struct words w = words_of(m, destination);
@@ -229,7 +206,15 @@ static int side_words(const struct platform *platform, const struct config_mailb
 	};
 	if (!o->authzid)
 		o->authzid = config_expand(c->authzid, m, login, arena);
-	return expand_commands(c, m, login, arena, o, fault);
+	if (!o->url)
+		o->url = config_expand(c->url, m, login, arena);
+	if (o->password_file || o->password_command)
+		return;
+
+	o->password_file = config_expand(c->password_file, m, login, arena);
+	o->password_command = config_expand(c->password_command, m, login, arena);
+	o->token_file = config_expand(c->token_file, m, login, arena);
+	o->token_command = config_expand(c->token_command, m, login, arena);
 }
 
 /* --- TLS and secrets ------------------------------------------------------------------------- */
@@ -367,8 +352,8 @@ static int open_side(struct fleet_platforms *p, const struct config_mailbox *m, 
 	struct pace_settings settings = platform->config->account;
 	struct side_options o;
 
-	if (side_words(platform, m, destination, &sides->arena, &o, fault) < 0 ||
-	    side_begin(side, platform->side, &o, "url", fault) < 0 ||
+	side_words(platform, m, destination, &sides->arena, &o);
+	if (side_begin(side, platform->side, &o, "url", fault) < 0 ||
 	    open_tls(platform, p->config, side, &o, fault) < 0 ||
 	    open_password(platform, side, &o, fault) < 0)
 		return -1;

@@ -22,6 +22,9 @@ DEFINE_FREEP(struct fleet_platforms, fleet_platforms_free);
 /* A limit of the platform as a whole, for a look at it. */
 struct pace *fleet_pace_of_server(struct fleet_platforms *platforms, bool destination);
 
+/* How many pairs of connections there may be at once, as of now; 0: no limit. */
+unsigned fleet_room(struct fleet_platforms *platforms);
+
 /* One mailbox's two sides. */
 struct fleet_sides {
 	struct side from, to;            /* from.account, to.account: for imap_connect(), copy_options … */
