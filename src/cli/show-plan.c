@@ -18,6 +18,12 @@ static bool is_unchanged(const struct copy *copy, const struct mapping_entry *e)
 	return e->action == MAPPING_COPY && copy->books.folders[copy->book_of[e - copy->mapping->entries]].unchanged;
 }
 
+/* In passes after the first only what something may be done about. */
+static bool is_of_interest(const struct copy *copy, const struct mapping_entry *e)
+{
+	return !copy->known_n || (e->action == MAPPING_COPY && !is_unchanged(copy, e));
+}
+
 static void put_becomes(const struct copy *copy, const struct mapping_entry *e)
 {
 	const char *before = " (";
@@ -73,7 +79,7 @@ void show_plan(struct show *s, const struct copy *copy, bool dry)
 {
 	const struct mapping *m = copy->mapping;
 	struct copy_folder total = books_total(&copy->books);
-	size_t columns = show_name_columns(s, copy, OTHER_COLUMNS), unchanged = 0;
+	size_t columns = show_name_columns(s, copy, OTHER_COLUMNS), unchanged = 0, lines = 0;
 	char count[32], size[32];
 
 	if (s->json) {
@@ -83,16 +89,20 @@ void show_plan(struct show *s, const struct copy *copy, bool dry)
 	if (s->quiet && !dry)
 		return;
 
-	printf("from %s\nto   %s\n\n  ", s->from, s->to);
-	show_cell(BYTES("source folder"), columns);
-	printf(" %9s %9s  %s\n", "messages", "size", "becomes");
+	printf("from %s\nto   %s\n\n", s->from, s->to);
 	for (size_t i = 0; i < m->n_entries; i++) {
-		if (is_unchanged(copy, &m->entries[i]))
-			unchanged++;
-		else
-			plan_line(copy, &m->entries[i], columns);
+		unchanged += is_unchanged(copy, &m->entries[i]);
+		lines += is_of_interest(copy, &m->entries[i]);
 	}
-	printf("\n%zu folder%s, %s message%s", copy->books.n, copy->books.n == 1 ? "" : "s",
+	if (lines) {
+		fputs("  ", stdout);
+		show_cell(BYTES("source folder"), columns);
+		printf(" %9s %9s  %s\n", "messages", "size", "becomes");
+	}
+	for (size_t i = 0; i < m->n_entries; i++)
+		if (is_of_interest(copy, &m->entries[i]))
+			plan_line(copy, &m->entries[i], columns);
+	printf("%s%zu folder%s, %s message%s", lines ? "\n" : "", copy->books.n, copy->books.n == 1 ? "" : "s",
 	       show_count(count, total.expected), total.expected == 1 ? "" : "s");
 	if (total.expected_bytes)
 		printf(", %s", show_bytes(size, total.expected_bytes));

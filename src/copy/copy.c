@@ -216,7 +216,7 @@ static int make_folder(struct copy *copy, size_t index, const struct mapping_ent
 	if (entry->action == MAPPING_STRUCTURE)
 		return entry->create ? create_parent(copy, entry, fault) : 0;
 
-	if (entry->create && create(copy, index, entry, again, fault) < 0)
+	if (entry->create && !copy->links[index].rename && create(copy, index, entry, again, fault) < 0)
 		return -1;
 	if (entry->subscribe && !is_subscribed(copy, entry->wire) && !copy->links[index].known &&
 	    copy->books.folders[index].state != FOLDER_FAILED)

@@ -85,7 +85,7 @@ struct ledger_seen {
 	uint64_t modseq; /* HIGHESTMODSEQ */
 };
 
-/* Of the messages of a folder, by state (and for exceptions by cause: copy/books.h). */
+/* Of the messages of a folder, by state (and for exceptions by cause: copy/books.h); those MIRRORED are not counted. */
 enum { LEDGER_CAUSES = 32 };
 
 struct ledger_tally {

@@ -41,7 +41,7 @@ static const char *const texts[SQL_COUNT_] = {
 	[SQL_FOLDERS] = "SELECT id, " FOLDER_HEAD ", mark, copied, bytes, excepted, gone, removed FROM folder "
 			"ORDER BY current DESC, id",
 	[SQL_NOTED] = "SELECT cause, messages FROM noted WHERE folder = ?1",
-	[SQL_COUNT_FOLDER] = "SELECT state, cause, size FROM message WHERE folder = ?1",
+	[SQL_COUNT_FOLDER] = "SELECT state, cause, size FROM message WHERE folder = ?1 AND has & 16 = 0", /* LEDGER_MIRRORED */
 
 	[SQL_PUT_MESSAGE] = "INSERT OR REPLACE INTO message (" WHOLE ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
 			    "?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
