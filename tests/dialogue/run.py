@@ -6,7 +6,8 @@
 
 Each file of this folder whose name holds a WORD (default: all) is a test; a WORD may also be a file, or a folder of
 files. Output is TAP. README.md has the notation. --keep leaves each test's folder, with all output, behind and says
-where. --slow takes the slow files and every step of a crown, where otherwise a sample must do, chosen by --seed."""
+where. --slow takes the slow files and every step of a crown or open sweep, where otherwise a sample must do, chosen by
+--seed."""
 import argparse
 import concurrent.futures
 import glob
@@ -27,7 +28,8 @@ import threading
 HERE = os.path.dirname(os.path.abspath(__file__))
 PASSWORD = "secret"
 LIMIT, SLOW_LIMIT = 60, 900  # seconds for one run of the program
-SAMPLE = 60  # steps of a crown that are tried unless --slow
+SAMPLE, MANY = 60, 1000  # steps of a crown, and numbers of an open sweep, that are tried at most; --slow: the latter
+ENDED = "this rule never acted"
 HEADINGS = ("run", "sweep", "change", "server", "connection", "on", "on:", "folder", "expect")
 NEVER = [  # in no output, whatever happens
     (r"AddressSanitizer|LeakSanitizer|runtime error:", "a sanitizer's report"),
@@ -71,29 +73,31 @@ class Dialogue:
 
     @staticmethod
     def read_sweep(line):
-        """The name, and all values it takes, as one writes them."""
+        """The name, and all values it takes, as one writes them; of "1.." the first number."""
         words = re.findall(r'"(?:[^"\\]|\\.)*"|\S+', line)[1:]
-        numbers = re.fullmatch(r"(\d+)\.\.(\d+)", words[1])
+        numbers = re.fullmatch(r"(\d+)\.\.(\d*)", words[1])
+        if numbers and not numbers[2]:
+            return words[0], int(numbers[1])
         return words[0], [str(n) for n in range(int(numbers[1]), int(numbers[2]) + 1)] if numbers else words[1:]
 
-    def variants(self, folder):
-        """(title, dialogue) for each way to choose the sweeps' values; the file itself when it has none."""
-        if not self.sweeps:
-            yield "", self
-            return
-        for values in itertools.product(*(sweep[2] for sweep in self.sweeps)):
-            chosen = list(zip(self.sweeps, values))
-            lines = list(self.lines)
-            for (number, name, _), value in chosen:
-                lines[number] = f"sweep {name} {value}"
-            place = tempfile.mkdtemp(prefix="variant-", dir=folder)
-            path = os.path.join(place, os.path.basename(self.path))
-            with open(path, "w", encoding="utf-8", errors="surrogateescape") as f:
-                f.write("\n".join(lines))
-            variant = Dialogue(path)
-            for (_, name, _), value in chosen:
-                variant.runs = [[(n, v.replace("{%s}" % name, value.strip('"'))) for n, v in run] for run in variant.runs]
-            yield ", ".join(f"{name} = {value}" for (_, name, _), value in chosen), variant
+    def variant(self, folder, values):
+        """(title, dialogue) with these values for the sweeps."""
+        chosen = list(zip(self.sweeps, values))
+        lines = list(self.lines)
+        for (number, name, _), value in chosen:
+            lines[number] = f"sweep {name} {value}"
+        place = tempfile.mkdtemp(prefix="variant-", dir=folder)
+        path = os.path.join(place, os.path.basename(self.path))
+        with open(path, "w", encoding="utf-8", errors="surrogateescape") as f:
+            f.write("\n".join(lines))
+        variant = Dialogue(path)
+        for (_, name, _), value in chosen:
+            variant.runs = [[(n, v.replace("{%s}" % name, value.strip('"'))) for n, v in run] for run in variant.runs]
+        return ", ".join(f"{name} = {value}" for (_, name, _), value in chosen), variant
+
+    def combinations(self):
+        """All ways to choose the sweeps' values; in place of one that is open, its first number."""
+        return list(itertools.product(*([sweep[2]] if isinstance(sweep[2], int) else sweep[2] for sweep in self.sweeps)))
 
 
 def all_of(run, name):
@@ -251,6 +255,7 @@ class Play:
         with open(out, "wb") as o, open(err, "wb") as e:
             process = subprocess.Popen(self.command_line(run), stdin=subprocess.DEVNULL, stdout=o, stderr=e,
                                        env=self.environment(more), cwd=self.folder)
+            self.tell(f"client {process.pid}")
             poll = select.poll()
             pidfd = os.pidfd_open(process.pid)
             poll.register(pidfd, select.POLLIN)
@@ -261,6 +266,7 @@ class Play:
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
         texts = [open(path, encoding="utf-8", errors="replace").read() for path in (out, err)]
+        self.tell("client 0")
         self.tell("over")
         return Result(f"did not end within {limit} seconds" if late else None, process.returncode,
                       usage.ru_maxrss * 1024, *texts)
@@ -388,14 +394,31 @@ def play_variant(args, title, dialogue, folder, cert):
     return [f"{title}: {p}" if title else p for p in problems]
 
 
+def play_combination(args, dialogue, folder, cert, values):
+    """One choice of the sweeps' values. Where a sweep is open, its numbers one after the other until the rule that has
+    it acts no more."""
+    if not values:
+        return play_variant(args, "", dialogue, folder, cert)
+    first = next((value for value in values if isinstance(value, int)), None)
+    problems = []
+    for k in range(first or 0, (first or 0) + (MANY if args.slow else SAMPLE)):
+        title, variant = dialogue.variant(folder, [str(k) if isinstance(value, int) else value for value in values])
+        found = play_variant(args, title, variant, os.path.dirname(variant.path), cert)
+        if first is not None and k > first and any(ENDED in problem for problem in found):
+            break
+        problems += found
+        if first is None:
+            break
+    return problems
+
+
 def test(args, dialogue, top, cert):
     folder = os.path.join(top, dialogue.name)
     os.mkdir(folder)
     try:
-        variants = list(dialogue.variants(folder))
         with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-            return sum(pool.map(lambda v: play_variant(args, v[0], v[1], os.path.dirname(v[1].path) if v[0] else folder,
-                                                       cert), variants), [])
+            return sum(pool.map(lambda values: play_combination(args, dialogue, folder, cert, values),
+                                dialogue.combinations()), [])
     except (Failure, OSError, subprocess.SubprocessError) as problem:
         return [str(problem)]
 

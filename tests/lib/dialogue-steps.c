@@ -32,6 +32,7 @@ static const struct step_word {
 	{ "answer:", STEP_ANSWER, PATTERN },
 	{ "later", STEP_LATER, NONE },
 	{ "do:", STEP_DO, CHANGE },
+	{ "kill", STEP_KILL, NONE },
 };
 
 /* C-literal: N bytes · C-literal: sha256 HEX · C-literal: "the bytes themselves" */

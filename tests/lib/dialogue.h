@@ -38,6 +38,7 @@ enum dialogue_step_kind {
 	STEP_ANSWER,          /* in a rule: the command at hand ends in text, or in nothing */
 	STEP_LATER,           /* in a rule: the steps below run after the next command's answer */
 	STEP_DO,              /* the mailbox changes, whoever did that */
+	STEP_KILL,            /* the client is killed (SIGKILL) */
 	STEP_KINDS,
 };
 

@@ -11,6 +11,7 @@
  * answers each with a line, "ok" or what is wrong:
  *
  *	run N      run N begins; what the file says happens to the mailbox before it, happens now
+ *	client P   the client is process P
  *	over       the client has ended: waits until all its connections are over
  *	ended N    the expectations for the end of run N are judged
  *	quiet      nothing was to be changed in this run
@@ -114,12 +115,14 @@ static const char *obey(struct program *p, struct bytes line)
 {
 	struct bytes verb = bytes_cut(&line, ' ');
 	uint64_t number = 0;
-	bool has_number = bytes_to_u64(line, UINT32_MAX, &number) == 0;
+	bool has_number = bytes_to_u64(line, INT32_MAX, &number) == 0;
 
 	if (bytes_equal(verb, BYTES("over")))
 		return wait_for_end(p);
 	if (bytes_equal(verb, BYTES("run")) && has_number)
 		fake_imap_run(p->fake, (unsigned)number);
+	else if (bytes_equal(verb, BYTES("client")) && has_number)
+		fake_imap_client(p->fake, (int)number);
 	else if (bytes_equal(verb, BYTES("ended")) && has_number)
 		fake_imap_ended(p->fake, (unsigned)number);
 	else if (bytes_equal(verb, BYTES("quiet")))

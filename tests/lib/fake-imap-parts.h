@@ -59,6 +59,7 @@ struct fake_imap {
 	unsigned *rule_matches; /* by the rules' index */
 	unsigned connections, run_connections;
 	unsigned run;           /* of the client, from 1 */
+	int client;             /* its process, or 0 */
 	bool lenient;           /* numbers of commands and connections are not held against the file */
 	const struct dialogue_change *changed; /* the last that was made; NULL: none */
 	struct buf commands;    /* every command, a line each, for "expect command" */

@@ -3,6 +3,7 @@
  * rules. It knows lines and bytes; what commands mean is in fake-commands.c. */
 #include <inttypes.h>
 #include <openssl/evp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -550,6 +551,15 @@ static int play_do(struct play *p)
 	return 0;
 }
 
+/* It sends nothing more; what it sent before is still read. */
+static int play_kill(struct play *p)
+{
+	if (!p->c->fake->client || kill(p->c->fake->client, SIGKILL) < 0)
+		fake_complain(p->c->fake, p->step->line, "there is no client to kill");
+	p->c->fake->client = 0;
+	return 0;
+}
+
 static int (*const players[STEP_KINDS])(struct play *) = {
 	[STEP_SEND] = play_send,
 	[STEP_SEND_LITERAL] = play_send_literal,
@@ -575,6 +585,7 @@ static int (*const players[STEP_KINDS])(struct play *) = {
 	[STEP_ANSWER] = play_answer,
 	[STEP_LATER] = play_later,
 	[STEP_DO] = play_do,
+	[STEP_KILL] = play_kill,
 };
 
 /* The client went away while we were sending, and the script was still to expect something. */
@@ -675,6 +686,11 @@ struct fake_imap *fake_imap_free(struct fake_imap *fake)
 		free(fake);
 	}
 	return NULL;
+}
+
+void fake_imap_client(struct fake_imap *fake, int pid)
+{
+	fake->client = pid;
 }
 
 void fake_imap_tls(struct fake_imap *fake, struct tls_context *context)

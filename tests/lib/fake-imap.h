@@ -31,6 +31,9 @@ SUSPENDS void fake_imap_serve(struct fake_imap *fake, struct stream *stream, int
  * run count. Without it all is run 1. */
 void fake_imap_run(struct fake_imap *fake, unsigned number);
 
+/* Whom the step "kill" kills. */
+void fake_imap_client(struct fake_imap *fake, int pid);
+
 /* The client's run N has ended: the expectations for it are held against the mailbox. */
 void fake_imap_ended(struct fake_imap *fake, unsigned number);
 
