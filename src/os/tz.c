@@ -163,15 +163,15 @@ static int read_transitions(const struct block *b, struct arena *arena, struct o
 	return 0;
 }
 
-/* The footer: a newline, the rule or nothing, a newline. */
-static int read_footer(struct bytes rest, struct arena *arena, struct os_tz *tz)
+/* The footer: a newline, the rule or nothing, a newline. Version 1 has none. */
+static int read_footer(const struct block *b, struct bytes rest, struct arena *arena, struct os_tz *tz)
 {
 	struct tz_rule rule;
 	ptrdiff_t end;
 
-	if (rest.n == 0)
-		return 0; /* version 1 */
-	if (rest.p[0] != '\n')
+	if (b->word == 4)
+		return 0;
+	if (rest.n == 0 || rest.p[0] != '\n')
 		return -1;
 
 	rest = bytes_skip(rest, 1);
@@ -194,7 +194,7 @@ int os_tz_parse(const char *name, struct bytes content, struct arena *arena, con
 	struct bytes rest;
 
 	if (find_block(content, &block, &rest) < 0 || read_transitions(&block, arena, tz) < 0 ||
-	    read_footer(rest, arena, tz) < 0)
+	    read_footer(&block, rest, arena, tz) < 0)
 		return fault_set(fault, FAULT_DATA, REACH_PROCESS, AGAIN_NEVER,
 				 "the file of the time zone %s is damaged, or not of the tz database", name);
 	if (block.n.leap)

@@ -57,37 +57,26 @@ struct pace *pace_free(struct pace *p)
 
 /* --- what holds now ---------------------------------------------------------------------------- */
 
-/* The window that closes at this moment, or NULL; *change is made smaller when something changes earlier. */
-static const struct pace_times *closed_at(const struct pace *p, int64_t wall, int64_t *change)
-{
-	const struct pace_times *closed = NULL;
-
-	for (size_t i = 0; i < p->settings.times_n; i++) {
-		int64_t in = MOMENT_NEVER;
-
-		if (!p->times[i].closed)
-			continue;
-		if (pace_window_holds(&p->times[i].window, wall, &in) && !closed)
-			closed = &p->times[i];
-		if (in < *change)
-			*change = in;
-	}
-	return closed;
-}
-
-/* How long it stays closed: one closed window may follow the other. */
+/* How long it stays closed from then on: one closed window may follow the other. */
 static int64_t closed_for(const struct pace *p, int64_t wall)
 {
 	int64_t start = wall;
 
-	for (int i = 0; i < CLOSED_IN_A_ROW; i++) {
-		int64_t change = MOMENT_NEVER;
+	for (int row = 0; row < CLOSED_IN_A_ROW; row++) {
+		int64_t longest = 0;
 
-		if (!closed_at(p, wall, &change))
-			return wall - start;
-		if (change == MOMENT_NEVER)
+		for (size_t i = 0; i < p->settings.times_n; i++) {
+			int64_t in;
+
+			if (p->times[i].closed && pace_window_holds(&p->times[i].window, wall, &in) &&
+			    in > longest)
+				longest = in;
+		}
+		if (longest == MOMENT_NEVER)
 			return MOMENT_NEVER;
-		wall += change;
+		if (longest == 0)
+			break;
+		wall += longest;
 	}
 	return wall - start;
 }
@@ -95,22 +84,24 @@ static int64_t closed_for(const struct pace *p, int64_t wall)
 /* The first window that holds counts; a closed one before all. */
 static void look_at_windows(struct pace *p, int64_t now, int64_t wall)
 {
-	int64_t change = look_at_least_every, closed = 0;
-	const struct pace_times *holds = closed_at(p, wall, &change);
-
-	if (holds)
-		closed = closed_for(p, wall);
-	p->closed_by = holds ? holds->window.text : NULL;
-	p->closed_until = closed == MOMENT_NEVER ? MOMENT_NEVER : closed ? now + closed : 0;
+	const struct pace_times *holds = NULL, *closed = NULL;
+	int64_t change = look_at_least_every, away;
 
 	for (size_t i = 0; i < p->settings.times_n; i++) {
+		const struct pace_times *t = &p->times[i];
 		int64_t in = MOMENT_NEVER;
 
-		if (pace_window_holds(&p->times[i].window, wall, &in) && !holds)
-			holds = &p->times[i];
+		if (pace_window_holds(&t->window, wall, &in)) {
+			closed = t->closed && !closed ? t : closed;
+			holds = !t->closed && !holds ? t : holds;
+		}
 		if (in < change)
 			change = in;
 	}
+
+	away = closed ? closed_for(p, wall) : 0;
+	p->closed_by = closed ? closed->window.text : NULL;
+	p->closed_until = away == MOMENT_NEVER ? MOMENT_NEVER : away ? now + away : 0;
 	p->limits = holds ? limits_merge(&holds->limits, &p->settings.limits) : p->settings.limits;
 	p->look_again = now + change;
 }

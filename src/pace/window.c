@@ -27,18 +27,21 @@ static unsigned parse_days(struct bytes text)
 {
 	unsigned days = 0;
 
-	do {
-		struct bytes last = bytes_cut(&text, ','), first = bytes_cut(&last, '-');
-		int from = day_of(first), to = last.p && last.n ? day_of(last) : from;
+	for (bool more = true; more;) {
+		struct bytes part, last;
+		int from, to;
 
+		more = bytes_find_char(text, ',') >= 0;
+		part = last = bytes_cut(&text, ',');
+		from = to = day_of(bytes_cut(&last, '-'));
+		if (bytes_find_char(part, '-') >= 0)
+			to = day_of(last);
 		if (from < 0 || to < 0)
 			return 0;
-		for (int d = from;; d = (d + 1) % WEEK) {
+		for (int d = from; d != to; d = (d + 1) % WEEK)
 			days |= 1U << d;
-			if (d == to)
-				break;
-		}
-	} while (text.n);
+		days |= 1U << to;
+	}
 	return days;
 }
 
