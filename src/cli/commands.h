@@ -13,5 +13,6 @@ enum {
 
 /* argv[0] is the verb. Returns the exit status. */
 int cmd_copy(int argc, char **argv);
+int cmd_init(int argc, char **argv);
 
 #endif

@@ -12,6 +12,7 @@ static const struct {
 	const char *help;
 } verbs[] = {
 	{ "copy", cmd_copy, "copy one mailbox from one IMAP server to another" },
+	{ "init", cmd_init, "write a mailferry.conf and a list of mailboxes to begin with" },
 };
 
 static int usage(FILE *to, int status)

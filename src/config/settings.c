@@ -140,15 +140,17 @@ const struct setting settings[] = {
 	  .help = "Only messages that arrived on this day (YYYY-MM-DD, UTC) or later." },
 	{ COPY(SETTING_DAY, "before", before), "none", .help = "Only messages that arrived before this day." },
 	{ COPY(SETTING_CHOICE, "flags", flags), "source", .choices = "source newer add-only",
-	  .help = "What a later pass does about flags that changed at the source: source: the copy gets\n"
-		  "them too; newer: unless the copy's were changed since; add-only: nothing is taken away." },
-	{ COPY(SETTING_BOOL, "mirror_deletes", mirror_deletes), "no",
-	  .help = "Remove from the destination what was removed from the source since it was copied." },
-	{ COPY(SETTING_COUNT, "delete_limit", delete_limit_percent), "20", .max = 100,
-	  .help = "… but nothing in a folder where that would be more than so many per cent of it (and more\n"
-		  "than ten messages)." },
-	{ COPY(SETTING_BOOL, "recopy_missing", recopy_missing), "no",
-	  .help = "Copy again what somebody removed from the destination." },
+	  .help = "What a later pass does about flags that were changed at the source: source: the copy's\n"
+		  "are changed too; newer: not where they were changed there, too; add-only: none is taken\n"
+		  "away." },
+	{ COPY(SETTING_SWITCH, "deletes", mirror_deletes), "record", .choices = "record mirror",
+	  .help = "What left the source since it was copied: record: it is only noted; mirror: it is\n"
+		  "removed from the destination." },
+	{ COPY(SETTING_COUNT, "delete_limit", delete_limit_percent), "10", .min = 1, .max = 100,
+	  .help = "… but no more than so many per cent of a folder in a pass (or ten messages)." },
+	{ COPY(SETTING_SWITCH, "missing", recopy_missing), "leave", .choices = "leave recopy",
+	  .help = "What somebody removed from the destination: leave: it is named; recopy: it is copied\n"
+		  "again." },
 	{ COPY(SETTING_BOOL, "adopt", adopt), "no",
 	  .help = "Where the destination holds messages already, find out which of them are the same,\n"
 		  "instead of refusing to begin." },

@@ -42,6 +42,7 @@ enum setting_type {
 	SETTING_LIST,     /* a key that may be given again: struct string_items */
 	SETTING_MAPS,     /* likewise, SRC=DST */
 	SETTING_CHOICE,   /* int, index into `choices` */
+	SETTING_SWITCH,   /* bool, the second of two `choices` is true */
 	SETTING_BOOL,     /* bool */
 	SETTING_COUNT,    /* unsigned, min to max */
 	SETTING_LIMIT,    /* unsigned, 1 to max, or "none": 0 */
@@ -60,7 +61,7 @@ struct setting {
 	const char *initial;  /* the default, as it would be written; NULL: none */
 	const char *example;  /* what the sample shows when there is no default; NAME is the section's */
 	uint64_t min, max;
-	const char *choices;  /* of CHOICE, with blanks between */
+	const char *choices;  /* with blanks between */
 	bool words;           /* {address} and the like are replaced */
 	bool set;             /* the sample sets it (to the example) instead of showing it */
 	const char *help;     /* sentences, with line ends */

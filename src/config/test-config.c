@@ -45,7 +45,7 @@ static void defaults(struct check *check)
 	CHECK_EQ(config.flags, CONFIG_FLAGS_SOURCE);
 	CHECK(config.since == INT64_MIN && config.before == INT64_MIN);
 	CHECK(!config.mirror_deletes && !config.adopt && !config.recopy_missing);
-	CHECK_EQ(config.delete_limit_percent, 20);
+	CHECK_EQ(config.delete_limit_percent, 10);
 	CHECK(config.folders && !config.folders[0] && !config.excludes[0] && !config.maps[0]);
 	CHECK_EQ(config.waves_n, 0);
 	CHECK(!config.notes[0]);
@@ -67,7 +67,7 @@ static void everything(struct check *check)
 	     "[window night]\nwhen = 20:00-06:00 Asia/Shanghai\nof = new\nconnections = 50\n"
 	     "[window office hours]\nwhen = Mon-Fri 08:00-18:00 UTC\nclosed = yes\n"
 	     "[copy]\nfolder = A\nfolder = B;C,D\nexclude = Trash\nmap = A=B\nmap = C=D=E\nsince = 2020-01-31\n"
-	     "before = 2026-01-01\nflags = add-only\nmirror_deletes = yes\ndelete_limit = 0\nrecopy_missing = yes\n"
+	     "before = 2026-01-01\nflags = add-only\ndeletes = mirror\ndelete_limit = 1\nmissing = recopy\n"
 	     "adopt = yes\nconnections = 64\nmailboxes_at_once = 100\nprocesses = 2\nretries = 0\nsoon = 12h\n"
 	     "[wave 1]\ncutover = 2026-12-05 20:00 Europe/Berlin\n[wave two words]\nhold = yes",
 	     PLAIN_LIST);
@@ -97,6 +97,13 @@ static void everything(struct check *check)
 	CHECK_STR(config.maps[1], "C=D=E");
 	CHECK_EQ(config.since, 1580428800);
 	CHECK_EQ(config.flags, CONFIG_FLAGS_ADD_ONLY);
+	CHECK(config.mirror_deletes && config.recopy_missing && config.adopt);
+	CHECK_EQ(config.delete_limit_percent, 1);
+	CHECK_EQ(config.connections, 64);
+	CHECK_EQ(config.at_once, 100);
+	CHECK_EQ(config.processes, 2);
+	CHECK_EQ(config.retries, 0);
+	CHECK_EQ(config.soon_us, 12 * HOUR);
 	CHECK_EQ(config.waves_n, 2);
 	CHECK_EQ(config_wave(&config, "1")->cutover_us / SECOND, 1796497200);
 	CHECK(config_wave(&config, "two words")->hold && !config_wave(&config, "two"));
@@ -195,7 +202,7 @@ static void wrong_keys(struct check *check)
 {
 	TRY({ "[copy]\nfolders = x\n", NULL, ":2: ", "did you mean \"folder\"?" },
 	    { "[platform old]\nulr = x\n", NULL, ":2: ", "did you mean \"url\"?" },
-	    { "[mailferry]\nmirror_deletes = yes\n", NULL, ":2: ", "it belongs into [copy]" },
+	    { "[mailferry]\ndeletes = mirror\n", NULL, ":2: ", "it belongs into [copy]" },
 	    { "[mailferry]\npassword_file = x\n", NULL, ":2: ", "it belongs into [platform old|new]" },
 	    { "[mailferry]\nsomething = x\n", NULL, ":2: ", "mailferry.conf(5)" },
 	    { "[mailferry]\nstate = a\nstate = b\n", NULL, ":3: ", "state stands on line 2 already" });

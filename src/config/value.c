@@ -217,8 +217,14 @@ static int set_day(const char *text, int64_t *ret, struct fault *fault)
 static int read_scalar(const struct setting *s, const char *text, void *at, struct fault *fault)
 {
 	uint64_t value = 0;
+	int which = 0;
 
 	switch (s->type) {
+	case SETTING_SWITCH:
+		if (read_choice(s, text, &which, fault) < 0)
+			return -1;
+		*(bool *)at = which == 1;
+		return 0;
 	case SETTING_BOOL:
 		return value_bool(text, at) == 0 ? 0 : value_wrong(text, "yes or no", fault);
 	case SETTING_CHOICE:
