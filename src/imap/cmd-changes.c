@@ -113,7 +113,8 @@ static int fetch_window(struct imap_session *s, struct imap_range window, uint64
 		if (imap_read(s, &input, fault) < 0)
 			return -1;
 		if (input.event == IMAP_EVENT_RESPONSE && note_change(ret, input.response, high) < 0)
-			return imap_fault_endless(s, fault);
+			return imap_fault_endless(s, MAX_VANISHED, "ranges of vanished messages, or messages",
+						  fault);
 	}
 
 	/* Unlike a listing, half an answer is none: what it leaves out would pass for unchanged. */

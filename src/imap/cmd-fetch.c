@@ -12,22 +12,6 @@ static void put_items(struct imap_session *s, unsigned items)
 		 items & IMAP_ITEM_SIZE ? " RFC822.SIZE" : "");
 }
 
-static int take_messages(struct imap_session *s, struct imap_command *c,
-			 const struct imap_range *uids, size_t n, struct imap_messages *m,
-			 struct fault *fault)
-{
-	struct imap_input input;
-
-	while (!c->done) {
-		if (imap_read(s, &input, fault) < 0)
-			return -1;
-		if (input.event == IMAP_EVENT_RESPONSE && input.response->kind == IMAP_FETCH &&
-		    imap_messages_note(m, &input.response->fetch, uids, n) < 0)
-			return imap_fault_endless(s, fault);
-	}
-	return 0;
-}
-
 /* One command for as many of the ranges as a line holds. Returns how many, or -1. */
 static ptrdiff_t fetch_some(struct imap_session *s, const struct imap_range *uids, size_t n,
 			    unsigned items, struct imap_messages *m, struct fault *fault)
@@ -40,7 +24,7 @@ static ptrdiff_t fetch_some(struct imap_session *s, const struct imap_range *uid
 	imap_begin(s, &c, "UID FETCH ");
 	taken = imap_put_set(s, uids, n, BEHIND);
 	put_items(s, items);
-	if (imap_send(s, &c, fault) < 0 || take_messages(s, &c, uids, taken, m, fault) < 0)
+	if (imap_send(s, &c, fault) < 0 || imap_messages_take(m, s, &c, uids, taken, fault) < 0)
 		return -1;
 
 	/* Some say NO because one message of many could not be read and still give the rest (Q25), some BAD for

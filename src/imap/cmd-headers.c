@@ -47,7 +47,7 @@ static int take(struct imap_session *s, struct imap_command *c, const struct ima
 
 			if (is_answer && f->has & IMAP_FETCH_UID && imap_set_has(uids, n, f->uid) &&
 			    t->message(t->arg, f->uid, bodies ? size : 0) < 0)
-				return imap_fault_endless(s, fault);
+				return imap_fault_endless(s, MAX_IDENTITIES, "headers", fault);
 			bodies = 0;
 		}
 	}
@@ -87,6 +87,7 @@ struct identifying {
 	struct mail_identify *identify;
 	struct mail_identity last;
 	struct imap_identities *ret;
+	size_t most; /* who tells more repeats himself */
 };
 
 static void identify_begin(void *arg)
@@ -139,9 +140,9 @@ static int identified(void *arg, uint32_t uid, uint64_t size)
 	struct identifying *i = arg;
 	struct imap_identities *all = i->ret;
 
-	if (all->n == MAX_IDENTITIES)
+	if (all->n == i->most)
 		put_in_order(all);
-	if (all->n == MAX_IDENTITIES)
+	if (all->n == i->most)
 		return -1;
 
 	all->p = xgrow(all->p, &all->size, all->n + 1, sizeof(*all->p));
@@ -155,11 +156,14 @@ static int identified(void *arg, uint32_t uid, uint64_t size)
 int imap_fetch_identities(struct imap_session *s, const struct imap_range *uids, size_t n,
 			  struct imap_identities *ret, struct fault *fault)
 {
-	struct identifying i = { .ret = ret };
+	uint64_t asked = imap_set_count(uids, n);
+	struct identifying i = { .ret = ret, .most = MAX_IDENTITIES };
 	struct taker taker = { identify_begin, identify_feed, identify_end, identified, &i };
 	int r;
 
 	*ret = (struct imap_identities){ .n = 0 };
+	if (asked < MAX_IDENTITIES / 2) /* room for all twice: putting them in order is always worth it */
+		i.most = 2 * (size_t)asked + 1;
 	i.identify = mail_identify_new();
 	r = fetch(s, uids, n, "HEADER", &taker, fault);
 	mail_identify_free(i.identify);

@@ -220,8 +220,8 @@ SUSPENDS int imap_fetch_date_header(struct imap_session *session, struct imap_me
 SUSPENDS int imap_fetch_dates(struct imap_session *session, const struct imap_range *uids, size_t n,
 			      struct imap_messages *messages, struct fault *fault);
 
-/* Fetches the header blocks of these messages (BODY.PEEK[HEADER]) and keeps what names them: some 400 bytes each.
- * Those that do not come are missing in the result. *ret is initialised by the call, freed with
+/* Fetches the header blocks of these messages (BODY.PEEK[HEADER]) and keeps what names them: some 300 bytes each; more
+ * than a million are a fault. Those that do not come are missing in the result. *ret is initialised by the call, freed with
  * imap_identities_done() even after a failure. */
 SUSPENDS int imap_fetch_identities(struct imap_session *session, const struct imap_range *uids, size_t n,
 				   struct imap_identities *ret, struct fault *fault);

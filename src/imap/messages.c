@@ -200,11 +200,24 @@ int imap_messages_note(struct imap_messages *m, const struct imap_fetch_data *f,
 	return 0;
 }
 
-int imap_fault_endless(struct imap_session *s, struct fault *fault)
+int imap_messages_take(struct imap_messages *m, struct imap_session *s, struct imap_command *c,
+		       const struct imap_range *uids, size_t n, struct fault *fault)
 {
-	fault_set(fault, FAULT_LIMIT, REACH_FOLDER, AGAIN_NEVER,
-		  "%s: the server lists more than %d messages at once, or more than %d MiB of their "
-		  "flags", s->account->label, IMAP_MAX_MESSAGES, MAX_FLAG_BYTES >> 20);
-	return imap_break(s, fault);
+	struct imap_input input;
+
+	while (!c->done) {
+		if (imap_read(s, &input, fault) < 0)
+			return -1;
+		if (input.event == IMAP_EVENT_RESPONSE && input.response->kind == IMAP_FETCH &&
+		    imap_messages_note(m, &input.response->fetch, uids, n) < 0)
+			return imap_fault_endless(s, IMAP_MAX_MESSAGES, "messages, or too many flags", fault);
+	}
+	return 0;
 }
 
+int imap_fault_endless(struct imap_session *s, unsigned most, const char *of_what, struct fault *fault)
+{
+	fault_set(fault, FAULT_LIMIT, REACH_FOLDER, AGAIN_NEVER,
+		  "%s: the server tells at once of more than %u %s", s->account->label, most, of_what);
+	return imap_break(s, fault);
+}

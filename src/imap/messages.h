@@ -15,7 +15,12 @@ int imap_messages_note(struct imap_messages *messages, const struct imap_fetch_d
 /* By rising UID, each once: to be called when the last response is in. */
 void imap_messages_sort(struct imap_messages *messages);
 
-/* The fault for a server that lists without end. The rest of its answer is still to come: the session ends here. */
-int imap_fault_endless(struct imap_session *session, struct fault *fault);
+/* Takes what comes until the command is answered, as imap_messages_note() does. */
+SUSPENDS int imap_messages_take(struct imap_messages *messages, struct imap_session *session,
+				struct imap_command *command, const struct imap_range *uids, size_t n,
+				struct fault *fault);
+
+/* The fault for a server that tells without end. The rest of its answer is still to come: the session ends here. */
+int imap_fault_endless(struct imap_session *session, unsigned most, const char *of_what, struct fault *fault);
 
 #endif

@@ -246,6 +246,14 @@ static void set_meaning(const struct meaning *m, const char *text, struct fault 
 		fault->after_us = m->after_us;
 }
 
+static void pass_on(const struct imap_session *s, const struct fault *fault)
+{
+	const struct imap_account *account = s->account;
+
+	if (account->told_off && imap_is_throttle(fault))
+		account->told_off(account->enter_arg, fault->after_us, imap_is_one_too_many(fault));
+}
+
 int imap_said_bye(const struct imap_session *s, struct fault *fault)
 {
 	enum imap_doing doing = IMAP_FETCHES;
@@ -260,6 +268,7 @@ int imap_said_bye(const struct imap_session *s, struct fault *fault)
 	m = meaning_of(s->bye_code, s->bye, doing);
 	if (m && m->kind == FAULT_LIMIT && m->again == AGAIN_LATER)
 		set_meaning(m, s->bye, fault);
+	pass_on(s, fault);
 
 	snprintf(words, sizeof(words), s->bye_code[0] ? "[%s] %s" : "%s%s", s->bye_code, s->bye);
 	return fault_server(fault, bytes_of(words));
@@ -285,6 +294,7 @@ int imap_refused(const struct imap_session *s, const struct imap_command *c, str
 	va_end(args);
 	fault_set(fault, FAULT_REFUSED, REACH_MESSAGE, AGAIN_NEVER, "%s: %s", s->account->label, what);
 	set_meaning(m ? m : &unknown, c->text, fault);
+	pass_on(s, fault);
 	if (m && m->renewable && s->logged_in && s->account->token) {
 		fault->reach = REACH_SESSION;
 		fault->again = AGAIN_NOW;

@@ -58,7 +58,11 @@ struct imap_account {
 	 * enter() that returned 0, when the session is freed or could not be opened. Both may be NULL. */
 	SUSPENDS int (*enter)(void *arg, struct fault *fault);
 	void (*leave)(void *arg);
-	void *enter_arg;
+
+	/* Told each time the server says that it wants less of us (see imap_refused()): how long it wants to be left in
+	 * peace (0: it does not say), and whether it is about connections. May be NULL; must not suspend. */
+	void (*told_off)(void *arg, int64_t after_us, bool one_too_many);
+	void *enter_arg; /* the arg of all three */
 };
 
 /* What a command does, as far as the same refusal means another thing to it. */

@@ -10,6 +10,7 @@ enum { LONG = 900 << 10 }; /* bytes of a line, below what the parser takes for o
 
 struct flood {
 	struct check *check;
+	const char *capabilities;
 	void (*write)(struct buf *to, unsigned n, const char *letters); /* one response, about LONG */
 	int (*client)(struct flood *f, struct imap_session *s, struct fault *fault);
 	struct stream *client_end, *server_end;
@@ -34,7 +35,8 @@ static int pour(void *arg, struct fault *fault)
 
 	memset(letters, 'x', LONG);
 	letters[LONG] = '\0';
-	if (stream_write(f->server_end, BYTES("* PREAUTH [CAPABILITY IMAP4rev1 NAMESPACE] hi\r\n"), fault) < 0 ||
+	buf_appendf(&line, "* PREAUTH [CAPABILITY IMAP4rev1 NAMESPACE %s] hi\r\n", f->capabilities ? f->capabilities : "");
+	if (stream_write(f->server_end, buf_bytes(&line), fault) < 0 ||
 	    stream_read(f->server_end, heard, sizeof(heard), fault) <= 0)
 		return -1;
 
@@ -129,11 +131,65 @@ static void long_flags(struct check *check)
 	flood(check, (struct flood){ .write = write_message, .client = list_messages });
 }
 
+/* Of messages that were asked for by name too. */
+static int list_some(struct flood *f, struct imap_session *s, struct fault *fault)
+{
+	static const struct imap_range uids[] = { { 1, 40 }, { 50, UINT32_MAX } };
+	struct check *check = f->check;
+	struct imap_messages messages;
+	int r;
+
+	imap_messages_init(&messages);
+	r = imap_fetch_items_of(s, uids, 2, IMAP_ITEM_FLAGS, &messages, fault);
+	imap_messages_done(&messages);
+	EXPECT(fault->reach == REACH_FOLDER);
+	return r;
+}
+
+static void long_flags_of_some(struct check *check)
+{
+	flood(check, (struct flood){ .write = write_message, .client = list_some });
+}
+
+static int ask_changes(struct flood *f, struct imap_session *s, struct fault *fault)
+{
+	struct check *check = f->check;
+	struct imap_changes changes;
+	int r = imap_fetch_changes(s, 1, UINT32_MAX, &changes, fault);
+
+	EXPECT(f->sent > 40); /* what a large folder may have is taken */
+	EXPECT(fault->reach == REACH_FOLDER && strstr(fault->text, "vanished"));
+	imap_changes_done(&changes);
+	return r;
+}
+
+/* Every second UID. */
+static void write_vanished(struct buf *to, unsigned n, const char *letters)
+{
+	enum { A_LINE = 100000 };
+	uint32_t uid = 1000001 + 2 * A_LINE * (n - 1);
+
+	if (n == 1)
+		buf_append_str(to, "* ENABLED QRESYNC\r\nm1 OK\r\n");
+	buf_append_str(to, "* VANISHED (EARLIER) ");
+	for (unsigned i = 0; i < A_LINE; i++)
+		buf_appendf(to, "%s%u", i ? "," : "", uid + 2 * i);
+	buf_append_str(to, "\r\n");
+}
+
+static void many_vanished(struct check *check)
+{
+	flood(check, (struct flood){ .write = write_vanished, .client = ask_changes,
+				     .capabilities = "ENABLE QRESYNC" });
+}
+
 int main(int argc, char **argv)
 {
 	static const struct check_case cases[] = {
 		{ "names of folders", long_names },
 		{ "flags of messages", long_flags },
+		{ "flags of some messages", long_flags_of_some },
+		{ "vanished messages", many_vanished },
 		{ 0 },
 	};
 

@@ -1,165 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What session.h promises, against a peer in memory that says exactly what each case wants said: sharing,
  * order, silence, cancellation, ends, literals. What servers say is in tests/dialogue/. */
-#include "imap/session.h"
-
 #include <stdio.h>
 
 #include "base/xalloc.h"
-#include "imap/commands.h"
-#include "lib/check.h"
-
-struct talk;
-
-/* One case: what the client does while the server does the other. Both run in fibers. */
-struct play {
-	const char *capabilities;
-	int64_t silence_us;
-	int (*client)(struct talk *t, struct fault *fault);
-	int (*server)(struct talk *t, struct fault *fault);
-};
-
-struct talk {
-	struct check *check;
-	const struct play *play;
-	struct imap_account account;
-	struct imap_session *s;
-	struct stream *client_end, *server_end;
-	size_t max_read;
-	struct imap_command commands[4];
-	struct fault faults[4];
-	int step; /* what the client has got to, for the server to see */
-};
-
-/* --- the server's side ----------------------------------------------------------------------- */
-
-static int say(struct talk *t, const char *text, struct fault *fault)
-{
-	return stream_write(t->server_end, bytes_of(text), fault);
-}
-
-/* Exactly this must come next. */
-static int hear(struct talk *t, const char *text, struct fault *fault)
-{
-	struct check *check = t->check;
-	size_t n = strlen(text), got = 0;
-	_cleanup_(freep) char *heard = xmalloc(n + 1);
-
-	while (got < n) {
-		int r = stream_read(t->server_end, heard + got, n - got, fault);
-
-		if (r <= 0) {
-			EXPECT(!"the client ended too early");
-			return -1;
-		}
-		got += (size_t)r;
-	}
-	if (memcmp(heard, text, n) == 0)
-		return 0;
-
-	heard[n] = '\0';
-	check_expect(check, false, __FILE__, __LINE__, "heard \"%s\", not \"%s\"", heard, text);
-	return fault_protocol(fault, "heard something else");
-}
-
-/* Lets the client's fibers get to where they wait. */
-static int let_wait(struct fault *fault)
-{
-	for (int i = 0; i < 5; i++)
-		if (run_yield(fault) < 0)
-			return -1;
-
-	return 0;
-}
-
-static int hear_and_say(struct talk *t, const char *heard, const char *said, struct fault *fault)
-{
-	return hear(t, heard, fault) < 0 || let_wait(fault) < 0 || say(t, said, fault) < 0 ? -1 : 0;
-}
-
-static int hear_end(struct talk *t, struct fault *fault)
-{
-	struct check *check = t->check;
-	char more[100];
-
-	EXPECT(stream_read(t->server_end, more, sizeof(more), fault) == 0);
-	return 0;
-}
-
-static void close_server(struct talk *t)
-{
-	t->server_end = stream_free(t->server_end);
-}
-
-/* --- running a case -------------------------------------------------------------------------- */
-
-static int dial(void *arg, struct stream **ret, struct fault *fault)
-{
-	struct talk *t = arg;
-
-	*ret = TAKE_PTR(t->client_end);
-	return 0;
-}
-
-static int serve(void *arg, struct fault *fault)
-{
-	struct talk *t = arg;
-
-	return t->play->server(t, fault);
-}
-
-static int connect_and_talk(struct talk *t, struct fault *fault)
-{
-	char greeting[200];
-
-	snprintf(greeting, sizeof(greeting), "* PREAUTH [CAPABILITY IMAP4rev1 %s] hi\r\n",
-		 t->play->capabilities ? t->play->capabilities : "");
-	if (say(t, greeting, fault) < 0 || imap_connect(&t->account, &t->s, fault) < 0)
-		return -1;
-
-	return t->play->client(t, fault);
-}
-
-static int run(void *arg, struct fault *fault)
-{
-	struct talk *t = arg;
-	struct nursery nursery;
-	int r;
-
-	memory_stream_pair(t->max_read, &t->client_end, &t->server_end);
-	nursery_init(&nursery, "case");
-	nursery_start(&nursery, serve, t, "server");
-	r = connect_and_talk(t, fault);
-	t->s = imap_session_free(t->s);
-	if (r == 0)
-		r = nursery_wait(&nursery, fault);
-	nursery_done(&nursery);
-	stream_free(t->server_end);
-	stream_free(t->client_end);
-	return r;
-}
-
-/* The same with bytes as they come and one by one. */
-static void play(struct check *check, const struct play *p)
-{
-	for (size_t max_read = 0; max_read < 2; max_read++) {
-		_cleanup_(freep) struct talk *t = xzalloc(sizeof(*t));
-		struct fault fault = FAULT_INIT;
-		int r;
-
-		t->check = check;
-		t->play = p;
-		t->max_read = max_read;
-		t->account = (struct imap_account){
-			.label = "source", .host = "fake", .security = IMAP_PLAIN,
-			.silence_us = p->silence_us ? p->silence_us : 20 * SECOND, .dial = dial,
-			.dial_arg = t,
-		};
-		r = run_main("test", run, t, &fault);
-		if (r < 0 && !check->failed)
-			check_expect(check, false, __FILE__, __LINE__, "%s %s", fault.text, fault.server);
-	}
-}
+#include "imap/test-talk.h"
 
 /* --- sharing --------------------------------------------------------------------------------- */
 
@@ -468,9 +313,51 @@ static int answer_late(struct talk *t, struct fault *fault)
 	return say(t, "m1 OK\r\n", fault) < 0 ? -1 : hear_end(t, fault);
 }
 
+static int simple(void *arg, struct fault *fault)
+{
+	struct talk *t = arg;
+
+	return imap_simple(t->s, "NOOP", fault);
+}
+
+/* A command that lived on the stack of the cancelled fiber is forgotten; its answer finds nobody. */
+static int cancelled_on_stack(struct talk *t, struct fault *fault)
+{
+	struct check *check = t->check;
+	struct nursery nursery;
+
+	nursery_init(&nursery, "waiters");
+	if (send_one(t, 0, "NOOP", fault) < 0)
+		return -1;
+	nursery_start(&nursery, simple, t, "waiter");
+	run_yield(fault);
+	run_yield(fault);
+	EXPECT(t->s->pending.prev != &t->commands[0].link);
+	nursery_cancel(&nursery);
+	nursery_done(&nursery);
+	EXPECT(t->s->spoiled && t->s->pending.next == &t->commands[0].link);
+	EXPECT(t->s->pending.prev == &t->commands[0].link);
+
+	t->step = 1;
+	EXPECT(imap_wait(t->s, &t->commands[0], fault) == 0 && t->commands[0].condition == IMAP_NO);
+	EXPECT(list_is_empty(&t->s->pending));
+	return 0;
+}
+
+static int answer_both_late(struct talk *t, struct fault *fault)
+{
+	if (hear(t, "m1 NOOP\r\nm2 NOOP\r\n", fault) < 0)
+		return -1;
+	while (!t->step)
+		if (run_yield(fault) < 0)
+			return -1;
+	return say(t, "m2 OK\r\nm1 NO\r\n", fault);
+}
+
 static void cancellation(struct check *check)
 {
 	play(check, &(struct play){ .client = cancelled, .server = answer_late });
+	play(check, &(struct play){ .client = cancelled_on_stack, .server = answer_both_late });
 }
 
 /* --- literals -------------------------------------------------------------------------------- */
