@@ -14,6 +14,7 @@
 #include "base/xalloc.h"
 #include "copy/sender.h"
 #include "imap/write.h"
+#include "pace/pace.h"
 
 enum {
 	FETCH_MESSAGES = 500, /* in one FETCH */
@@ -48,6 +49,52 @@ static enum message_state state_of(const struct imap_message *m)
 static void set_state(struct imap_message *m, enum message_state state)
 {
 	m->state = (m->state & ~(uint32_t)MESSAGE_STATE_MASK) | state;
+}
+
+/* --- not too much ----------------------------------------------------------------------------- */
+
+static int take_share(struct feed *f, uint64_t messages, uint64_t bytes, struct fault *fault)
+{
+	struct copy *copy = f->worker->copy;
+	const struct copy_options *o = &copy->options;
+
+	if (copy_throttle_take(&copy->throttle, messages, bytes, fault) < 0 ||
+	    (o->from_pace && pace_take(o->from_pace, messages, bytes, fault) < 0))
+		return -1;
+
+	return o->to_pace ? pace_take(o->to_pace, messages, bytes, fault) : 0;
+}
+
+/* How long a small command takes shows what the source's users feel. */
+static bool should_probe(const struct feed *f)
+{
+	const struct pace *pace = f->worker->copy->options.from_pace;
+
+	return pace && pace_silence(pace) > 2 * SECOND;
+}
+
+static int probe(struct feed *f, struct fault *fault)
+{
+	int64_t began = run_now();
+
+	if (imap_simple(f->from, "NOOP", fault) < 0)
+		return -1;
+
+	pace_answered(f->worker->copy->options.from_pace, run_now() - began);
+	return 0;
+}
+
+/* Before another FETCH, with none under way. */
+static int pause_between(struct feed *f, struct fault *fault)
+{
+	const struct copy_options *o = &f->worker->copy->options;
+
+	if (should_probe(f) && probe(f, fault) < 0)
+		return -1;
+	if (o->from_pace && pace_pause(o->from_pace, fault) < 0)
+		return -1;
+
+	return o->to_pace ? pace_pause(o->to_pace, fault) : 0;
 }
 
 /* --- one message ----------------------------------------------------------------------------- */
@@ -103,7 +150,7 @@ static int begin_message(struct feed *f, const struct imap_fetch_data *data, str
 		return 0;
 	}
 
-	if (copy_throttle_take(&f->worker->copy->throttle, 1, 0, fault) < 0)
+	if (take_share(f, 1, 0, fault) < 0)
 		return -1;
 
 	EVP_DigestInit_ex(f->worker->hash, NULL, NULL);
@@ -119,7 +166,7 @@ static int take_data(struct feed *f, struct bytes data, struct fault *fault)
 		return 0;
 
 	/* Piece by piece: a pause of hours before a large message would cost the connection. */
-	if (copy_throttle_take(&f->worker->copy->throttle, 0, data.n, fault) < 0)
+	if (take_share(f, 0, data.n, fault) < 0)
 		return -1;
 
 	EVP_DigestUpdate(f->worker->hash, data.p, data.n);
@@ -202,7 +249,7 @@ static size_t choose(struct feed *f, struct imap_range **ranges, size_t *n, stru
 
 static size_t fetches_allowed(const struct feed *f)
 {
-	bool ahead = f->last_begun && !f->worker->fetch_alone &&
+	bool ahead = f->last_begun && !f->worker->fetch_alone && !should_probe(f) &&
 		     !copy_pass_is_careful(f->pass) && !f->from->account->no_pipelining;
 
 	return ahead ? FETCHES : 1;
@@ -216,6 +263,8 @@ static int ask(struct feed *f, struct fault *fault)
 		size_t n = 0;
 
 		if (copy_pass_is_careful(f->pass) && sender_wait(&f->sender, fault) < 0)
+			return -1;
+		if (!f->fetch_n && pause_between(f, fault) < 0)
 			return -1;
 		if (choose(f, &ranges, &n, fetch) == 0)
 			return 0;

@@ -28,7 +28,8 @@ static inline bool has_digest(const struct rematch_item *x)
 
 static inline bool are_proved(const struct rematch_item *x, const struct rematch_item *y)
 {
-	return has_digest(x) && has_digest(y) && memcmp(x->digest, y->digest, sizeof(x->digest)) == 0;
+	return has_digest(x) && has_digest(y) &&
+	       memcmp(x->digest, y->digest, sizeof(x->digest)) == 0;
 }
 
 static inline bool are_different(const struct rematch_item *x, const struct rematch_item *y)
@@ -43,7 +44,8 @@ static inline struct rematch_item *item_of(const struct rematch_keys *k, unsigne
 }
 
 /* The refs of a group at one side. */
-static inline struct rematch_ref *refs_of(const struct rematch_keys *k, const struct rematch_group *g, unsigned s)
+static inline struct rematch_ref *refs_of(const struct rematch_keys *k,
+					  const struct rematch_group *g, unsigned s)
 {
 	return k->refs[s] + g->at[s];
 }
@@ -94,7 +96,8 @@ struct rematch_columns {
 	bool size, date, core;
 };
 
-struct rematch_columns rematch_known_columns(const struct rematch_keys *k, const struct rematch_group *g);
+struct rematch_columns rematch_known_columns(const struct rematch_keys *k,
+					     const struct rematch_group *g);
 
 /* Puts those of a group's items at one side that pass before the others. How many; in no order. */
 uint32_t rematch_keep(struct rematch_keys *k, const struct rematch_group *g, unsigned s,

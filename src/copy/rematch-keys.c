@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which items could be mates, see rematch-keys.h. Each step sorts references to what is left by the step's key, walks
- * the two sides side by side, and so has groups of equal keys. A group is one to one, or bytes decide.
+/* Which items could be mates, see rematch-keys.h. Each step sorts references to what is left by the
+ * step's key, walks the two sides side by side, and so has groups of equal keys. A group is one to
+ * one, or bytes decide.
  *
- * What one item does not know (a size of 0, no date, no core) cannot tell the others of its group apart: the column
- * is then left out for the whole group. So an unknown matches everything, and still nothing is paired past it. */
+ * What one item does not know (a size of 0, no date, no core) cannot tell the others of its group
+ * apart: the column is then left out for the whole group. So an unknown matches everything, and
+ * still nothing is paired past it. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -13,7 +15,7 @@
 
 uint64_t rematch_id(const char *message_id)
 {
-	enum { ID_BYTES = 240 }; /* less than whoever keeps Message-IDs cuts them to, with brackets or without */
+	enum { ID_BYTES = 240 }; /* less than whoever keeps Message-IDs cuts them to */
 	char folded[ID_BYTES];
 	size_t n = 0;
 	uint64_t hash;
@@ -33,7 +35,8 @@ bool rematch_can_ask(const struct rematch_side *side)
 	return side->session && side->session->selected.is_selected;
 }
 
-void rematch_keys_init(struct rematch_keys *k, struct rematch_side *a, struct rematch_side *b, bool prove)
+void rematch_keys_init(struct rematch_keys *k, struct rematch_side *a, struct rematch_side *b,
+		       bool prove)
 {
 	size_t longer = a->n > b->n ? a->n : b->n;
 
@@ -127,7 +130,8 @@ struct rematch_group rematch_collect(struct rematch_keys *k, enum rematch_step s
 	return all;
 }
 
-struct rematch_columns rematch_known_columns(const struct rematch_keys *k, const struct rematch_group *g)
+struct rematch_columns rematch_known_columns(const struct rematch_keys *k,
+					     const struct rematch_group *g)
 {
 	struct rematch_columns known = { true, true, true };
 
@@ -142,7 +146,8 @@ struct rematch_columns rematch_known_columns(const struct rematch_keys *k, const
 	return known;
 }
 
-static void key_by_columns(struct rematch_keys *k, const struct rematch_group *g, enum rematch_step step)
+static void key_by_columns(struct rematch_keys *k, const struct rematch_group *g,
+			   enum rematch_step step)
 {
 	struct rematch_columns known = rematch_known_columns(k, g);
 
@@ -204,7 +209,8 @@ static bool is_unnamed(const struct rematch_item *x)
 /* Of the two one must have no Message-ID. */
 static void keep_unnamed(struct rematch_keys *k, struct rematch_group *g)
 {
-	uint32_t unnamed[2] = { rematch_keep(k, g, 0, is_unnamed), rematch_keep(k, g, 1, is_unnamed) };
+	uint32_t unnamed[2] = { rematch_keep(k, g, 0, is_unnamed),
+				rematch_keep(k, g, 1, is_unnamed) };
 
 	for (unsigned s = 0; s < 2; s++)
 		if (!unnamed[!s])
@@ -212,7 +218,8 @@ static void keep_unnamed(struct rematch_keys *k, struct rematch_group *g)
 }
 
 static bool any_in(const struct rematch_keys *k, const struct rematch_group *g, unsigned s,
-		   bool (*is)(const struct rematch_keys *k, unsigned s, const struct rematch_item *x))
+		   bool (*is)(const struct rematch_keys *k, unsigned s,
+			      const struct rematch_item *x))
 {
 	for (uint32_t i = 0; i < g->n[s]; i++)
 		if (is(k, s, item_of(k, s, &refs_of(k, g, s)[i])))
@@ -242,7 +249,8 @@ bool rematch_must_prove(const struct rematch_keys *k, const struct rematch_group
 	return k->prove || (!any_in(k, g, 0, says_something) && !any_in(k, g, 1, says_something));
 }
 
-static bool needs_bytes(const struct rematch_keys *k, const struct rematch_group *g, enum rematch_step step)
+static bool needs_bytes(const struct rematch_keys *k, const struct rematch_group *g,
+			enum rematch_step step)
 {
 	if (step == REMATCH_REWRITTEN || step == REMATCH_UNNAMED)
 		return true; /* for the books */
@@ -271,7 +279,8 @@ static void choose(struct rematch_keys *k, enum rematch_step step)
 	for (size_t i = 0; i < k->groups_n; i++) {
 		struct rematch_group g = k->groups[i];
 
-		if (step == REMATCH_HEADERS && !(any_in(k, &g, 0, is_open) && any_in(k, &g, 1, is_open)))
+		if (step == REMATCH_HEADERS &&
+		    !(any_in(k, &g, 0, is_open) && any_in(k, &g, 1, is_open)))
 			continue;
 		if (step == REMATCH_UNNAMED)
 			keep_unnamed(k, &g);

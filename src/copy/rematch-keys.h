@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside of copy/rematch.c: who could be whose mate, whose bytes must be read to tell, and who is. No I/O, nothing
- * suspends: it may run on a worker thread. Time is O(n log n) and memory some 30 bytes an item, whatever the items
- * are: also when all of them are equal. */
+/* Inside of copy/rematch.c: who could be whose mate, whose bytes must be read to tell, and who is.
+ * No I/O, nothing suspends: it may run on a worker thread. Time is O(n log n) and memory some 30
+ * bytes an item, whatever the items are: also when all of them are equal. */
 #ifndef COPY_REMATCH_KEYS_H
 #define COPY_REMATCH_KEYS_H
 
 #include "copy/rematch.h"
 
-/* What two items must have in common, from the strongest to the weakest; each step is among what is left. */
+/* What two items must have in common, from the strongest to the weakest; each step is among what is
+ * left. */
 enum rematch_step {
 	REMATCH_EXACT,     /* header, size and date */
-	REMATCH_HEADERS,   /* header. Where several have the same one and some are left at both sides, what step 1 paired
-			    * by size and date is not believed either: bytes decide for all of them */
-	REMATCH_BYTES,     /* bytes: one side knows the digest of a message that has no header to ask for any more */
+	REMATCH_HEADERS,   /* header. Where several have the same one and some are left at both sides, what
+			    * was paired by size and date is not believed either: bytes decide for all */
+	REMATCH_BYTES,     /* bytes: a side knows the digest of what has no header to ask for any more */
 	REMATCH_REWRITTEN, /* Message-ID and core */
 	REMATCH_UNNAMED,   /* core and date, and one of the two has no Message-ID */
 	REMATCH_BARE,      /* size and date of an item that has nothing else and nowhere to ask */
@@ -54,11 +55,12 @@ bool rematch_can_ask(const struct rematch_side *side);
 /* Whether both sides have items without a mate. */
 bool rematch_is_open(const struct rematch_keys *keys);
 
-/* Into want: items whose header is not known, can be asked for, and may lead to a mate. all: of all that are
- * left; else of those only for which the other side has one of the same size and date. */
+/* Into want: items whose header is not known, can be asked for, and may lead to a mate. all: of all
+ * that are left; else of those only for which the other side has one of the same size and date. */
 void rematch_want_headers(struct rematch_keys *keys, bool all);
 
-/* A step: groups what is left; want are the items whose bytes must be read before it can be settled. */
+/* A step: groups what is left; want are the items whose bytes must be read before it can be
+ * settled. */
 void rematch_find(struct rematch_keys *keys, enum rematch_step step);
 
 /* … and once they were, or could not be: sets mate and differs. */
@@ -66,10 +68,10 @@ void rematch_settle(struct rematch_keys *keys, enum rematch_step step);
 
 /* --- rematch.c, for its tests ------------------------------------------------------------------ */
 
-/* How what is not known is asked for: sets what is learnt of the items side->p[want[…]], or that it cannot be learnt
- * (REMATCH_NO_HEADER, REMATCH_NO_BODY). */
-typedef SUSPENDS int (*rematch_ask_fn)(void *arg, struct rematch_side *side, const uint32_t *want, size_t n,
-				       struct fault *fault);
+/* How what is not known is asked for: sets what is learnt of the items side->p[want[…]], or that it
+ * cannot be learnt (REMATCH_NO_HEADER, REMATCH_NO_BODY). */
+typedef SUSPENDS int (*rematch_ask_fn)(void *arg, struct rematch_side *side, const uint32_t *want,
+				       size_t n, struct fault *fault);
 
 struct rematch_wire {
 	rematch_ask_fn headers, digests;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who is whose mate, once the bytes that had to be read were read, see rematch-keys.h. What is the same is paired in order;
- * what cannot be told is left alone: to copy a message twice is a nuisance, to take one for another loses one. */
+/* Who is whose mate, once the bytes that had to be read were read, see rematch-keys.h. What is the
+ * same is paired in order; what cannot be told is left alone: to copy a message twice is a
+ * nuisance, to take one for another loses one. */
 #include <assert.h>
 
 #include "copy/rematch-inside.h"
@@ -11,7 +12,8 @@ static bool is_bare(const struct rematch_keys *k, unsigned s, const struct remat
 	return !has_header(x) && !has_digest(x) && !rematch_can_ask(k->side[s]);
 }
 
-static void pair(struct rematch_keys *k, const struct rematch_ref *a, const struct rematch_ref *b, bool differs)
+static void pair(struct rematch_keys *k, const struct rematch_ref *a, const struct rematch_ref *b,
+		 bool differs)
 {
 	struct rematch_item *x = item_of(k, 0, a), *y = item_of(k, 1, b);
 
@@ -33,8 +35,10 @@ static bool is_left_and_known(const struct rematch_item *x)
 	return !x->mate && has_digest(x);
 }
 
-/* Of a group's items at one side those left (BY_DIGEST: whose bytes are known) come first, in order; how many. */
-static uint32_t arrange(struct rematch_keys *k, const struct rematch_group *g, unsigned s, enum order by)
+/* Of a group's items at one side those left (BY_DIGEST: whose bytes are known) come first, in
+ * order; how many. */
+static uint32_t arrange(struct rematch_keys *k, const struct rematch_group *g, unsigned s,
+			enum order by)
 {
 	struct rematch_ref *p = refs_of(k, g, s);
 	uint32_t n = rematch_keep(k, g, s, by == BY_DIGEST ? is_left_and_known : is_left);
@@ -52,7 +56,8 @@ static uint32_t arrange(struct rematch_keys *k, const struct rematch_group *g, u
 	return n;
 }
 
-static struct rematch_group arrange_both(struct rematch_keys *k, const struct rematch_group *g, enum order by)
+static struct rematch_group arrange_both(struct rematch_keys *k, const struct rematch_group *g,
+					 enum order by)
 {
 	struct rematch_group part = *g;
 
@@ -143,7 +148,8 @@ static bool are_alike(const struct rematch_keys *k, unsigned s, const struct rem
 		return are_proved(x, y);
 
 	return !rematch_can_ask(k->side[s]) && has_header(x) && has_header(y) &&
-	       memcmp(x->header, y->header, sizeof(x->header)) == 0 && x->size == y->size && x->date == y->date;
+	       memcmp(x->header, y->header, sizeof(x->header)) == 0 && x->size == y->size &&
+	       x->date == y->date;
 }
 
 static bool all_alike(const struct rematch_keys *k, const struct rematch_group *g, unsigned s)
@@ -157,8 +163,9 @@ static bool all_alike(const struct rematch_keys *k, const struct rematch_group *
 	return true;
 }
 
-/* Any is as good as any other of its side, or there is but one: in order. Else it would be a guess. */
-static void pair_rewritten(struct rematch_keys *k, const struct rematch_group *g, enum rematch_step step)
+/* Any is as good as any other of its side, or there is but one: in order. Else it would be guessed. */
+static void pair_rewritten(struct rematch_keys *k, const struct rematch_group *g,
+			   enum rematch_step step)
 {
 	const struct rematch_ref *p = refs_of(k, g, 0), *q = refs_of(k, g, 1);
 
@@ -171,7 +178,8 @@ static void pair_rewritten(struct rematch_keys *k, const struct rematch_group *g
 		pair(k, &p[i], &q[i], true);
 }
 
-static void settle_rewritten(struct rematch_keys *k, const struct rematch_group *g, enum rematch_step step)
+static void settle_rewritten(struct rematch_keys *k, const struct rematch_group *g,
+			     enum rematch_step step)
 {
 	size_t first = k->groups_n;
 	struct rematch_group left;

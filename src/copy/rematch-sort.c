@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sorting references to items, and what two sorted sides have in common. By merging, because a C library's qsort() may
- * have bad cases, and a peer chooses the keys. */
+/* Sorting references to items, and what two sorted sides have in common. By merging, because a C
+ * library's qsort() may have bad cases, and a peer chooses the keys. */
 #include "base/xalloc.h"
 #include "copy/rematch-inside.h"
 
@@ -72,7 +72,8 @@ void rematch_match(struct rematch_keys *k, const struct rematch_group *within)
 			size_t in = run_length(p + i, within->n[0] - i);
 			size_t jn = run_length(q + j, within->n[1] - j);
 
-			k->groups = xgrow(k->groups, &k->groups_size, k->groups_n + 1, sizeof(*k->groups));
+			k->groups = xgrow(k->groups, &k->groups_size, k->groups_n + 1,
+					  sizeof(*k->groups));
 			k->groups[k->groups_n++] = (struct rematch_group){
 				.at = { within->at[0] + (uint32_t)i, within->at[1] + (uint32_t)j },
 				.n = { (uint32_t)in, (uint32_t)jn },

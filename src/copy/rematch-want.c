@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What must be asked for before anything can be paired: headers, and the bytes of what has no header. Only of items that
- * may have a mate. */
+/* What must be asked for before anything can be paired: headers, and the bytes of what has no
+ * header. Only of items that may have a mate. */
 #include "base/xalloc.h"
 #include "copy/rematch-inside.h"
 
@@ -35,7 +35,8 @@ void rematch_want_listed(struct rematch_keys *k)
 
 static bool can_ask_header(const struct rematch_keys *k, unsigned s, const struct rematch_item *x)
 {
-	return !x->mate && !(x->has & (REMATCH_HEADER | REMATCH_NO_HEADER)) && rematch_can_ask(k->side[s]);
+	return !x->mate && !(x->has & (REMATCH_HEADER | REMATCH_NO_HEADER)) &&
+	       rematch_can_ask(k->side[s]);
 }
 
 static bool any_can_ask(const struct rematch_keys *k, unsigned s)
@@ -49,7 +50,8 @@ static bool any_can_ask(const struct rematch_keys *k, unsigned s)
 
 enum index { BY_DATE, BY_SIZE };
 
-/* A side's items that have, or may get, a header: refs[BY_DATE] by date and size, refs[BY_SIZE] by size. How many. */
+/* A side's items that have, or may get, a header: refs[BY_DATE] by date and size, refs[BY_SIZE] by
+ * size. How many. */
 static size_t index_mates(struct rematch_keys *k, unsigned s)
 {
 	const struct rematch_side *side = k->side[s];
@@ -60,7 +62,8 @@ static size_t index_mates(struct rematch_keys *k, unsigned s)
 
 		if (x->mate || !(has_header(x) || can_ask_header(k, s, x)))
 			continue;
-		k->refs[BY_DATE][n] = (struct rematch_ref){ { (uint64_t)x->date, x->size }, (uint32_t)i };
+		k->refs[BY_DATE][n] =
+			(struct rematch_ref){ { (uint64_t)x->date, x->size }, (uint32_t)i };
 		k->refs[BY_SIZE][n++] = (struct rematch_ref){ { x->size, 0 }, (uint32_t)i };
 	}
 	rematch_sort(k, k->refs[BY_DATE], n);
@@ -77,12 +80,16 @@ static bool may_be_exact(const struct rematch_keys *k, size_t n, const struct re
 	if (x->date == REMATCH_NO_DATE && !x->size)
 		return true;
 	if (x->date == REMATCH_NO_DATE)
-		return rematch_has_key(by_size, n, x->size, NULL) || rematch_has_key(by_size, n, no_size, NULL);
+		return rematch_has_key(by_size, n, x->size, NULL) ||
+		       rematch_has_key(by_size, n, no_size, NULL);
 	if (!x->size)
-		return rematch_has_key(by_date, n, date, NULL) || rematch_has_key(by_date, n, no_date, NULL);
+		return rematch_has_key(by_date, n, date, NULL) ||
+		       rematch_has_key(by_date, n, no_date, NULL);
 
-	return rematch_has_key(by_date, n, date, &x->size) || rematch_has_key(by_date, n, date, &no_size) ||
-	       rematch_has_key(by_date, n, no_date, &x->size) || rematch_has_key(by_date, n, no_date, &no_size);
+	return rematch_has_key(by_date, n, date, &x->size) ||
+	       rematch_has_key(by_date, n, date, &no_size) ||
+	       rematch_has_key(by_date, n, no_date, &x->size) ||
+	       rematch_has_key(by_date, n, no_date, &no_size);
 }
 
 void rematch_want_headers(struct rematch_keys *k, bool all)
@@ -93,7 +100,8 @@ void rematch_want_headers(struct rematch_keys *k, bool all)
 		size_t mates = any_can_ask(k, s) ? index_mates(k, !s) : 0;
 
 		for (size_t i = 0; i < side->n && mates; i++)
-			if (can_ask_header(k, s, &side->p[i]) && (all || may_be_exact(k, mates, &side->p[i])))
+			if (can_ask_header(k, s, &side->p[i]) &&
+			    (all || may_be_exact(k, mates, &side->p[i])))
 				rematch_want(k, s, i);
 	}
 	rematch_want_listed(k);
@@ -101,7 +109,8 @@ void rematch_want_headers(struct rematch_keys *k, bool all)
 
 /* --- bytes without a header ------------------------------------------------------------------ */
 
-/* Of side s: digests of messages that have left it, or that nobody has the header of, by size into refs[s]. */
+/* Of side s: digests of messages that have left it, or that nobody has the header of, by size into
+ * refs[s]. */
 static size_t index_lost(struct rematch_keys *k, unsigned s)
 {
 	const struct rematch_side *side = k->side[s];
@@ -126,7 +135,8 @@ static size_t count_left(const struct rematch_side *side)
 	return n;
 }
 
-/* Those of the same size. Servers tell wrong sizes, so where little more is left than is looked for, all. */
+/* Those of the same size. Servers tell wrong sizes, so where little more is left than is looked
+ * for, all. */
 void rematch_want_lost(struct rematch_keys *k)
 {
 	enum { TIMES = 4, MORE = 100 };

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Finding mates, see rematch.h: asks the servers for what the steps of rematch-keys.h want to know. Headers are asked
- * for twice: first of those whose size and date occur at the other side, which are nearly all of them, then of what is
- * left. So where everything finds its mate at once, nothing is asked for the rest.
+/* Finding mates, see rematch.h: asks the servers for what the steps of rematch-keys.h want to know.
+ * Headers are asked for twice: first of those whose size and date occur at the other side, which
+ * are nearly all of them, then of what is left. So where everything finds its mate at once, nothing
+ * is asked for the rest.
  *
- * What does not come is missed, not waited for. One message that a server cannot read may cost the answers of all others
- * in its command (Q25): what is missing is asked for in halves, until it is known which. That has an end. */
+ * What does not come is missed, not waited for. One message that a server cannot read may cost the
+ * answers of all others in its command (Q25): what is missing is asked for in halves, until it is
+ * known which. That has an end. */
 #include "copy/rematch.h"
 
 #include <string.h>
@@ -30,8 +32,10 @@ struct question {
 	size_t n;
 	uint32_t known, missed; /* REMATCH_… bits: it was learnt, it cannot be */
 
-	/* Asks, and sets `known` or `missed` of what comes. 0: the server gave all it has; 1: it may have more. */
-	SUSPENDS int (*ask)(struct question *q, const struct imap_range *uids, size_t n, struct fault *fault);
+	/* Asks, and sets `known` or `missed` of what comes. 0: the server gave all it has; 1: it
+	 * may have more. */
+	SUSPENDS int (*ask)(struct question *q, const struct imap_range *uids, size_t n,
+			    struct fault *fault);
 	uint32_t asked; /* messages in the command */
 };
 
@@ -143,10 +147,13 @@ struct incoming {
 	unsigned char digest[32];
 };
 
-static void take_answer(struct question *q, const struct incoming *in, const struct imap_fetch_data *f,
-			const struct imap_range *uids)
+static void take_answer(struct question *q, const struct incoming *in,
+			const struct imap_fetch_data *f, const struct imap_range *uids)
 {
 	uint32_t uid = f->has & IMAP_FETCH_UID ? f->uid : q->asked == 1 ? uids[0].low : 0;
+
+	if (!(f->has & (IMAP_FETCH_BODY | IMAP_FETCH_BODY_NIL))) /* news of flags */
+		return;
 
 	for (size_t i = find_uid(q, uid); uid && i < q->n && wanted(q, i)->uid == uid; i++) {
 		struct rematch_item *x = wanted(q, i);
@@ -154,7 +161,7 @@ static void take_answer(struct question *q, const struct incoming *in, const str
 		if (is_answered(q, i))
 			continue;
 		if (!in->whole || (in->size == 0 && x->size)) { /* NIL, or as good as that (Q25) */
-			x->has |= f->has & (IMAP_FETCH_BODY | IMAP_FETCH_BODY_NIL) ? REMATCH_NO_BODY : 0;
+			x->has |= REMATCH_NO_BODY;
 			continue;
 		}
 		x->has |= REMATCH_DIGEST;
@@ -197,7 +204,8 @@ static int take_input(struct question *q, struct incoming *in, const struct imap
 	}
 }
 
-static int ask_bodies(struct question *q, const struct imap_range *uids, size_t n, struct fault *fault)
+static int ask_bodies(struct question *q, const struct imap_range *uids, size_t n,
+		      struct fault *fault)
 {
 	_cleanup_(imap_command_done) struct imap_command c = { .sent = false };
 	struct incoming in = { .bodies = 0 };
@@ -220,8 +228,8 @@ static int ask_bodies(struct question *q, const struct imap_range *uids, size_t 
 	return -1;
 }
 
-int rematch_read_digests(struct copy_worker *worker, struct rematch_side *side, const uint32_t *want,
-			 size_t n, struct fault *fault)
+int rematch_read_digests(struct copy_worker *worker, struct rematch_side *side,
+			 const uint32_t *want, size_t n, struct fault *fault)
 {
 	struct question q = {
 		.worker = worker, .side = side, .want = want, .n = n,
@@ -255,7 +263,8 @@ static void take_identity(struct question *q, const struct imap_identity *from)
 	}
 }
 
-static int ask_identities(struct question *q, const struct imap_range *uids, size_t n, struct fault *fault)
+static int ask_identities(struct question *q, const struct imap_range *uids, size_t n,
+			  struct fault *fault)
 {
 	struct imap_identities found;
 	int r = imap_fetch_identities(q->side->session, uids, n, &found, fault);
@@ -330,7 +339,8 @@ static int ask(struct matching *m, rematch_ask_fn how, struct fault *fault)
 	const struct rematch_keys *k = &m->keys;
 
 	for (unsigned s = 0; s < 2; s++)
-		if (k->want_n[s] && how(m->wire->arg, k->side[s], k->want[s], k->want_n[s], fault) < 0)
+		if (k->want_n[s] &&
+		    how(m->wire->arg, k->side[s], k->want[s], k->want_n[s], fault) < 0)
 			return -1;
 
 	return 0;
@@ -369,10 +379,10 @@ int rematch_by_wire(const struct rematch_wire *wire, struct rematch_side *a, str
 	return r;
 }
 
-int copy_rematch(struct copy_worker *worker, struct rematch_side *a, struct rematch_side *b, bool prove,
-		 struct fault *fault)
+int copy_rematch(struct copy_worker *worker, struct rematch_side *a, struct rematch_side *b,
+		 bool prove, struct fault *fault)
 {
-	struct rematch_wire wire = { .headers = wire_headers, .digests = wire_digests, .arg = worker };
+	struct rematch_wire wire = { wire_headers, wire_digests, worker };
 
 	return rematch_by_wire(&wire, a, b, prove, fault);
 }

@@ -10,6 +10,7 @@
 #include "base/xalloc.h"
 #include "copy/links.h"
 #include "copy/record.h"
+#include "pace/pace.h"
 #include "imap/date.h"
 #include "mail/header.h"
 
@@ -135,6 +136,16 @@ static void batch_copied(struct sender *s, const struct batch *b)
 	}
 }
 
+static void went_well(const struct sender *s)
+{
+	const struct copy_options *o = &s->pass->worker->copy->options;
+
+	if (o->from_pace)
+		pace_went_well(o->from_pace);
+	if (o->to_pace)
+		pace_went_well(o->to_pace);
+}
+
 /* Batches are many and long; what they held is given back as soon as it is not needed. */
 static void forget_sent(struct batch *b)
 {
@@ -227,6 +238,7 @@ static int take_answer(struct sender *s, struct fault *fault)
 		return -1;
 
 	forget_sent(b);
+	went_well(s);
 	s->answered++;
 	changed(s);
 	return end_batches(s, fault);

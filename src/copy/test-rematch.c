@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who is whose mate, against mailboxes that are made up: first by hand, then by chance with what must always hold. The
- * servers are two functions here (struct rematch_wire) that note what they are asked for. */
+/* Who is whose mate, against mailboxes that are made up: first by hand, then by chance with what
+ * must always hold. The servers are two functions here (struct rematch_wire) that note what they
+ * are asked for. */
 #include "copy/rematch-keys.h"
 
 #include <stdio.h>
@@ -10,7 +11,8 @@
 #include "base/xalloc.h"
 #include "lib/check.h"
 
-/* What a message really is. Numbers stand for contents: equal numbers, equal contents; 0: it has none. */
+/* What a message really is. Numbers stand for contents: equal numbers, equal contents; 0: it has
+ * none. */
 struct letter {
 	unsigned header, body; /* both together are its bytes */
 	unsigned id, core;
@@ -39,7 +41,8 @@ struct world {
 static void fill(unsigned char *to, size_t n, uint64_t what, uint64_t which)
 {
 	for (size_t i = 0; i < n; i += 8) {
-		uint64_t part = siphash13(what, i, (struct bytes){ (const char *)&which, sizeof(which) });
+		uint64_t part =
+			siphash13(what, i, (struct bytes){ (const char *)&which, sizeof(which) });
 
 		memcpy(to + i, &part, 8);
 	}
@@ -133,9 +136,9 @@ static int rematch(struct world *world, bool prove)
 
 /* --- by hand --------------------------------------------------------------------------------- */
 
-/* A side is a list of messages, "h1 b1, h2 b2 d7": the numbers of header and body; d date, s size (both may be "?"), i
- * Message-ID and c core (else as h); H its header is known from the start, K its digest is, x vanished, n unreadable. "-"
- * before all: there is no server to ask. */
+/* A side is a list of messages, "h1 b1, h2 b2 d7": the numbers of header and body; d date, s size (both
+ * may be "?"), i Message-ID and c core (else as h); H its header is known from the start, K its digest
+ * is, x vanished, n unreadable. "-" before all: there is no server to ask. */
 static void read_message(struct check *check, struct mailbox *box, const char *text, size_t n)
 {
 	struct letter l = { .size = 100, .id = UINT32_MAX, .core = UINT32_MAX };
@@ -202,60 +205,79 @@ static const struct {
 } by_hand[] = {
 	{ "nothing here, nothing asked", "", "h1 b1, h2 b2", false, "", 0, 0 },
 	{ "one to one", "h1 b1, h2 b2 d2", "h2 b2 d2, h1 b1", false, "0=1 1=0", 4, 0 },
-	{ "only those that could be are asked for", "h1 b1 d1, h2 b2 d2, h3 b3 d3", "h2 b2 d2", false, "1=0", 2, 0 },
-	{ "all when something is left at both", "h1 b1 d1, h2 b2 d2", "h2 b2 d2, h4 b4 d4", false, "1=0", 4, 0 },
-	{ "what is known is not asked for", "-h1 b1 H, h2 b2 H d2", "h2 b2 d2, h1 b1", false, "0=1 1=0", 2, 0 },
+	{ "only those that could be are asked for", "h1 b1 d1, h2 b2 d2, h3 b3 d3", "h2 b2 d2",
+	  false, "1=0", 2, 0 },
+	{ "all when something is left at both", "h1 b1 d1, h2 b2 d2", "h2 b2 d2, h4 b4 d4", false,
+	  "1=0", 4, 0 },
+	{ "what is known is not asked for", "-h1 b1 H, h2 b2 H d2", "h2 b2 d2, h1 b1", false,
+	  "0=1 1=0", 2, 0 },
 	{ "another date", "h1 b1 d1", "h1 b1 d2", false, "0=0", 2, 0 },
 	{ "another size is told", "h1 b1 s90", "h1 b1 s30", false, "0=0", 2, 0 },
-	{ "no size, no date", "h1 b1 s? d1, h2 b2 s90 d?", "h2 b2 d2 s90, h1 b1 d1 s?", false, "0=1 1=0", 4, 0 },
+	{ "no size, no date", "h1 b1 s? d1, h2 b2 s90 d?", "h2 b2 d2 s90, h1 b1 d1 s?", false,
+	  "0=1 1=0", 4, 0 },
 	{ "proved", "h1 b1", "h1 b1", true, "0=0", 2, 2 },
 	{ "not the same", "h1 b1", "h1 b2", true, "0~0", 2, 2 },
 	{ "not asked, not known", "h1 b1", "h1 b2", false, "0=0", 2, 0 },
 	{ "known to differ", "h1 b1 K", "h1 b2 K", false, "0~0", 2, 0 },
 	{ "… and nothing to know it by", "h1 b1 i0 c0", "h1 b2 i0 c0", true, "", 2, 2 },
 
-	{ "twins in order", "h1 b1, h1 b1, h2 b2", "h2 b2, h1 b1, h1 b1", false, "0=1 1=2 2=0", 6, 4 },
+	{ "twins in order", "h1 b1, h1 b1, h2 b2", "h2 b2, h1 b1, h1 b1", false, "0=1 1=2 2=0", 6,
+	  4 },
 	{ "more twins here", "h1 b1, h1 b1, h1 b1", "h1 b1, h1 b1", false, "0=0 1=1", 5, 5 },
 	{ "near twins by their bytes", "h1 b1, h1 b2", "h1 b2, h1 b1", false, "0=1 1=0", 4, 4 },
 	{ "… by their dates", "h1 b1 d1, h1 b2 d2", "h1 b2 d2, h1 b1 d1", false, "0=1 1=0", 4, 0 },
-	{ "… believed while nothing speaks against it", "h1 b1 d1, h1 b2 d2, h5 b5", "h1 b2 d2, h1 b1 d1, h6 b6", false,
+	{ "… believed while nothing speaks against it", "h1 b1 d1, h1 b2 d2, h5 b5",
+	  "h1 b2 d2, h1 b1 d1, h6 b6", false,
 	  "0=1 1=0", 6, 0 },
 	{ "one of two near twins", "h1 b1, h1 b2", "h1 b2", false, "1=0", 3, 3 },
-	{ "a date that is not known cannot tell twins apart", "h1 b1 d1, h1 b2 d?", "h1 b1 d?, h1 b2 d1", false,
+	{ "a date that is not known cannot tell twins apart", "h1 b1 d1, h1 b2 d?",
+	  "h1 b1 d?, h1 b2 d1", false,
 	  "0=0 1=1", 4, 4 },
 	{ "dates and sizes that contradict", "h1 b1 s300 i0 c0, h1 b2 s100 i0 c0, h1 b3 s100 i0 c0",
 	  "h1 b1 s100 i0 c0, h1 b2 s300 i0 c0, h1 b3 s100 i0 c0", false, "0=0 1=1 2=2", 6, 6 },
-	{ "… with names", "h1 b1 s300, h1 b2 s100, h1 b3 s100", "h1 b1 s100, h1 b2 s300, h1 b3 s100", false,
+	{ "… with names", "h1 b1 s300, h1 b2 s100, h1 b3 s100",
+	  "h1 b1 s100, h1 b2 s300, h1 b3 s100", false,
 	  "0=0 1=1 2=2", 6, 6 },
-	{ "what is left at one side alone is no contradiction", "h1 b1 d1 H, h1 b1 d2", "h1 b1 d2", false, "1=0", 2, 0 },
+	{ "what is left at one side alone is no contradiction", "h1 b1 d1 H, h1 b1 d2",
+	  "h1 b1 d2", false, "1=0", 2, 0 },
 
 	{ "rewritten", "h1 b1", "h2 b1 s150 i1 c1", false, "0~0", 2, 2 },
-	{ "rewritten, and nothing else left to ask", "h1 b1, h2 b2 d2", "h2 b2 d2, h3 b1 i1 c1 d9", false, "0~1 1=0", 4, 2 },
+	{ "rewritten, and nothing else left to ask", "h1 b1, h2 b2 d2",
+	  "h2 b2 d2, h3 b1 i1 c1 d9", false, "0~1 1=0", 4, 2 },
 	{ "the same Message-ID, another subject", "h1 b1", "h2 b1 i1 c2", false, "", 2, 0 },
 	{ "a core that was not kept", "-h1 b1 c0 H K", "h2 b1 i1 c1", false, "0~0", 1, 1 },
-	{ "rewritten twins are any one's", "h1 b1, h1 b1", "h2 b1 i1 c1, h2 b1 i1 c1, h2 b1 i1 c1", false, "0~0 1~1",
+	{ "rewritten twins are any one's", "h1 b1, h1 b1",
+	  "h2 b1 i1 c1, h2 b1 i1 c1, h2 b1 i1 c1", false, "0~0 1~1",
 	  5, 5 },
-	{ "two that are rewritten, told by the date", "h1 b1 d1, h2 b1 i1 c1 d2", "h3 b1 i1 c1 d2, h4 b1 i1 c1 d1", false,
+	{ "two that are rewritten, told by the date", "h1 b1 d1, h2 b1 i1 c1 d2",
+	  "h3 b1 i1 c1 d2, h4 b1 i1 c1 d1", false,
 	  "0~1 1~0", 4, 4 },
-	{ "… and not told", "h1 b1 d1, h2 b1 i1 c1 d2", "h3 b1 i1 c1 d3, h4 b1 i1 c1 d4", false, "", 4, 4 },
+	{ "… and not told", "h1 b1 d1, h2 b1 i1 c1 d2", "h3 b1 i1 c1 d3, h4 b1 i1 c1 d4", false,
+	  "", 4, 4 },
 	{ "a Message-ID was added", "h1 b1 i0", "h2 b1 i7 c1", false, "0~0", 2, 2 },
 	{ "… on another day", "h1 b1 i0 d1", "h2 b1 i7 c1 d2", false, "", 2, 0 },
 	{ "two Message-IDs are two messages", "h1 b1 i6", "h2 b1 i7 c1", false, "", 2, 0 },
-	{ "who has none may be either's", "h1 b1 i5 c1, h2 b2 i6 c1", "h3 b1 i0 c1", false, "", 3, 3 },
+	{ "who has none may be either's", "h1 b1 i5 c1, h2 b2 i6 c1", "h3 b1 i0 c1", false, "", 3,
+	  3 },
 
-	{ "headers that say nothing are not enough", "h1 b1 i0 c0", "h1 b2 i0 c0", false, "", 2, 2 },
+	{ "headers that say nothing are not enough", "h1 b1 i0 c0", "h1 b2 i0 c0", false, "", 2,
+	  2 },
 	{ "… their bytes are", "h1 b1 i0 c0 d1", "h1 b1 i0 c0 d2", false, "0=0", 2, 2 },
 
-	{ "rows without digests in order", "-h1 b1 H, h1 b1 H", "h1 b1, h1 b1", false, "0=0 1=1", 2, 0 },
+	{ "rows without digests in order", "-h1 b1 H, h1 b1 H", "h1 b1, h1 b1", false, "0=0 1=1",
+	  2, 0 },
 	{ "… one of them has one", "-h1 b1 H, h1 b2 H K", "h1 b2, h1 b1", false, "0=1 1=0", 2, 2 },
 	{ "… cannot be proved", "-h1 b1 H, h1 b1 H", "h1 b1, h1 b1", true, "0~0 1~1", 2, 2 },
-	{ "rows of messages that are gone", "-h1 b1 H K, h2 b2 H K d2", "h2 b2 d9, h3 b3 d3", false, "1=0", 2, 0 },
-	{ "rows without header or digest", "-d1 s50, d2 s60", "h1 b1 d2 s60, h2 b2 d3 s50", false, "1=0", 0, 0 },
+	{ "rows of messages that are gone", "-h1 b1 H K, h2 b2 H K d2", "h2 b2 d9, h3 b3 d3",
+	  false, "1=0", 2, 0 },
+	{ "rows without header or digest", "-d1 s50, d2 s60", "h1 b1 d2 s60, h2 b2 d3 s50", false,
+	  "1=0", 0, 0 },
 	{ "… prove nothing", "-d1 s50", "h1 b1 d1 s50", true, "", 0, 0 },
 	{ "… nor do two", "-d1 s50", "h1 b1 d1 s50, h2 b2 d1 s50", false, "", 0, 0 },
 
 	{ "a digest whose message has left", "h1 b1 x K", "h1 b1 d7", true, "0=0", 2, 1 },
-	{ "digests are all there is", "-h1 b1 K, h2 b2 K", "h2 b2 s30 d4, h9 b9 d5, h1 b1 d6", true, "0=2 1=0", 0, 3 },
+	{ "digests are all there is", "-h1 b1 K, h2 b2 K", "h2 b2 s30 d4, h9 b9 d5, h1 b1 d6", true,
+	  "0=2 1=0", 0, 3 },
 	{ "vanished ones are nobody's", "h1 b1 x, h2 b2", "h1 b1, h2 b2", false, "1=1", 4, 0 },
 	{ "unreadable twins are left alone", "h1 b1 n, h1 b1 n", "h1 b1, h1 b1", false, "", 4, 4 },
 	{ "… the last one is not", "h1 b1, h1 b2 n", "h1 b1, h1 b2", false, "0=0 1=1", 4, 4 },
@@ -266,20 +288,20 @@ static void cases_by_hand(struct check *check)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(by_hand); i++) {
 		_cleanup_(freep) struct world *world = world_new();
+		size_t headers, read;
 		char got[500];
 
 		read_side(check, &world->box[0], by_hand[i].a);
 		read_side(check, &world->box[1], by_hand[i].b);
 		CHECK_EQ(rematch(world, by_hand[i].prove), 0);
 		show(world, got, sizeof(got));
-		if (strcmp(got, by_hand[i].want) != 0 ||
-		    world->box[0].headers_asked + world->box[1].headers_asked != by_hand[i].headers ||
-		    world->box[0].bodies_read + world->box[1].bodies_read != by_hand[i].bodies)
-			CHECK_FAIL("%s: \"%s\", not \"%s\"; asked for %zu headers, %zu bodies, not %u, %u",
-				   by_hand[i].what, got, by_hand[i].want,
-				   world->box[0].headers_asked + world->box[1].headers_asked,
-				   world->box[0].bodies_read + world->box[1].bodies_read, by_hand[i].headers,
-				   by_hand[i].bodies);
+		headers = world->box[0].headers_asked + world->box[1].headers_asked;
+		read = world->box[0].bodies_read + world->box[1].bodies_read;
+		if (strcmp(got, by_hand[i].want) != 0 || headers != by_hand[i].headers ||
+		    read != by_hand[i].bodies)
+			CHECK_FAIL("%s: \"%s\", not \"%s\"; %zu headers and %zu bodies, not %u and %u",
+				   by_hand[i].what, got, by_hand[i].want, headers, read,
+				   by_hand[i].headers, by_hand[i].bodies);
 	}
 }
 
@@ -469,17 +491,20 @@ static void check_twins(struct check *check, const struct world *world)
 				count[s] += same_bytes(&world->box[s].letters[j], &a->letters[i]);
 		for (size_t j = 0; j < a->side.n; j++)
 			pairs += same_bytes(&a->letters[j], &a->letters[i]) && a->items[j].mate &&
-				 same_bytes(&world->box[1].letters[a->items[j].mate - 1], &a->letters[i]);
+				 same_bytes(&world->box[1].letters[a->items[j].mate - 1],
+					    &a->letters[i]);
 		CHECK_EQ(pairs, count[0] < count[1] ? count[0] : count[1]);
 	}
 }
 
 static bool look_the_same(const struct mailbox *box, size_t i, size_t j)
 {
-	return box->letters[i].told == box->letters[j].told && box->items[i].date == box->items[j].date;
+	return box->letters[i].told == box->letters[j].told &&
+	       box->items[i].date == box->items[j].date;
 }
 
-/* P6: of twins with the same size and date the first's mate comes before the second's, if these are alike, too. */
+/* P6: of twins with the same size and date the first's mate comes before the second's, if these are
+ * alike, too. */
 static void check_order(struct check *check, const struct world *world)
 {
 	const struct mailbox *a = &world->box[0], *b = &world->box[1];
@@ -542,20 +567,23 @@ static void for_seeds(struct check *check, unsigned what, bool prove,
 		CHECK_EQ(rematch(world, prove), 0);
 		check_world(&inner, world, prove, holds);
 		if (inner.failed)
-			CHECK_FAIL("world %u, prove %d, seed %u: %s", what, prove, seed, inner.note);
+			CHECK_FAIL("world %u, prove %d, seed %u: %s", what, prove, seed,
+				   inner.note);
 	}
 }
 
 /* P1, P2, P5, P7 in all worlds. */
 static void always(struct check *check)
 {
-	static const unsigned lies = DATES | SIZES | NO_SIZES | REWRITTEN | NAMELESS | MISSING | FOREIGN;
+	static const unsigned lies =
+		DATES | SIZES | NO_SIZES | REWRITTEN | NAMELESS | MISSING | FOREIGN;
 
 	for (unsigned prove = 0; prove < 2; prove++) {
 		for_seeds(check, lies, prove, NULL);
 		for_seeds(check, lies | TWINS | NEAR_TWINS, prove, NULL);
 		for_seeds(check, lies | TWINS | NEAR_TWINS | FEW_DATES, prove, NULL);
-		for_seeds(check, lies | TWINS | NEAR_TWINS | FEW_DATES | VANISHED | UNREADABLE, prove, NULL);
+		for_seeds(check, lies | TWINS | NEAR_TWINS | FEW_DATES | VANISHED | UNREADABLE,
+			  prove, NULL);
 		for_seeds(check, lies | TWINS | NEAR_TWINS | FEW_DATES | ROWS, prove, NULL);
 		for_seeds(check, VANISHED | UNREADABLE | FOREIGN | TWINS, prove, NULL);
 	}
@@ -578,11 +606,13 @@ static void equal_sides(struct check *check)
 
 static void twins(struct check *check)
 {
-	static const unsigned lies = DATES | FEW_DATES | SIZES | NO_SIZES | NAMELESS | MISSING | FOREIGN;
+	static const unsigned lies =
+		DATES | FEW_DATES | SIZES | NO_SIZES | NAMELESS | MISSING | FOREIGN;
 
 	for_seeds(check, TWINS | lies, false, check_twins);
 	for_seeds(check, TWINS | lies | ROWS, false, check_twins);
-	for_seeds(check, TWINS | NEAR_TWINS | NO_SIZES | NAMELESS | MISSING | FOREIGN, false, check_twins);
+	for_seeds(check, TWINS | NEAR_TWINS | NO_SIZES | NAMELESS | MISSING | FOREIGN, false,
+		  check_twins);
 	for_seeds(check, TWINS | NEAR_TWINS | lies | REWRITTEN, true, check_twins);
 	for_seeds(check, TWINS | NEAR_TWINS | lies | ROWS, true, check_twins);
 }
@@ -591,10 +621,12 @@ static void order(struct check *check)
 {
 	for (unsigned prove = 0; prove < 2; prove++) {
 		for_seeds(check, TWINS | MISSING, prove, check_order);
-		for_seeds(check, TWINS | DATES | FEW_DATES | SIZES | MISSING | NAMELESS, prove, check_order);
+		for_seeds(check, TWINS | DATES | FEW_DATES | SIZES | MISSING | NAMELESS, prove,
+			  check_order);
 		for_seeds(check, TWINS | NEAR_TWINS | MISSING | ROWS, prove, check_order);
 	}
-	for_seeds(check, TWINS | NEAR_TWINS | DATES | FEW_DATES | SIZES | MISSING, true, check_order);
+	for_seeds(check, TWINS | NEAR_TWINS | DATES | FEW_DATES | SIZES | MISSING, true,
+		  check_order);
 }
 
 static void nothing_read(struct check *check, const struct world *world)
@@ -604,7 +636,8 @@ static void nothing_read(struct check *check, const struct world *world)
 
 static void unique_keys(struct check *check)
 {
-	for_seeds(check, DATES | SIZES | NO_SIZES | MISSING | FOREIGN | VANISHED, false, nothing_read);
+	for_seeds(check, DATES | SIZES | NO_SIZES | MISSING | FOREIGN | VANISHED, false,
+		  nothing_read);
 }
 
 /* --- the rest -------------------------------------------------------------------------------- */
@@ -628,7 +661,9 @@ static void dates(struct check *check)
 	for (unsigned s = 0; s < 2; s++)
 		for (unsigned i = 0; i < MANY; i++) {
 			unsigned date = s ? i * 37 % MANY : i;
-			struct letter l = { .header = 1, .body = date, .id = 1, .core = 1, .size = 10 };
+			struct letter l = {
+				.header = 1, .body = date, .id = 1, .core = 1, .size = 10
+			};
 
 			add(&world->box[s], &l, date);
 		}
@@ -638,8 +673,8 @@ static void dates(struct check *check)
 	CHECK_EQ(world->box[0].bodies_read + world->box[1].bodies_read, 0);
 }
 
-/* A hundred thousand messages that are all the same, and as many of one Message-ID, each in other bytes: time that
- * grows with the square would be hours. */
+/* A hundred thousand messages that are all the same, and as many of one Message-ID, each in other
+ * bytes: time that grows with the square would be hours. */
 static void hostile(struct check *check)
 {
 	enum { MANY = 100000 };
@@ -647,7 +682,8 @@ static void hostile(struct check *check)
 	struct letter l = { .header = 1, .body = 1, .id = 1, .core = 1, .size = 10 };
 
 	for (unsigned kind = 0; kind < 3; kind++) {
-		struct rematch_side a = { .p = items, .n = MANY }, b = { .p = items + MANY, .n = MANY };
+		struct rematch_side a = { .p = items, .n = MANY },
+				    b = { .p = items + MANY, .n = MANY };
 		struct rematch_keys keys;
 
 		for (uint32_t i = 0; i < 2 * MANY; i++) {
