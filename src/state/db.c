@@ -88,7 +88,9 @@ int db_fault(struct db *db, struct fault *fault)
 	case SQLITE_MISMATCH:
 		return db_damaged(db, sqlite3_errmsg(db->sqlite), fault);
 	case SQLITE_READONLY:
-		return db->read_only ? fault_journal(db, fault) : fault_disk(db, fault);
+		/* it may be written, make_file() saw to that: so its header says that SQLite must not */
+		return db->read_only ? fault_journal(db, fault)
+				     : db_damaged(db, sqlite3_errmsg(db->sqlite), fault);
 	default:
 		return fault_disk(db, fault);
 	}

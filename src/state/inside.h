@@ -19,14 +19,16 @@ enum {
 };
 
 struct ledger {
-	/* Whoever set `busy` uses the connection on the worker pool: nobody else touches db, or what it writes. */
+	/* One fiber at a time uses the connection, on the worker pool; the next one's turn is handed to it. */
 	struct db db;
 	bool busy;
-	struct waiters waiters;
+	struct waiters turn;
 
 	/* Operations, oldest first. queued and written count those of all times. */
 	struct batch *first, *last, *spare;
 	uint64_t queued, written;
+	bool leading; /* a fiber waits for its turn to write all of them, or writes */
+	struct waiters followers;
 
 	bool dead; /* a commit failed: why */
 	struct fault why;

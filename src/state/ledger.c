@@ -213,7 +213,8 @@ static int open_on_pool(void *arg, struct fault *fault)
 
 	ledger = xzalloc(sizeof(*ledger));
 	opening->ledger = ledger;
-	waiters_init(&ledger->waiters);
+	waiters_init(&ledger->turn);
+	waiters_init(&ledger->followers);
 	words_init(&ledger->words, opening->seed);
 	map_init(&ledger->facts, opening->seed);
 

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ledger's queue and its one connection. Whoever needs what is queued to be durable takes all of it (the leader)
- * and writes it as one transaction on the pool; what others queue meanwhile goes with the next one, written by
- * the first of those who waited. A leader that was cancelled before a thread had begun puts everything back. */
-#include <assert.h>
-
+/* The ledger's queue and its one connection. Whoever first needs what is queued to be durable leads: in its turn it takes
+ * all there is and writes it as one transaction on the pool; what others queue meanwhile goes with the next one, led
+ * by the first of those who waited. A leader that was cancelled before a thread had begun puts everything back. */
 #include "state/inside.h"
 
 size_t ledger_queued(const struct ledger *ledger)
@@ -62,17 +60,23 @@ static int on_pool(void *arg, struct fault *fault)
 	return job->fn(&job->ledger->db, job->arg, fault);
 }
 
-/* The caller found the ledger not busy, without suspending since. */
-static int use(struct ledger *ledger, const char *what, struct job *job, struct fault *fault)
+/* Turns are handed on, first come, first served: who has just had one cannot take the next before those who wait,
+ * and what they queue meanwhile goes with one commit. */
+static int take_turn(struct ledger *ledger, const char *what, struct fault *fault)
 {
-	int r;
+	if (ledger->busy)
+		return waiters_wait(&ledger->turn, what, fault); /* woken: it is ours, and still busy */
 
-	assert(!ledger->busy);
 	ledger->busy = true;
-	r = pool_call(what, on_pool, job, fault);
-	ledger->busy = false;
-	waiters_wake_all(&ledger->waiters);
-	return r;
+	return 0;
+}
+
+static void end_turn(struct ledger *ledger)
+{
+	if (list_is_empty(&ledger->turn.fibers))
+		ledger->busy = false;
+	else
+		waiters_wake_one(&ledger->turn);
 }
 
 static int write_all(struct db *db, void *arg, struct fault *fault)
@@ -110,11 +114,12 @@ static void put_back(struct ledger *ledger, struct batch *first, struct batch *l
 		ledger->last = last;
 }
 
-static int lead(struct ledger *ledger, struct fault *fault)
+/* In the caller's turn. */
+static int write_queued(struct ledger *ledger, struct fault *fault)
 {
 	struct batch *first = TAKE_PTR(ledger->first), *last = TAKE_PTR(ledger->last);
 	struct job job = { .ledger = ledger, .fn = write_all, .arg = first };
-	int r = use(ledger, "a commit of the ledger", &job, fault);
+	int r = pool_call("a commit of the ledger", on_pool, &job, fault);
 
 	if (!job.began) {
 		put_back(ledger, first, last);
@@ -132,15 +137,30 @@ static int lead(struct ledger *ledger, struct fault *fault)
 	return -1;
 }
 
+static int lead(struct ledger *ledger, struct fault *fault)
+{
+	int r;
+
+	ledger->leading = true;
+	r = take_turn(ledger, "its turn to commit to the ledger", fault);
+	if (r == 0) {
+		r = write_queued(ledger, fault);
+		end_turn(ledger);
+	}
+	ledger->leading = false;
+	waiters_wake_all(&ledger->followers);
+	return r;
+}
+
 static int commit(struct ledger *ledger, struct fault *fault)
 {
 	uint64_t want = ledger->queued;
 
 	while (!ledger->dead && ledger->written < want) {
-		if (ledger->busy) {
-			if (waiters_wait(&ledger->waiters, "a commit of the ledger", fault) < 0)
+		if (!ledger->leading) {
+			if (lead(ledger, fault) < 0)
 				return -1;
-		} else if (lead(ledger, fault) < 0) {
+		} else if (waiters_wait(&ledger->followers, "a commit of the ledger", fault) < 0) {
 			return -1;
 		}
 	}
@@ -163,12 +183,17 @@ int ledger_run(struct ledger *ledger, const char *what, ledger_fn fn, void *arg,
 	       struct fault *fault)
 {
 	struct job job = { .ledger = ledger, .fn = fn, .arg = arg };
+	int r;
 
-	if (commit(ledger, fault) < 0)
+	if (commit(ledger, fault) < 0 || take_turn(ledger, what, fault) < 0)
 		return -1;
-	while (ledger->busy) {
-		if (waiters_wait(&ledger->waiters, "the ledger", fault) < 0)
-			return -1;
+
+	if (ledger->dead) { /* meanwhile */
+		*fault = ledger->why;
+		r = -1;
+	} else {
+		r = pool_call(what, on_pool, &job, fault);
 	}
-	return use(ledger, what, &job, fault);
+	end_turn(ledger);
+	return r;
 }
