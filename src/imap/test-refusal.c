@@ -2,6 +2,7 @@
 /* What a NO or BAD means: by code, by the words of servers that have none, and when neither says. */
 #include <stdio.h>
 
+#include "base/xalloc.h"
 #include "imap/session.h"
 #include "lib/check.h"
 
@@ -206,6 +207,47 @@ static void wordings(struct check *check)
 	}
 }
 
+static struct imap_session *new_session(const struct imap_account *of)
+{
+	struct imap_session *s = xzalloc(sizeof(*s));
+
+	s->account = of;
+	list_init(&s->pending);
+	return s;
+}
+
+/* What it still answers then is about that (imapsync 250), unless it says what it means. */
+static void late_answers(struct check *check, const struct imap_session *s, const struct wording *w)
+{
+	struct imap_command late = answer(IMAP_BAD, "", "Command received in Invalid state.");
+	struct fault fault;
+
+	CHECK(imap_refused(s, &late, &fault, "cannot") < 0);
+	same(check, &fault, &(struct meaning){ w->text, w->kind, w->reach, w->again });
+	late = answer(IMAP_NO, "TOOBIG", "");
+	CHECK(imap_refused(s, &late, &fault, "cannot") < 0 && fault.reach == REACH_MESSAGE);
+}
+
+static void bye(struct check *check, const struct wording *w)
+{
+	_cleanup_(freep) struct imap_session *s = new_session(&account);
+	struct imap_command under_way = { .doing = w->doing };
+	struct fault fault;
+	char words[200];
+
+	list_append(&s->pending, &under_way.link);
+	snprintf(s->bye, sizeof(s->bye), "%s", w->text);
+	snprintf(s->bye_code, sizeof(s->bye_code), "%s", w->code);
+	CHECK(imap_said_bye(s, &fault) < 0);
+	same(check, &fault, &(struct meaning){ w->text, w->kind, w->reach, w->again });
+	CHECK_EQ(fault.after_us, w->after_us);
+	CHECK_STR(fault.text, "source old.example: the server ended the session");
+	snprintf(words, sizeof(words), w->code[0] ? "[%s] %s" : "%s%s", w->code, w->text);
+	CHECK_STR(fault.server, words);
+	if (w->text[0])
+		late_answers(check, s, w);
+}
+
 /* What comes as BYE, when the session ends with it. */
 static void byes(struct check *check)
 {
@@ -228,38 +270,25 @@ static void byes(struct check *check)
 		{ "", "Back at once: try again in 20 seconds", IMAP_FETCHES, SLOWER, 20 * SECOND },
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		const struct wording *w = &cases[i];
-		struct imap_command under_way = { .doing = w->doing };
-		struct imap_session s = { .account = &account };
-		struct imap_command late = answer(IMAP_BAD, "", "Command received in Invalid state.");
-		struct fault fault;
-		char words[200];
-
-		list_init(&s.pending);
-		list_append(&s.pending, &under_way.link);
-		snprintf(s.bye, sizeof(s.bye), "%s", w->text);
-		snprintf(s.bye_code, sizeof(s.bye_code), "%s", w->code);
-		CHECK(imap_said_bye(&s, &fault) < 0);
-		same(check, &fault, &(struct meaning){ w->text, w->kind, w->reach, w->again });
-		CHECK_EQ(fault.after_us, w->after_us);
-		CHECK_STR(fault.text, "source old.example: the server ended the session");
-		snprintf(words, sizeof(words), w->code[0] ? "[%s] %s" : "%s%s", w->code, w->text);
-		CHECK_STR(fault.server, words);
-
-		/* What it still answers then is about that (imapsync 250). */
-		if (!w->text[0])
-			continue;
-		CHECK(imap_refused(&s, &late, &fault, "cannot") < 0);
-		same(check, &fault, &(struct meaning){ w->text, w->kind, w->reach, w->again });
-		late = answer(IMAP_NO, "TOOBIG", "");
-		CHECK(imap_refused(&s, &late, &fault, "cannot") < 0 && fault.reach == REACH_MESSAGE);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		bye(check, &cases[i]);
 }
 
 static int no_token(void *arg, char **ret, struct fault *fault)
 {
 	return -1;
+}
+
+static struct fault of_session(struct check *check, const struct imap_account *of, bool logged_in, const char *code,
+			       const char *text)
+{
+	_cleanup_(freep) struct imap_session *s = new_session(of);
+	struct imap_command c = answer(IMAP_NO, code, text);
+	struct fault fault;
+
+	s->logged_in = logged_in;
+	CHECK(imap_refused(s, &c, &fault, "cannot") < 0);
+	return fault;
 }
 
 /* A token that ran out is renewed by a new login; one that was refused at login is not. */
@@ -270,27 +299,21 @@ static void tokens(struct check *check)
 		{ "AUTHENTICATIONFAILED", "Invalid credentials (Failure)" }, { "EXPIRED", "" },
 		{ "", "Session invalidated - AccessTokenExpired" }, { "", "access token has expired" },
 	};
+	struct fault no_rights;
 
 	for (size_t i = 0; i < ARRAY_SIZE(renewable); i++)
 		for (int k = 0; k < 4; k++) {
-			struct imap_session s = { .account = k & 1 ? &oauth : &account, .logged_in = k & 2 };
-			struct imap_command c = answer(IMAP_NO, renewable[i][0], renewable[i][1]);
-			struct fault fault;
+			const struct imap_account *of = k & 1 ? &oauth : &account;
+			struct fault fault = of_session(check, of, k & 2, renewable[i][0], renewable[i][1]);
 
-			CHECK(imap_refused(&s, &c, &fault, "cannot") < 0);
 			CHECK_EQ(fault.kind, FAULT_AUTH);
 			CHECK_EQ(fault.reach, k == 3 ? REACH_SESSION : REACH_MAILBOX);
 			CHECK_EQ(fault.again, k == 3 ? AGAIN_NOW : AGAIN_NEVER);
 		}
 
-	{ /* no rights, not no token: a new one changes nothing (Q11) */
-		struct imap_session s = { .account = &oauth, .logged_in = true };
-		struct imap_command c = answer(IMAP_BAD, "", "User is authenticated but not connected.");
-		struct fault fault;
-
-		CHECK(imap_refused(&s, &c, &fault, "cannot") < 0);
-		same(check, &fault, &(struct meaning){ "rights", NOT_US });
-	}
+	/* No rights, not no token: a new one changes nothing (Q11). */
+	no_rights = of_session(check, &oauth, true, "", "User is authenticated but not connected.");
+	same(check, &no_rights, &(struct meaning){ "rights", NOT_US });
 }
 
 static void code_before_words(struct check *check)
