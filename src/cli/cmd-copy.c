@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cli/commands.h"
@@ -114,6 +115,17 @@ static void help(void)
 	options_help(lines, ARRAY_SIZE(lines));
 	puts("\nExit status: 0 all copied; 1 done, with exceptions that are listed; 2 wrong usage or\n"
 	     "configuration; 3 stopped early; 4 refused to begin (the destination holds mail that no\nledger knows).");
+	copy_many_help();
+}
+
+/* Without accounts it is about those of a configuration. */
+static bool is_about_one(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++)
+		if (strncmp(argv[i], "--from", 6) == 0 || strncmp(argv[i], "--to", 4) == 0 ||
+		    strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			return true;
+	return false;
 }
 
 /* --- the engine's fiber ----------------------------------------------------------------------- */
@@ -357,6 +369,9 @@ int cmd_copy(int argc, char **argv)
 					.retries = 5, .delete_limit = 10 } };
 	struct fault fault;
 	int r, status = EXIT_USAGE;
+
+	if (!is_about_one(argc, argv))
+		return cmd_copy_many(argc, argv);
 
 	os_forbid_dumps();
 	r = parse(&run, argc, argv, &fault);

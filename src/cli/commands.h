@@ -13,6 +13,8 @@ enum {
 
 /* argv[0] is the verb. Returns the exit status. */
 int cmd_copy(int argc, char **argv);
+int cmd_copy_many(int argc, char **argv); /* when it names neither --from nor --to */
+void copy_many_help(void);
 int cmd_init(int argc, char **argv);
 
 #endif

@@ -10,6 +10,9 @@
  * Call it before the first secret is read. Programs we start are as they always are. */
 void os_forbid_dumps(void);
 
+/* Lets this process open as many files as its hard limit allows; returns how many that is. */
+unsigned os_raise_file_limit(void);
+
 /* A process as others can know it: numbers are used again, so the moment it began belongs to it. */
 struct os_process {
 	long pid;

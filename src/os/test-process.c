@@ -32,6 +32,15 @@ static void this_one(struct check *check)
 	CHECK(host[0]);
 }
 
+static void files(struct check *check)
+{
+	unsigned limit = os_raise_file_limit();
+
+	CHECK(limit >= 256);
+	CHECK_EQ(os_raise_file_limit(), limit);
+	CHECK(dup2(0, (int)(limit < 4096 ? limit : 4096) - 1) >= 0);
+}
+
 static void one_that_ended(struct check *check)
 {
 	struct os_child child;
@@ -96,6 +105,7 @@ int main(int argc, char **argv)
 {
 	static const struct check_case cases[] = {
 		{ "this process", this_one },
+		{ "many files", files },
 		{ "one that ended", one_that_ended },
 		{ "a child that speaks", speaking },
 		{ "a child that is stopped", stopping },

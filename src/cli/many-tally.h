@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The closing summary of a run over many mailboxes: sums in all and by wave, exceptions by cause, who failed and why. */
+#ifndef CLI_MANY_TALLY_H
+#define CLI_MANY_TALLY_H
+
+#include <jansson.h>
+
+#include "base/arena.h"
+#include "base/map.h"
+#include "fleet/fleet.h"
+
+struct tally_line {
+	const char *wave;        /* "": none; NULL: the total */
+	uint64_t mailboxes, done, excepted, failed, stopped, held; /* done: with and without exceptions; excepted: with */
+	uint64_t source, present, copied, missing, changed, bytes, flags_changed, deleted; /* messages, bytes */
+	uint64_t causes[CAUSE_COUNT_];
+};
+
+enum { TALLY_NAMED = 20 };
+
+/* A mailbox that did not get through, and why. */
+struct tally_named {
+	const char *mailbox, *why;
+	enum fleet_end end;
+};
+
+struct tally {
+	struct arena arena;
+	struct tally_line total;
+	struct map by_wave;      /* struct tally_line, in the order they came */
+	struct tally_named failed[TALLY_NAMED], held[TALLY_NAMED];
+	int64_t took_us;
+	int status;              /* a fault that stopped all: at least this exit status */
+};
+
+void tally_done(struct tally *tally);
+
+/* status: NULL when it was never begun; why: "" or a sentence. Nothing is kept of them but copies. */
+void tally_add(struct tally *tally, const char *mailbox, const char *wave, enum fleet_end end,
+	       const struct fleet_status *status, const char *why);
+
+/* 0, 1 or 3: commands.h. */
+int tally_exit_status(const struct tally *tally);
+
+void tally_show(const struct tally *tally, bool dry);   /* tables to stdout */
+json_t *tally_json(const struct tally *tally);
+
+#endif
