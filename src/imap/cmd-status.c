@@ -5,6 +5,7 @@
 
 #include "base/xalloc.h"
 #include "imap/commands.h"
+#include "imap/note.h"
 #include "imap/status.h"
 #include "imap/write.h"
 

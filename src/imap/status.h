@@ -12,7 +12,4 @@ void imap_status_items(const struct imap_session *session, bool with_size, struc
 void imap_status_note(struct imap_folder *folder, const struct imap_status_data *data,
 		      struct arena *arena);
 
-/* Takes a MAILBOXID as a C string; one that RFC 8474 does not allow leaves it empty. */
-void imap_note_object(char to[256], struct bytes id);
-
 #endif

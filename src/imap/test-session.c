@@ -374,10 +374,11 @@ static void suffixes(struct check *check)
 		{ IMAP_CAP_LITERAL_MINUS, 4097, "" }, { IMAP_CAP_IMAP4REV1, 1, "" },
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct imap_session s = { .capabilities.has = UINT64_C(1) << cases[i].cap };
+	_cleanup_(freep) struct imap_session *s = xzalloc(sizeof(*s));
 
-		CHECK_STR(imap_literal_suffix(&s, cases[i].size), cases[i].suffix);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		s->capabilities.has = UINT64_C(1) << cases[i].cap;
+		CHECK_STR(imap_literal_suffix(s, cases[i].size), cases[i].suffix);
 	}
 }
 

@@ -2,6 +2,7 @@
 /* A session and its peer in memory, see test-talk.h. */
 #include "imap/test-talk.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/xalloc.h"
@@ -140,4 +141,32 @@ void play(struct check *check, const struct play *p)
 		if (r < 0 && !check->failed)
 			check_expect(check, false, __FILE__, __LINE__, "%s %s", fault.text, fault.server);
 	}
+}
+
+/* --- what came, as text ------------------------------------------------------------------------ */
+
+void same(struct talk *t, const struct buf *got)
+{
+	struct check *check = t->check;
+	const char *want = t->play->want;
+
+	check_expect(check, strcmp(buf_str(got), want) == 0, __FILE__, __LINE__, "got \"%s\", not \"%s\"",
+		     buf_str(got), want);
+}
+
+void put_messages(struct buf *to, const struct imap_messages *m)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		buf_appendf(to, "%" PRIu32 "(%s)", m->p[i].uid, m->flag_sets[m->p[i].flags]);
+		if (m->p[i].size)
+			buf_appendf(to, "s%" PRIu64, m->p[i].size);
+		if (m->p[i].date != IMAP_NO_DATE)
+			buf_appendf(to, "d%" PRId64, m->p[i].date);
+		buf_append_str(to, m->p[i].state ? "?" : " ");
+	}
+}
+
+void put_fault(struct buf *to, const struct fault *fault)
+{
+	buf_appendf(to, "%s %s %d", fault_kind_name(fault->kind), fault_reach_name(fault->reach), fault->again);
 }

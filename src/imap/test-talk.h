@@ -43,6 +43,11 @@ void close_server(struct talk *t);
 /* Runs a case, with bytes as they come and one by one. */
 void play(struct check *check, const struct play *p);
 
+/* Holds what came, as text, against what play->want says. Texts of listings and faults: */
+void same(struct talk *t, const struct buf *got);
+void put_messages(struct buf *to, const struct imap_messages *messages);
+void put_fault(struct buf *to, const struct fault *fault);
+
 /* The same with a script: PLAY(client, "capabilities", "heard", "said" …). */
 #define PLAY(client_fn, capabilities_text, ...)                                                    \
 	play(check, &(struct play){ .client = (client_fn), .capabilities = (capabilities_text),    \
