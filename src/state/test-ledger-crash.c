@@ -209,7 +209,7 @@ static void killed_anywhere(struct check *check)
 	int n;
 
 	t.data = &plan;
-	n = kill_all(check, &t, "", stride(7));
+	n = kill_all(check, &t, "", stride(11));
 	printf("# killed %d times\n", n);
 	CHECK(n > 10);
 }
@@ -244,8 +244,8 @@ static void killed_at_checkpoints(struct check *check)
 	struct plan plan = { .commits = 60, .large = true };
 
 	t.data = &plan;
-	CHECK(kill_all(check, &t, "ledger-sync", stride(9)) >= 7);
-	CHECK(kill_all(check, &t, "ledger-write-half", stride(1501)) >= 4);
+	CHECK(kill_all(check, &t, "ledger-sync", stride(17)) >= 4);
+	CHECK(kill_all(check, &t, "ledger-write-half", stride(2501)) >= 2);
 }
 
 /* --- power loss ------------------------------------------------------------------------------ */
@@ -306,7 +306,7 @@ static void short_logs_after_checkpoint(struct check *check)
 {
 	struct plan plan = { .commits = 60, .large = true };
 
-	power_lost(check, &plan, 150001);
+	power_lost(check, &plan, 250001);
 }
 
 /* A frame that never reached the disk: what was committed from there on is not taken for good. */
@@ -406,7 +406,7 @@ static void failing_checkpoints(struct check *check)
 	struct plan plan = { .commits = 60, .large = true };
 
 	t.data = &plan;
-	CHECK(fail_all(check, &t, "sync", stride(9)) > 60);
+	CHECK(fail_all(check, &t, "sync", stride(17)) > 60);
 }
 
 int main(int argc, char **argv)
@@ -423,5 +423,6 @@ int main(int argc, char **argv)
 		{ 0 },
 	};
 
+	testing_in_memory();
 	return check_main(argc, argv, cases);
 }

@@ -167,5 +167,6 @@ int main(int argc, char **argv)
 		{ 0 },
 	};
 
+	testing_in_memory();
 	return check_main(argc, argv, cases);
 }

@@ -3,10 +3,19 @@
 #include "state/testing.h"
 
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include "lib/check.h"
 
 const struct ledger_ends testing_ends = { "imaps://anna@old.example:993", "imaps://anna.b@new.example:993" };
+
+void testing_in_memory(void)
+{
+	static const char memory[] = "/dev/shm";
+
+	if (access(memory, W_OK) == 0)
+		setenv("TMPDIR", memory, 0);
+}
 
 void testing_ledger_make(struct testing_ledger *t, struct check *check)
 {
@@ -106,7 +115,7 @@ struct ledger_folder testing_ledger_folder(const char *name)
 
 /* --- by SQLite alone ------------------------------------------------------------------------- */
 
-static void die(sqlite3 *sqlite, const char *sql)
+static __attribute__((noreturn)) void die(sqlite3 *sqlite, const char *sql)
 {
 	fprintf(stderr, "%s: %s\n", sql, sqlite3_errmsg(sqlite));
 	abort();
@@ -125,7 +134,7 @@ void testing_sql(const char *path, const char *sql)
 int64_t testing_sql_number(const char *path, const char *sql)
 {
 	sqlite3 *sqlite;
-	sqlite3_stmt *s;
+	sqlite3_stmt *s = NULL;
 	int64_t number;
 
 	if (sqlite3_open(path, &sqlite) != SQLITE_OK ||
@@ -143,7 +152,7 @@ struct buf testing_file(const char *path)
 {
 	struct buf content = BUF_NULL;
 	FILE *f = fopen(path, "re");
-	char part[4096];
+	char part[2048];
 	size_t n;
 
 	while (f && (n = fread(part, 1, sizeof(part), f)) > 0)

@@ -9,6 +9,10 @@
 
 extern const struct ledger_ends testing_ends;
 
+/* Has the folders made in memory where the system offers that and TMPDIR says nothing else: for tests that sync thousands
+ * of times, which a busy disk makes slow to no profit. */
+void testing_in_memory(void);
+
 /* A folder of its own with a ledger's path in it, and a ledger if a test opens one. */
 struct testing_ledger {
 	struct check *check;
