@@ -310,9 +310,11 @@ static void damaged(struct check *check)
 
 			file.p[i] = (char)values[k];
 			if (os_tz_parse("changed", buf_bytes(&file), &arena, &tz, &fault) == 0) {
-				int32_t offset = os_tz_offset(tz, 1800000000, NULL);
+				for (int64_t at = 500; at < 4000000000; at = at * 3 / 2) {
+					int32_t offset = os_tz_offset(tz, at, NULL);
 
-				CHECK(offset >= -26 * 3600 && offset <= 26 * 3600);
+					CHECK(offset >= -26 * 3600 && offset <= 26 * 3600);
+				}
 			}
 			file.p[i] = was;
 		}

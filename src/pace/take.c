@@ -81,7 +81,7 @@ static int wait_in(struct pace *p, struct line *line, struct turn *turn, struct 
 }
 
 /* through: the limit below, from which one comes; NULL: called on this one. */
-static int take_from(struct pace *p, struct pace *through, int kind, uint64_t amount,
+static int take_from(struct pace *p, struct pace *through, int kind, uint64_t amount, int64_t *now,
 		     struct fault *fault)
 {
 	struct line *line = &p->lines[kind];
@@ -92,14 +92,15 @@ static int take_from(struct pace *p, struct pace *through, int kind, uint64_t am
 		return 0;
 
 	turn.tag = draw_tag(line, through, kind, amount);
-	if (!list_is_empty(&line->turns) || bucket_wait(&line->bucket, run_now())) {
+	if (!list_is_empty(&line->turns) || bucket_wait(&line->bucket, *now)) {
 		waiters_init(&turn.waiters);
 		stand(line, &turn);
 		r = wait_in(p, line, &turn, fault);
 		list_remove(&turn.link);
+		*now = run_now();
 	}
 	if (r == 0) {
-		bucket_take(&line->bucket, amount, run_now());
+		bucket_take(&line->bucket, amount, *now);
 		if (turn.tag > line->tag)
 			line->tag = turn.tag;
 	}
@@ -126,14 +127,18 @@ static int pass_gate(struct pace *pace, struct fault *fault)
 static int take_slowly(struct pace *pace, uint64_t messages, uint64_t bytes, struct fault *fault)
 {
 	struct pace *through = NULL;
+	int64_t now, wall;
 
+	/* What has begun may end: only a message's first step can be refused. */
 	if (messages && pass_gate(pace, fault) < 0)
 		return -1;
 
+	now = run_now();
+	wall = run_wall();
 	for (struct pace *p = pace; p; through = p, p = p->above) {
-		pace_refresh(p, run_now(), run_wall());
-		if (take_from(p, through, LINE_MESSAGES, messages, fault) < 0 ||
-		    take_from(p, through, LINE_BYTES, bytes, fault) < 0)
+		pace_refresh(p, now, wall);
+		if (take_from(p, through, LINE_MESSAGES, messages, &now, fault) < 0 ||
+		    take_from(p, through, LINE_BYTES, bytes, &now, fault) < 0)
 			return -1;
 	}
 	return 0;
