@@ -13,7 +13,7 @@ enum rematch_step {
 	REMATCH_EXACT,     /* header, size and date */
 	REMATCH_HEADERS,   /* header. Where several have the same one and some are left at both sides, what
 			    * was paired by size and date is not believed either: bytes decide for all */
-	REMATCH_BYTES,     /* bytes: a side knows the digest of what has no header to ask for any more */
+	REMATCH_BYTES,     /* bytes: a digest is known, but no header, or there is none */
 	REMATCH_REWRITTEN, /* Message-ID and core */
 	REMATCH_UNNAMED,   /* core and date, and one of the two has no Message-ID */
 	REMATCH_BARE,      /* size and date of an item that has nothing else and nowhere to ask */

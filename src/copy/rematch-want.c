@@ -109,19 +109,23 @@ void rematch_want_headers(struct rematch_keys *k, bool all)
 
 /* --- bytes without a header ------------------------------------------------------------------ */
 
-/* Of side s: digests of messages that have left it, or that nobody has the header of, by size into
- * refs[s]. */
+/* Its header is of no use, but its bytes may be: they were known before, or have no header block. */
+static bool is_lost(const struct rematch_keys *k, unsigned s, const struct rematch_item *x)
+{
+	return !x->mate && !has_header(x) &&
+	       (has_digest(x) || (x->has & REMATCH_HEADER && can_read(k, s, x)));
+}
+
+/* Those of side s, by size into refs[s]. How many. */
 static size_t index_lost(struct rematch_keys *k, unsigned s)
 {
 	const struct rematch_side *side = k->side[s];
 	size_t n = 0;
 
-	for (size_t i = 0; i < side->n; i++) {
-		const struct rematch_item *x = &side->p[i];
-
-		if (!x->mate && has_digest(x) && !has_header(x))
-			k->refs[s][n++] = (struct rematch_ref){ { x->size, 0 }, (uint32_t)i };
-	}
+	for (size_t i = 0; i < side->n; i++)
+		if (is_lost(k, s, &side->p[i]))
+			k->refs[s][n++] =
+				(struct rematch_ref){ { side->p[i].size, 0 }, (uint32_t)i };
 	rematch_sort(k, k->refs[s], n);
 	return n;
 }
@@ -135,8 +139,8 @@ static size_t count_left(const struct rematch_side *side)
 	return n;
 }
 
-/* Those of the same size. Servers tell wrong sizes, so where little more is left than is looked
- * for, all. */
+/* Those of the same size. Servers tell wrong sizes, so where little more is left than is looked for,
+ * all of it. */
 void rematch_want_lost(struct rematch_keys *k)
 {
 	enum { TIMES = 4, MORE = 100 };
@@ -144,15 +148,21 @@ void rematch_want_lost(struct rematch_keys *k)
 	for (unsigned s = 0; s < 2; s++) {
 		const struct rematch_side *other = k->side[!s];
 		const struct rematch_ref *p = k->refs[s];
-		size_t n = index_lost(k, s);
+		size_t n = index_lost(k, s), mates = 0;
 		bool all = rematch_has_key(p, n, 0, NULL) || count_left(other) <= TIMES * n + MORE;
 
 		for (size_t i = 0; i < other->n && n; i++) {
 			const struct rematch_item *x = &other->p[i];
 
-			if (!x->mate && can_read(k, !s, x) &&
-			    (all || !x->size || rematch_has_key(p, n, x->size, NULL)))
+			if (x->mate || !(has_digest(x) || can_read(k, !s, x)) ||
+			    !(all || !x->size || rematch_has_key(p, n, x->size, NULL)))
+				continue;
+			mates++;
+			if (!has_digest(x))
 				rematch_want(k, !s, i);
 		}
+		for (size_t i = 0; i < n && mates; i++)
+			if (!has_digest(item_of(k, s, &p[i])))
+				rematch_want(k, s, p[i].index);
 	}
 }

@@ -14,6 +14,7 @@
 #include "base/xalloc.h"
 #include "copy/rematch-keys.h"
 #include "imap/write.h"
+#include "pace/pace.h"
 
 enum {
 	CHUNK = 500,      /* messages in a command */
@@ -98,6 +99,37 @@ static void give_up(const struct question *q, size_t first, size_t end)
 			wanted(q, i)->has |= q->missed;
 }
 
+/* The limits of the server that is asked. */
+static struct pace *pace_of(const struct question *q)
+{
+	const struct copy_options *o = &q->worker->copy->options;
+	const struct imap_account *account = q->side->session->account;
+
+	return account == o->from ? o->from_pace : account == o->to ? o->to_pace : NULL;
+}
+
+static int take_share(const struct question *q, uint64_t messages, uint64_t bytes, struct fault *fault)
+{
+	struct pace *pace = pace_of(q);
+
+	if (copy_throttle_take(&q->worker->copy->throttle, messages, bytes, fault) < 0)
+		return -1;
+
+	return pace ? pace_take(pace, messages, bytes, fault) : 0;
+}
+
+static int ask_set(struct question *q, const struct imap_range *uids, size_t n, struct fault *fault)
+{
+	struct pace *pace = pace_of(q);
+
+	if (!n)
+		return 0;
+	if (pace && pace_pause(pace, fault) < 0)
+		return -1;
+
+	return q->ask(q, uids, n, fault);
+}
+
 /* Each turn answers something, or halves the set, or gives something up. */
 static int ask_chunk(struct question *q, size_t first, size_t end, struct fault *fault)
 {
@@ -107,7 +139,7 @@ static int ask_chunk(struct question *q, size_t first, size_t end, struct fault 
 		_cleanup_(freep) struct imap_range *ranges = NULL;
 		size_t n, set_end = choose_set(q, first, end, most, &ranges, &n);
 		size_t before = count_unanswered(q, first, set_end), after;
-		int r = n ? q->ask(q, ranges, n, fault) : 0;
+		int r = ask_set(q, ranges, n, fault);
 
 		if (r < 0)
 			return -1;
@@ -152,7 +184,7 @@ static void take_answer(struct question *q, const struct incoming *in,
 {
 	uint32_t uid = f->has & IMAP_FETCH_UID ? f->uid : q->asked == 1 ? uids[0].low : 0;
 
-	if (!(f->has & (IMAP_FETCH_BODY | IMAP_FETCH_BODY_NIL))) /* news of flags */
+	if (!in->bodies && !(f->has & IMAP_FETCH_BODY_NIL)) /* news of flags */
 		return;
 
 	for (size_t i = find_uid(q, uid); uid && i < q->n && wanted(q, i)->uid == uid; i++) {
@@ -173,7 +205,6 @@ static void take_answer(struct question *q, const struct incoming *in,
 static int take_input(struct question *q, struct incoming *in, const struct imap_input *input,
 		      const struct imap_range *uids, struct fault *fault)
 {
-	struct copy_throttle *throttle = &q->worker->copy->throttle;
 	EVP_MD_CTX *hash = q->worker->hash;
 
 	switch (input->event) {
@@ -181,15 +212,15 @@ static int take_input(struct question *q, struct incoming *in, const struct imap
 		if (in->bodies++)
 			return 0;
 		EVP_DigestInit_ex(hash, EVP_sha256(), NULL);
-		return copy_throttle_take(throttle, 1, 0, fault);
+		return take_share(q, 1, 0, fault);
 	case IMAP_EVENT_BODY:
-		if (in->bodies > 1)
+		if (in->bodies != 1)
 			return 0;
 		in->size += input->data.n;
 		EVP_DigestUpdate(hash, input->data.p, input->data.n);
-		return copy_throttle_take(throttle, 0, input->data.n, fault);
+		return take_share(q, 0, input->data.n, fault);
 	case IMAP_EVENT_BODY_END:
-		if (in->bodies > 1)
+		if (in->bodies != 1)
 			return 0;
 		EVP_DigestFinal_ex(hash, in->digest, NULL);
 		in->whole = true;
@@ -252,11 +283,7 @@ static void take_identity(struct question *q, const struct imap_identity *from)
 	for (size_t i = find_uid(q, from->uid); i < q->n && wanted(q, i)->uid == from->uid; i++) {
 		struct rematch_item *x = wanted(q, i);
 
-		if (!from->header_size) { /* not handed out */
-			x->has |= REMATCH_NO_HEADER;
-			continue;
-		}
-		x->has |= REMATCH_HEADER;
+		x->has |= REMATCH_HEADER; /* all zero when there is none, or it was not handed out */
 		memcpy(x->header, from->identity.header, sizeof(x->header));
 		memcpy(x->core, from->identity.core, sizeof(x->core));
 		x->id = rematch_id(from->identity.message_id);

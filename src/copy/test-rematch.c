@@ -51,7 +51,8 @@ static void fill(unsigned char *to, size_t n, uint64_t what, uint64_t which)
 static void tell_header(struct rematch_item *item, const struct letter *l)
 {
 	item->has |= REMATCH_HEADER;
-	fill(item->header, 16, 'h', l->header);
+	if (l->header)
+		fill(item->header, 16, 'h', l->header);
 	if (l->core)
 		fill(item->core, 16, 'c', l->core);
 	item->id = l->id;
@@ -278,6 +279,8 @@ static const struct {
 	{ "a digest whose message has left", "h1 b1 x K", "h1 b1 d7", true, "0=0", 2, 1 },
 	{ "digests are all there is", "-h1 b1 K, h2 b2 K", "h2 b2 s30 d4, h9 b9 d5, h1 b1 d6", true,
 	  "0=2 1=0", 0, 3 },
+	{ "there is no header", "h0 b1, h2 b2 d2, h0 b2", "h2 b2 d2, h0 b1 d5, h0 b3 d7", false, "0=1 1=0",
+	  6, 4 },
 	{ "vanished ones are nobody's", "h1 b1 x, h2 b2", "h1 b1, h2 b2", false, "1=1", 4, 0 },
 	{ "unreadable twins are left alone", "h1 b1 n, h1 b1 n", "h1 b1, h1 b1", false, "", 4, 4 },
 	{ "… the last one is not", "h1 b1, h1 b2 n", "h1 b1, h1 b2", false, "0=0 1=1", 4, 4 },
