@@ -93,6 +93,8 @@ static int check_section_name(enum section which, struct bytes name, struct faul
 		return fault_usage(fault, "this section has no name of its own: write [%s]", word);
 	if (sections[which].names && name.n == 0)
 		return fault_usage(fault, "this section needs a name: write [%s %s]", word, sections[which].names);
+	if (bytes_find_char(name, '\t') >= 0)
+		return fault_usage(fault, "there is a tab within this name");
 	if (name.n > NAME_MAX_BYTES)
 		return fault_usage(fault, "this name is longer than %d bytes", NAME_MAX_BYTES);
 	if (which == SECTION_PLATFORM && !bytes_equal(name, BYTES("old")) && !bytes_equal(name, BYTES("new")))
@@ -254,9 +256,9 @@ static int read_lines(struct conf *conf, struct bytes text, struct fault *fault)
 	return 0;
 }
 
-int conf_read(struct conf *conf, struct buf *text, struct fault *fault)
+int conf_read(struct conf *conf, struct bytes text, struct fault *fault)
 {
-	return read_lines(conf, buf_bytes(text), fault) < 0 ? -1 : conf_fill(conf, fault);
+	return read_lines(conf, text, fault) < 0 ? -1 : conf_fill(conf, fault);
 }
 
 void conf_done(struct conf *conf)

@@ -26,9 +26,9 @@ struct conf {
 	struct conf_section *top, *old, *new; /* [mailferry] and the platforms: never NULL once read */
 };
 
-/* Reads the text of a file into conf->config; paths and config are set. Defaults and presets are filled in, the list is
- * not read. The text is split in place. */
-int conf_read(struct conf *conf, struct buf *text, struct fault *fault);
+/* Reads the text of a file into conf->config; path, config and place are set. Defaults and presets are filled in, the
+ * list is not read. */
+int conf_read(struct conf *conf, struct bytes text, struct fault *fault);
 void conf_done(struct conf *conf);
 
 /* Steps of conf_read(): a section is added, which is not there yet; what is not said is filled in. */
@@ -40,5 +40,15 @@ int conf_line(const struct conf_section *section, const char *key);
 
 /* Puts "FILE:LINE: " before the fault's text; line 0: "FILE: ". Returns -1. */
 int conf_fault_at(const char *path, int line, struct fault *fault);
+
+/* --- config.c ----------------------------------------------------------------------------------- */
+
+/* config_read() of texts that are at hand (NULL: of the files). path is for faults and for relative names. */
+struct config_texts {
+	struct bytes conf, list;
+};
+
+int config_read_texts(const char *path, const struct config_texts *texts, struct config *ret,
+		      struct fault *fault);
 
 #endif

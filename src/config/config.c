@@ -13,7 +13,7 @@
 #include "os/file.h"
 #include "run/run.h"
 
-enum { CONF_BYTES_MAX = 1 << 20 };
+enum { CONF_BYTES_MAX = 1 << 20, LIST_BYTES_MAX = 256 << 20 };
 
 static int default_state(struct config *config, struct fault *fault)
 {
@@ -58,14 +58,11 @@ static bool is_here(const char *url)
 	return here;
 }
 
-static int read_all(struct conf *conf, struct fault *fault)
+static int read_conf(struct conf *conf, struct bytes text, struct fault *fault)
 {
-	_cleanup_(buf_done) struct buf text = BUF_NULL;
 	struct config *config = conf->config;
-	int r;
 
-	if (os_read_file(config->path, CONF_BYTES_MAX, &text, fault) < 0 ||
-	    conf_read(conf, &text, fault) < 0)
+	if (conf_read(conf, text, fault) < 0)
 		return -1;
 	if (!config->state && default_state(config, fault) < 0)
 		return -1;
@@ -73,23 +70,43 @@ static int read_all(struct conf *conf, struct fault *fault)
 	config->old.server.local = is_here(config->old.url);
 	config->new.server.local = is_here(config->new.url);
 	gather_waves(conf);
-	r = list_read(config, fault);
-	if (r > 0) {
-		fault_prefix(fault, "mailboxes");
-		return conf_fault_at(conf->path, conf_line(conf->top, "mailboxes"), fault);
-	}
-	if (r < 0 || check_all(conf, fault) < 0)
+	return 0;
+}
+
+static int load_list(const struct conf *conf, struct buf *to, struct fault *fault)
+{
+	if (os_read_file(conf->config->list_path, LIST_BYTES_MAX, to, fault) == 0)
+		return 0;
+
+	fault_prefix(fault, "mailboxes");
+	return conf_fault_at(conf->path, conf_line(conf->top, "mailboxes"), fault);
+}
+
+static int read_all(struct conf *conf, const struct config_texts *texts, struct fault *fault)
+{
+	_cleanup_(buf_done) struct buf conf_text = BUF_NULL, list_text = BUF_NULL;
+	struct config *config = conf->config;
+
+	if (!texts && os_read_file(config->path, CONF_BYTES_MAX, &conf_text, fault) < 0)
+		return -1;
+	if (read_conf(conf, texts ? texts->conf : buf_bytes(&conf_text), fault) < 0)
+		return -1;
+	if (!texts && load_list(conf, &list_text, fault) < 0)
+		return -1;
+	if (list_read(config, texts ? texts->list : buf_bytes(&list_text), fault) < 0 ||
+	    check_all(conf, fault) < 0)
 		return -1;
 
 	config->notes = check_notes(conf);
 	return 0;
 }
 
-int config_read(const char *path, struct config *ret, struct fault *fault)
+int config_read_texts(const char *path, const struct config_texts *texts, struct config *ret, struct fault *fault)
 {
 	_cleanup_(freep) struct conf *conf = xzalloc(sizeof(*conf));
 	struct config config = { .path = NULL };
 	const char *slash = strrchr(path, '/');
+	size_t folder_n = slash ? (size_t)(slash + 1 - path) : 0;
 	uint64_t seeds[2];
 	int r;
 
@@ -101,9 +118,9 @@ int config_read(const char *path, struct config *ret, struct fault *fault)
 	conf->path = config.path;
 	conf->config = &config;
 	conf->place.arena = &config.arena;
-	conf->place.folder = slash ? arena_str(&config.arena, (struct bytes){ path, (size_t)(slash + 1 - path) }) : "";
+	conf->place.folder = arena_str(&config.arena, (struct bytes){ path, folder_n });
 
-	r = read_all(conf, fault);
+	r = read_all(conf, texts, fault);
 	conf_done(conf);
 	if (r == 0) {
 		*ret = config;
@@ -114,6 +131,11 @@ int config_read(const char *path, struct config *ret, struct fault *fault)
 	fault->reach = REACH_PROCESS;
 	fault->again = AGAIN_NEVER;
 	return -1;
+}
+
+int config_read(const char *path, struct config *ret, struct fault *fault)
+{
+	return config_read_texts(path, NULL, ret, fault);
 }
 
 void config_done(struct config *config)

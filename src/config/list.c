@@ -10,9 +10,8 @@
 #include "config/conf.h"
 #include "config/csv.h"
 #include "mail/utf8.h"
-#include "os/file.h"
 
-enum { LIST_BYTES_MAX = 256 << 20, LIST_ROWS_MAX = 1000000, WAVES_MAX = 10000, WAVE_NAME_MAX = 200 };
+enum { LIST_ROWS_MAX = 1000000, WAVES_MAX = 10000, WAVE_NAME_MAX = 200 };
 
 struct reader {
 	struct config *config;
@@ -262,40 +261,25 @@ static int read_rows(struct reader *reader, struct fault *fault)
 	return 0;
 }
 
-static char *load_text(struct config *config, size_t *ret_n, struct fault *fault)
-{
-	_cleanup_(buf_done) struct buf text = BUF_NULL;
-	char *copy;
-
-	if (os_read_file(config->list_path, LIST_BYTES_MAX, &text, fault) < 0)
-		return NULL;
-
-	copy = arena_alloc(&config->arena, text.n + 1);
-	memcpy(copy, buf_str(&text), text.n);
-	*ret_n = text.n;
-	return copy;
-}
-
-int list_read(struct config *config, struct fault *fault)
+int list_read(struct config *config, struct bytes text, struct fault *fault)
 {
 	_cleanup_(freep) struct reader *reader = xzalloc(sizeof(*reader));
 	const char *slash = strrchr(config->list_path, '/');
-	size_t n = 0;
-	char *text = load_text(config, &n, fault);
+	size_t folder_n = slash ? (size_t)(slash + 1 - config->list_path) : 0;
+	char *copy;
 
-	if (!text)
-		return 1;
-
-	reader->config = config;
-	reader->waves_size = reader->sections_n = config->waves_n;
-	reader->place.arena = &config->arena;
-	reader->place.folder = slash ? arena_str(&config->arena, (struct bytes){ config->list_path,
-						(size_t)(slash + 1 - config->list_path) }) : "";
-	if (n >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0)) {
+	if (bytes_starts(text, BYTES("\xff\xfe")) || bytes_starts(text, BYTES("\xfe\xff"))) {
 		fault_usage(fault, "this file is UTF-16: save it as CSV in UTF-8");
 		return list_fault_at(config, 1, NULL, fault);
 	}
 
-	csv_begin(&reader->csv, text, n);
+	copy = arena_alloc(&config->arena, text.n + 1);
+	if (text.n > 0)
+		memcpy(copy, text.p, text.n);
+	reader->config = config;
+	reader->waves_size = reader->sections_n = config->waves_n;
+	reader->place.arena = &config->arena;
+	reader->place.folder = arena_str(&config->arena, (struct bytes){ config->list_path, folder_n });
+	csv_begin(&reader->csv, copy, text.n);
 	return read_rows(reader, fault);
 }

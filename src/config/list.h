@@ -6,9 +6,9 @@
 #include "config/config.h"
 #include "config/settings.h"
 
-/* Reads config->list_path into config->mailboxes, and adds waves that only the list names. A list that cannot be opened
- * is the fault of mailferry.conf: then the fault has no place yet, and 1 is returned. */
-int list_read(struct config *config, struct fault *fault);
+/* Reads the text of config->list_path, of which a copy goes to the arena, into config->mailboxes, and adds waves that only
+ * the list names. FAULT_USAGE with the place. */
+int list_read(struct config *config, struct bytes text, struct fault *fault);
 
 /* The columns, in the order of the sample. */
 struct list_column {

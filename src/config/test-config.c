@@ -212,6 +212,8 @@ static void wrong_values(struct check *check)
 {
 	TRY({ "[copy]\nconnections = 0\n", NULL, ":2: connections: ", "a number from 1 to 64" },
 	    { "[copy]\nconnections = 4 # four\n", NULL, ":2: ", "a comment needs a line of its own" },
+	    { "[copy]\nfolder = a\tb\n", NULL, ":2: folder: ", "a tab" },
+	    { "[wave a\tb]\n", NULL, ":1: ", "a tab" },
 	    { "[copy]\nadopt = maybe\n", NULL, ":2: adopt: \"maybe\"", "yes or no" },
 	    { "[copy]\nflags = old\n", NULL, ":2: flags: ", "one of: source newer add-only" },
 	    { "[copy]\nsince = 2026-02-30\n", NULL, ":2: since: ", "a day as" },

@@ -296,6 +296,8 @@ int value_read(const struct setting *s, const char *text, const struct value_pla
 
 	if (!text[0])
 		return fault_usage(fault, "there is nothing behind the \"=\": write a value, or remove the line");
+	if (s->type != SETTING_COMMAND && strchr(text, '\t'))
+		return fault_usage(fault, "there is a tab within the value");
 
 	switch (s->type) {
 	case SETTING_TEXT:
