@@ -12,17 +12,28 @@ static void put_items(struct imap_session *s, unsigned items)
 		 items & IMAP_ITEM_SIZE ? " RFC822.SIZE" : "");
 }
 
+/* "low:*" is what servers expect of who wants all there is; what it brings too many is not taken. */
+static size_t put_uids(struct imap_session *s, const struct imap_range *uids, size_t n)
+{
+	enum { ITEMS = 64 };
+
+	if (n > 1 || uids->high < UINT32_MAX)
+		return imap_put_set(s, uids, n, ITEMS);
+
+	imap_write_set(&s->out, uids, 1);
+	return 1;
+}
+
 /* One command for as many of the ranges as a line holds. Returns how many, or -1. */
 static ptrdiff_t fetch_some(struct imap_session *s, const struct imap_range *uids, size_t n,
 			    unsigned items, struct imap_messages *m, struct fault *fault)
 {
-	enum { BEHIND = 64 };
 	_cleanup_(imap_command_done) struct imap_command c = { .sent = false };
 	size_t before = m->n, taken;
 	struct fault why;
 
 	imap_begin(s, &c, "UID FETCH ");
-	taken = imap_put_set(s, uids, n, BEHIND);
+	taken = put_uids(s, uids, n);
 	put_items(s, items);
 	if (imap_send(s, &c, fault) < 0 || imap_messages_take(m, s, &c, uids, taken, fault) < 0)
 		return -1;

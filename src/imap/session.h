@@ -207,7 +207,7 @@ SUSPENDS int imap_put_string(struct imap_session *session, struct imap_command *
 			     struct bytes string, struct fault *fault);
 
 /* Appends as many of the ranges as a line of 8,192 bytes (RFC 7162 section 4) has room for when `behind` bytes are to
- * follow, and one in any case (n > 0). Returns how many. */
+ * follow, and one in any case (n > 0). UINT32_MAX is a number, not "*". Returns how many. */
 size_t imap_put_set(struct imap_session *session, const struct imap_range *ranges, size_t n,
 		    size_t behind);
 

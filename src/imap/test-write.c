@@ -105,6 +105,44 @@ static void test_set_add_any_order(struct check *check)
 	}
 }
 
+/* As many as fit, one in any case; "*" is never written. */
+static void test_set_part(struct check *check)
+{
+	static const struct imap_range ranges[] = { { 1, 1 }, { 3, 5 }, { 70, UINT32_MAX } };
+	static const struct {
+		size_t n, room, taken;
+		const char *want;
+	} cases[] = {
+		{ 3, 100, 3, "x1,3:5,70:4294967295" }, { 3, 19, 3, "x1,3:5,70:4294967295" },
+		{ 3, 18, 2, "x1,3:5" }, { 3, 5, 2, "x1,3:5" }, { 3, 4, 1, "x1" }, { 3, 0, 1, "x1" },
+		{ 2, 100, 2, "x1,3:5" }, { 1, 0, 1, "x1" }, { 0, 100, 0, "x" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(buf_done) struct buf to = BUF_NULL;
+
+		buf_append_char(&to, 'x');
+		CHECK_EQ(imap_write_set_part(&to, ranges, cases[i].n, cases[i].room), cases[i].taken);
+		CHECK_STR(buf_str(&to), cases[i].want);
+		CHECK_EQ(to.n, strlen(cases[i].want));
+	}
+}
+
+static void test_set_has(struct check *check)
+{
+	static const struct imap_range ranges[] = { { 2, 2 }, { 4, 6 }, { 70, UINT32_MAX } };
+	static const uint32_t in[] = { 2, 4, 5, 6, 70, 71, UINT32_MAX }, out[] = { 0, 1, 3, 7, 69 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(in); i++)
+		CHECK(imap_set_has(ranges, 3, in[i]) && !imap_set_has(NULL, 0, in[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(out); i++)
+		CHECK(!imap_set_has(ranges, 3, out[i]));
+	CHECK_EQ(imap_set_count(ranges, 2), 4);
+	CHECK_EQ(imap_set_count(ranges, 3), 4 + (int64_t)UINT32_MAX - 69);
+	CHECK_EQ(imap_set_count((const struct imap_range[]){ { 0, UINT32_MAX } }, 1), (int64_t)UINT32_MAX + 1);
+	CHECK_EQ(imap_set_count(NULL, 0), 0);
+}
+
 static void test_flags(struct check *check)
 {
 	static const char *const good[] = {
@@ -133,6 +171,8 @@ int main(int argc, char **argv)
 		{ "set", test_set },
 		{ "set_add", test_set_add },
 		{ "set_add in any order", test_set_add_any_order },
+		{ "as much of a set as fits", test_set_part },
+		{ "what is in a set", test_set_has },
 		{ "flags", test_flags },
 		{ 0 },
 	};

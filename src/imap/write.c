@@ -39,22 +39,22 @@ void imap_write_quoted(struct buf *to, struct bytes s)
 	buf_append_char(to, '"');
 }
 
-static void write_number(struct buf *to, uint32_t number)
+static void write_number(struct buf *to, uint32_t number, bool star)
 {
-	if (number == UINT32_MAX)
+	if (star && number == UINT32_MAX)
 		buf_append_char(to, '*');
 	else
 		buf_append_u64(to, number);
 }
 
-static void write_range(struct buf *to, struct imap_range range)
+static void write_range(struct buf *to, struct imap_range range, bool star)
 {
-	write_number(to, range.low);
+	write_number(to, range.low, star);
 	if (range.high == range.low)
 		return;
 
 	buf_append_char(to, ':');
-	write_number(to, range.high);
+	write_number(to, range.high, star);
 }
 
 void imap_write_set(struct buf *to, const struct imap_range *ranges, size_t n)
@@ -62,7 +62,7 @@ void imap_write_set(struct buf *to, const struct imap_range *ranges, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		if (i > 0)
 			buf_append_char(to, ',');
-		write_range(to, ranges[i]);
+		write_range(to, ranges[i], true);
 	}
 }
 
@@ -75,7 +75,7 @@ size_t imap_write_set_part(struct buf *to, const struct imap_range *ranges, size
 
 		if (i > 0)
 			buf_append_char(to, ',');
-		write_range(to, ranges[i]);
+		write_range(to, ranges[i], false);
 		if (i > 0 && to->n - start > room) {
 			to->n = before;
 			to->p[before] = '\0';

@@ -25,7 +25,9 @@ void imap_write_quoted(struct buf *to, struct bytes s);
 /* Appends "low:high,…" with low:low as one number. UINT32_MAX is "*". */
 void imap_write_set(struct buf *to, const struct imap_range *ranges, size_t n);
 
-/* Appends as many of the ranges, from the first, as `room` bytes hold, and one in any case (n > 0). Returns how many. */
+/* Appends as many of the ranges, from the first, as `room` bytes hold, and one in any case (n > 0). Returns how many.
+ * Here UINT32_MAX is a number: "50:*" means the last message even if there is none from 50 on, which is no way to name
+ * what is to be changed or removed. */
 size_t imap_write_set_part(struct buf *to, const struct imap_range *ranges, size_t n, size_t room);
 
 /* Of rising ranges: whether the number is in one, and how many numbers they are. */
