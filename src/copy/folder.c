@@ -181,10 +181,13 @@ static int know_message(struct copy_pass *pass, struct imap_message *m, const st
 	case LEDGER_REMOVED:
 		if (o->recopy_missing)
 			return 0;
-		folder->removed++;
 		break;
 	}
 	m->state |= MESSAGE_SETTLED;
+	if (pass->partial) /* counted with the others */
+		return 0;
+
+	folder->removed += row->state == LEDGER_REMOVED;
 	folder->present += row->state == LEDGER_COPIED || row->state == LEDGER_GONE;
 	if (row->cause || row->state == LEDGER_REMOVED)
 		return copy_links_except(copy, pass->index, row, fault);
@@ -223,7 +226,8 @@ static int know_window(struct copy_pass *pass, struct fault *fault)
 
 /* After a survey only what is new needs to be listed, if the numbers add up: what was there and is not new has a row
  * or was left out by date. Else everything is looked at. */
-static int count_known(struct copy_pass *pass, uint64_t fresh, bool *ret_adds_up, struct fault *fault)
+static int count_known(struct copy_pass *pass, uint64_t arrived, uint64_t fresh, bool *ret_adds_up,
+		       struct fault *fault)
 {
 	struct copy *copy = pass->worker->copy;
 	struct copy_link *link = &copy->links[pass->index];
@@ -235,14 +239,14 @@ static int count_known(struct copy_pass *pass, uint64_t fresh, bool *ret_adds_up
 	if (ledger_count_folder(copy->options.ledger, known, fault) < 0)
 		return -1;
 
-	there = exists > fresh ? exists - fresh : 0;
+	there = exists > fresh ? exists - fresh : 0; /* with a row, or left out by date */
 	rows = known->tally.copied - (link->vanished < known->tally.copied ? link->vanished : known->tally.copied) + known->tally.excepted +
 	       known->tally.removed;
 	*ret_adds_up = there == rows || (filtered && there > rows);
 	if (!*ret_adds_up)
 		return 0;
 
-	folder->listed += there;
+	folder->listed += there - (arrived - fresh);
 	folder->present += rows - known->tally.excepted - known->tally.removed;
 	folder->filtered += there - rows;
 	folder->removed += known->tally.removed;
@@ -273,11 +277,22 @@ static void begin_windows(struct copy_pass *pass, bool all)
 /* Of a folder of which only the new messages are listed: the others, too, go into the books. */
 static int check_partial(struct copy_pass *pass, struct fault *fault)
 {
+	const struct copy *copy = pass->worker->copy;
+	struct ledger_messages rows;
+	uint64_t fresh = pass->messages.n;
 	bool adds_up;
+	int r;
 
 	if (!pass->partial)
 		return 0;
-	if (count_known(pass, pass->messages.n, &adds_up, fault) < 0)
+
+	/* Some came when the pass before this had begun already, and were copied by it. */
+	r = ledger_load_bare(copy->options.ledger, copy->links[pass->index].known->id, pass->low, pass->high,
+			     &rows, fault);
+	for (size_t i = 0; i < rows.n && r == 0; i++)
+		fresh -= fresh && rows.p[i].state != LEDGER_GONE;
+	ledger_messages_done(&rows);
+	if (r < 0 || count_known(pass, pass->messages.n, fresh, &adds_up, fault) < 0)
 		return -1;
 	if (adds_up)
 		return 0;

@@ -84,9 +84,8 @@ static void follow_at_destination(struct copy *copy)
 				     k->destination_uidvalidity, k->destination.uidnext);
 		if (!now)
 			continue;
-		k->destination_name = now->name;
+		k->destination_name = now->name; /* its row follows when the folder is completed */
 		map_put(&names, now->name, copy);
-		ledger_put_folder(copy->options.ledger, k);
 	}
 }
 
@@ -236,10 +235,8 @@ static int link_folder(struct copy *copy, const struct map *by_name, const struc
 	if (!known) {
 		known = map_get(&copy->renamed, source->name);
 		link->rename = known && !bytes_equal(known->destination_name, entry->wire);
-		if (known && !link->rename) {
+		if (known && !link->rename)
 			known->source_name = source->name;
-			ledger_put_folder(copy->options.ledger, known);
-		}
 		/* A folder of the new name is there already: its messages come over one by one. */
 		if (link->rename && (there || !copy_listed_there(copy, known->destination_name))) {
 			link->rename = false;

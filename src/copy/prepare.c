@@ -336,8 +336,22 @@ static void count_unchanged(struct copy *copy)
 			copy_links_count_unchanged(copy, i);
 }
 
+/* Facts of the mailbox that forbid deletions, whatever the caller wishes. */
+static void heed_facts(struct copy *copy)
+{
+	struct ledger *ledger = copy->options.ledger;
+
+	if (!ledger || copy->options.keep_all)
+		return;
+	if (ledger_fact(ledger, "cut-over-at"))
+		copy->options.keep_all = "the mailbox was cut over: from then on nothing is deleted there";
+	else if (ledger_fact(ledger, "hold"))
+		copy->options.keep_all = "the mailbox is under a hold";
+}
+
 int copy_prepare(struct copy *copy, struct fault *fault)
 {
+	heed_facts(copy);
 	if (open_sides_patiently(copy, fault) < 0)
 		return -1;
 
