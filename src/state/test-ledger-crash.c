@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "lib/check.h"
-#include "state/testing.h"
+#include "state/test-common.h"
 
 /* A transaction k puts rows 10k - 9 … 10k, rewrites row 1 with size k, and sets the fact "k". */
 enum { PER_COMMIT = 10, LOST = 200, BROKEN, WRONG, WENT_ON };

@@ -6,7 +6,7 @@
 
 #include "base/rand.h"
 #include "lib/check.h"
-#include "state/testing.h"
+#include "state/test-common.h"
 
 #define TRY(call)                                                                                  \
 	do {                                                                                       \

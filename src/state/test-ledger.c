@@ -4,7 +4,7 @@
 
 #include "base/xalloc.h"
 #include "lib/check.h"
-#include "state/testing.h"
+#include "state/test-common.h"
 
 #define OPEN(t, mode)                                                                              \
 	do {                                                                                       \

@@ -4,7 +4,7 @@
 
 #include "lib/check.h"
 #include "state/schema.h"
-#include "state/testing.h"
+#include "state/test-common.h"
 
 /* Ours, and one or two of the future. */
 struct steps {

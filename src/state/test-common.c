@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See testing.h. What fails here is the machine's fault, so it ends the test program. */
-#include "state/testing.h"
+/* See test-common.h. What fails here is the machine's fault, so it ends the test program. */
+#include "state/test-common.h"
 
 #include <sqlite3.h>
 #include <unistd.h>

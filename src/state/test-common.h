@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* For the tests of the ledger. */
-#ifndef STATE_TESTING_H
-#define STATE_TESTING_H
+#ifndef STATE_TEST_COMMON_H
+#define STATE_TEST_COMMON_H
 
 #include "os/testing.h"
 #include "run/run.h"
