@@ -12,6 +12,7 @@ static const struct {
 	const char *help;
 } verbs[] = {
 	{ "copy", cmd_copy, "copy one mailbox from one IMAP server to another" },
+	{ "verify", cmd_verify, "hold both sides of a copied mailbox against its ledger" },
 	{ "init", cmd_init, "write a mailferry.conf and a list of mailboxes to begin with" },
 };
 
