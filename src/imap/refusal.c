@@ -79,7 +79,8 @@ static const struct meaning by_wish[] = {
 	{ "rate limit", SLOWER },                                     /* Yahoo (Q2) */
 	{ "rate-limit", SLOWER },                                     /* Mailu: Mailu 2283 */
 	{ "limit for logins", SLOWER },                               /* Fastmail: OpenArchiver 37 */
-	{ "login frequency limited", SLOWER }, /* Tencent; names a wrong password in the same breath */
+	/* Tencent; it names a wrong password in the same breath, so this is not to be tried for ever. */
+	{ "login frequency limited", FAULT_AUTH, REACH_MAILBOX, AGAIN_LATER },
 	{ "too many login", SLOWER },
 	{ "too many failed", SLOWER },
 	{ "too many auth", SLOWER },

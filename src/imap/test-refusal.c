@@ -164,7 +164,7 @@ static const struct wording {
 	{ "LIMIT", "Too many keywords", IMAP_FILLS, FAULT_REFUSED, REACH_MESSAGE, AGAIN_NEVER, 0 },
 	/* at login: Tencent; Fastmail (OpenArchiver 37); Mailu 2283; others */
 	{ "", "Login fail. Account is abnormal, service is not open, password is incorrect, login frequency limited, "
-	      "or system is busy. More information at https://", IMAP_DOES_OTHERS, SLOWER, 0 },
+	      "or system is busy. More information at https://", IMAP_DOES_OTHERS, FAULT_AUTH, REACH_MAILBOX, AGAIN_LATER, 0 },
 	{ "", "login not available on this server. 451 Already reached per-10 minute limit for logins by \"a@b\" "
 	      "of 500, try again later", IMAP_DOES_OTHERS, SLOWER, 600 * SECOND },
 	{ "", "Temporary authentication failure (rate-limit)", IMAP_DOES_OTHERS, SLOWER, 0 },
