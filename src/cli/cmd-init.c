@@ -29,7 +29,8 @@ static void help(void)
 	puts("usage: mailferry init [--dir DIR] [--force]\n\n"
 	     "Writes mailferry.conf and mailboxes.csv, commented, to be edited.");
 	options_help(lines, ARRAY_SIZE(lines));
-	puts("\nExit status: 0 written; 2 wrong usage, or a file is there already; 3 they could not be written.");
+	puts("\nExit status: 0 written; 2 wrong usage, or a file is there already; 3 they could "
+	     "not be written.");
 }
 
 /* A file that is there may hold a day's work. */
@@ -38,7 +39,9 @@ static int refuse_existing(const char *path, struct fault *fault)
 	if (!os_is_there(path))
 		return 0;
 
-	return fault_usage(fault, "%s is there already, and nothing was written; --force writes over it", path);
+	return fault_usage(fault,
+			   "%s is there already, and nothing was written; --force writes over it",
+			   path);
 }
 
 static int write_file(const char *path, bool force, const struct buf *content, struct fault *fault)
@@ -49,7 +52,8 @@ static int write_file(const char *path, bool force, const struct buf *content, s
 		return os_replace_file(path, buf_bytes(content), fault);
 
 	/* Does not open a file that came into being meanwhile. */
-	if (os_file_create(path, &file, fault) < 0 || os_file_write(file, buf_bytes(content), fault) < 0)
+	if (os_file_create(path, &file, fault) < 0 ||
+	    os_file_write(file, buf_bytes(content), fault) < 0)
 		return -1;
 	return os_sync(file, fault);
 }
@@ -67,7 +71,8 @@ static void tell_next(const char *conf, const char *list)
 
 static int write_both(const struct options *o, struct fault *fault)
 {
-	_cleanup_(buf_done) struct buf conf = BUF_NULL, list = BUF_NULL, conf_text = BUF_NULL, list_text = BUF_NULL;
+	_cleanup_(buf_done) struct buf conf = BUF_NULL, list = BUF_NULL, conf_text = BUF_NULL,
+				       list_text = BUF_NULL;
 
 	if (o->dir && !o->dir[0])
 		return fault_usage(fault, "--dir needs the name of a folder");
@@ -77,7 +82,8 @@ static int write_both(const struct options *o, struct fault *fault)
 	buf_append_bytes(&list, buf_bytes(&conf));
 	buf_append_str(&conf, "mailferry.conf");
 	buf_append_str(&list, "mailboxes.csv");
-	if (!o->force && (refuse_existing(buf_str(&conf), fault) < 0 || refuse_existing(buf_str(&list), fault) < 0))
+	if (!o->force && (refuse_existing(buf_str(&conf), fault) < 0 ||
+			  refuse_existing(buf_str(&list), fault) < 0))
 		return -1;
 
 	config_sample(&conf_text);
@@ -99,7 +105,8 @@ int cmd_init(int argc, char **argv)
 	int r = options_parse(lines, ARRAY_SIZE(lines), argc, argv, &o, &rest, &fault);
 
 	if (r == 0 && rest.n)
-		r = fault_usage(&fault, "%s is no option; write mailferry init --dir DIR", rest.p[0]);
+		r = fault_usage(&fault, "%s is no option; write mailferry init --dir DIR",
+				rest.p[0]);
 	string_list_done(&rest);
 	if (r > 0) {
 		help();

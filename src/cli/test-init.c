@@ -21,7 +21,8 @@ static int init_in(void *arg)
 
 	while (argv[argc])
 		argc++;
-	if (chdir(argv[0]) < 0 || !freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
+	if (chdir(argv[0]) < 0 || !freopen("/dev/null", "w", stdout) ||
+	    !freopen("/dev/null", "w", stderr))
 		return 99;
 	return cmd_init(argc, argv);
 }

@@ -30,8 +30,10 @@ struct cells {
 static struct cells cells_of(const struct side *side, const struct config_mailbox *m)
 {
 	if (side->new)
-		return (struct cells){ m->new_login, m->new_url, m->new_password_file, m->new_password_command };
-	return (struct cells){ m->old_login, m->old_url, m->old_password_file, m->old_password_command };
+		return (struct cells){ m->new_login, m->new_url, m->new_password_file,
+				       m->new_password_command };
+	return (struct cells){ m->old_login, m->old_url, m->old_password_file,
+			       m->old_password_command };
 }
 
 static bool is_pipe(const char *url)
@@ -39,7 +41,7 @@ static bool is_pipe(const char *url)
 	return bytes_starts_nocase(bytes_of(url), BYTES("imap+pipe:"));
 }
 
-/* --- platforms ---------------------------------------------------------------------------------- */
+/* --- platforms ------------------------------------------------------------------------------ */
 
 static int fault_at(const struct side *side, const char *key, struct fault *fault)
 {
@@ -52,7 +54,8 @@ static int fault_at(const struct side *side, const char *key, struct fault *faul
 /* One secret, said in one way. */
 static int check_secret_keys(const struct side *side, struct fault *fault)
 {
-	static const char *const keys[] = { "password_file", "password_command", "token_file", "token_command" };
+	static const char *const keys[] = { "password_file", "password_command", "token_file",
+					    "token_command" };
 	const char *last = NULL, *other = NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
@@ -73,7 +76,8 @@ static int check_secret_keys(const struct side *side, struct fault *fault)
 }
 
 /* A file that is the same for all mailboxes must be there. */
-static int check_file(const struct side *side, const char *key, const char *path, struct fault *fault)
+static int check_file(const struct side *side, const char *key, const char *path,
+		      struct fault *fault)
 {
 	struct fault ignored = FAULT_INIT;
 
@@ -114,21 +118,23 @@ static struct side side_of(const struct conf *conf, const struct conf_section *s
 	return (struct side){
 		.conf = conf, .section = section, .platform = p, .new = section == conf->new,
 		.pipe = p->url && is_pipe(p->url),
-		.has_secret = p->password_file || p->password_command || p->token_file || p->token_command ||
-			      p->cert_file,
+		.has_secret = p->password_file || p->password_command || p->token_file ||
+			      p->token_command || p->cert_file,
 		.url_words = words_of(p->url),
 		.command_words = words_of(p->password_command) | words_of(p->token_command),
 		.path_words = words_of(p->password_file) | words_of(p->token_file),
-		.other_path_words = words_of(p->ca_file) | words_of(p->cert_file) | words_of(p->key_file),
+		.other_path_words = words_of(p->ca_file) | words_of(p->cert_file) |
+				    words_of(p->key_file),
 		.command = p->password_command ? "password_command" : "token_command",
 		.path = p->password_file ? "password_file" : "token_file",
 	};
 }
 
-/* --- mailboxes ---------------------------------------------------------------------------------- */
+/* --- mailboxes ------------------------------------------------------------------------------ */
 
 /* The first word whose value does not fit; 0: all do. */
-static int unfit(int words, bool (*fits)(struct bytes value), const struct config_mailbox *m, const char *login)
+static int unfit(int words, bool (*fits)(struct bytes value), const struct config_mailbox *m,
+		 const char *login)
 {
 	for (int word = EXPAND_ADDRESS; word <= EXPAND_DOMAIN; word <<= 1)
 		if ((words & word) && !fits(expand_word((enum expand_words)word, m, login)))
@@ -137,18 +143,20 @@ static int unfit(int words, bool (*fits)(struct bytes value), const struct confi
 	return 0;
 }
 
-static int unfit_fault(const struct side *side, const struct config_mailbox *m, int word, const char *key,
-		       const char *why, const char *right, struct fault *fault)
+static int unfit_fault(const struct side *side, const struct config_mailbox *m, int word,
+		       const char *key, const char *why, const char *right, struct fault *fault)
 {
-	const char *column = word == EXPAND_LOGIN ? (side->new ? "new_login" : "old_login") : "address";
+	const char *column =
+		word == EXPAND_LOGIN ? (side->new ? "new_login" : "old_login") : "address";
 
-	fault_usage(fault, "%s of [platform %s] puts %s here, and this one holds %s; give this mailbox %s",
+	fault_usage(fault,
+		    "%s of [platform %s] puts %s here, and this one holds %s; give this mailbox %s",
 		    key, side->platform->name, expand_name((enum expand_words)word), why, right);
 	return list_fault_at(side->conf->config, m->line, column, fault);
 }
 
-static int check_url_words(const struct side *side, const struct config_mailbox *m, const char *login,
-			   struct fault *fault)
+static int check_url_words(const struct side *side, const struct config_mailbox *m,
+			   const char *login, struct fault *fault)
 {
 	const char *right = side->new ? "its own new_url" : "its own old_url";
 	struct arena arena = { NULL };
@@ -156,35 +164,41 @@ static int check_url_words(const struct side *side, const struct config_mailbox 
 
 	if (side->pipe) {
 		word = unfit(side->url_words, expand_fits_command, m, login);
-		return word ? unfit_fault(side, m, word, "url", "what means something to a shell", right, fault) : 0;
+		return word ? unfit_fault(side, m, word, "url", "what means something to a shell",
+					  right, fault)
+			    : 0;
 	}
 
 	r = value_url(config_expand(side->platform->url, m, login, &arena), false, fault);
 	arena_done(&arena);
 	if (r < 0) {
-		fault_prefix(fault, "in url of [platform %s] this gives no URL", side->platform->name);
+		fault_prefix(fault, "in url of [platform %s] this gives no URL",
+			     side->platform->name);
 		return list_fault_at(side->conf->config, m->line, NULL, fault);
 	}
 	return 0;
 }
 
-static int check_secret_words(const struct side *side, const struct config_mailbox *m, const char *login,
-			      struct fault *fault)
+static int check_secret_words(const struct side *side, const struct config_mailbox *m,
+			      const char *login, struct fault *fault)
 {
 	const char *right = side->new ? "its own new_password_file or new_password_command"
 				      : "its own old_password_file or old_password_command";
 	int word = unfit(side->command_words, expand_fits_command, m, login);
 
 	if (word)
-		return unfit_fault(side, m, word, side->command, "what means something to a shell", right, fault);
+		return unfit_fault(side, m, word, side->command, "what means something to a shell",
+				   right, fault);
 
 	word = unfit(side->path_words, expand_fits_path, m, login);
 	if (word)
-		return unfit_fault(side, m, word, side->path, "a \"/\", or begins with a dot", right, fault);
+		return unfit_fault(side, m, word, side->path, "a \"/\", or begins with a dot",
+				   right, fault);
 	return 0;
 }
 
-static int check_mailbox(const struct side *side, const struct config_mailbox *m, struct fault *fault)
+static int check_mailbox(const struct side *side, const struct config_mailbox *m,
+			 struct fault *fault)
 {
 	struct cells cells = cells_of(side, m);
 	bool own_secret = cells.password_file[0] || cells.password_command[0];
@@ -192,14 +206,17 @@ static int check_mailbox(const struct side *side, const struct config_mailbox *m
 	int word;
 
 	if (!cells.url[0] && !side->platform->url) {
-		fault_usage(fault, "[platform %s] does not say where the mail is: add url = imaps://HOST",
+		fault_usage(fault,
+			    "[platform %s] does not say where the mail is: add url = imaps://HOST",
 			    side->platform->name);
 		return conf_fault_at(side->conf->path, side->section->line, fault);
 	}
 	if (!pipe && !own_secret && !side->has_secret) {
-		fault_usage(fault, "there is no password for line %d of the list: add password_file, "
-			    "password_command, token_file or token_command to [platform %s], or give the list "
-			    "a column %s_password_file", m->line, side->platform->name, side->platform->name);
+		fault_usage(fault,
+			    "there is no password for line %d of the list: add password_file, "
+			    "password_command, token_file or token_command to [platform %s], or "
+			    "give the list a column %s_password_file",
+			    m->line, side->platform->name, side->platform->name);
 		return conf_fault_at(side->conf->path, side->section->line, fault);
 	}
 	if (!cells.url[0] && side->url_words && check_url_words(side, m, cells.login, fault) < 0)
@@ -214,7 +231,8 @@ static int check_mailbox(const struct side *side, const struct config_mailbox *m
 	return 0;
 }
 
-static int check_side(const struct conf *conf, const struct conf_section *section, struct fault *fault)
+static int check_side(const struct conf *conf, const struct conf_section *section,
+		      struct fault *fault)
 {
 	const struct config *config = conf->config;
 	struct side side = side_of(conf, section);
@@ -223,7 +241,8 @@ static int check_side(const struct conf *conf, const struct conf_section *sectio
 		return -1;
 
 	for (size_t i = 0; i < config->mailboxes_n; i++)
-		if (!config->mailboxes[i].skip && check_mailbox(&side, &config->mailboxes[i], fault) < 0)
+		if (!config->mailboxes[i].skip &&
+		    check_mailbox(&side, &config->mailboxes[i], fault) < 0)
 			return -1;
 	return 0;
 }
@@ -234,33 +253,42 @@ int check_all(const struct conf *conf, struct fault *fault)
 
 	if (config->ca_file && os_look_for_file(config->ca_file, fault) < 0)
 		return conf_fault_at(conf->path, 0, fault);
-	if (config->since != INT64_MIN && config->before != INT64_MIN && config->since >= config->before) {
-		fault_usage(fault, "[copy] before is not later than since: nothing would be copied");
+	if (config->since != INT64_MIN && config->before != INT64_MIN &&
+	    config->since >= config->before) {
+		fault_usage(fault, "[copy] before is not later than since: no message could be "
+				   "copied");
 		return conf_fault_at(conf->path, 0, fault);
 	}
 	return check_side(conf, conf->old, fault) < 0 ? -1 : check_side(conf, conf->new, fault);
 }
 
-/* --- notes -------------------------------------------------------------------------------------- */
+/* --- notes ---------------------------------------------------------------------------------- */
 
 const char *const *check_notes(const struct conf *conf)
 {
-	struct config *config = conf->config;
+	const struct config *config = conf->config;
+	struct arena *arena = conf->place.arena;
 	struct string_items notes = { .n = 0 };
 	const char *const *result;
 	size_t moved = 0;
 
-	for (size_t i = 0; i < config->waves_n; i++)
-		if (config->waves[i].mailboxes == 0)
-			string_items_add(&notes, arena_printf(&config->arena, "%s:%d: no mailbox of the list "
-					"belongs to [wave %s]", conf->path, config->waves[i].line,
-					config->waves[i].name));
+	for (size_t i = 0; i < config->waves_n; i++) {
+		const struct config_wave *wave = &config->waves[i];
+
+		if (wave->mailboxes == 0)
+			string_items_add(&notes,
+					 arena_printf(arena, "%s:%d: no mailbox of the list "
+							     "belongs to "
+						      "[wave %s]", conf->path, wave->line,
+						      wave->name));
+	}
 	for (size_t i = 0; i < config->mailboxes_n; i++)
 		moved += !config->mailboxes[i].skip;
 	if (moved == 0)
-		string_items_add(&notes, arena_printf(&config->arena, "%s: the list names no mailbox that is to "
-				"be moved", config->list_path));
-	result = string_items_copy(&notes, &config->arena);
+		string_items_add(&notes, arena_printf(arena, "%s: the list names no mailbox that "
+							     "is to "
+						      "be moved", config->list_path));
+	result = string_items_copy(&notes, arena);
 	string_items_done(&notes);
 	return result;
 }

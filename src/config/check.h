@@ -5,8 +5,9 @@
 
 #include "config/conf.h"
 
-/* Whether every mailbox has a server and a secret on both sides, and whether what is put for {address} and the like is
- * fit for the commands and paths it is put into. FAULT_USAGE with the place. */
+/* Whether every mailbox has a server and a secret on both sides, and whether what is put for
+ * {address} and the like is fit for the commands and paths it is put into. FAULT_USAGE with the
+ * place. */
 int check_all(const struct conf *conf, struct fault *fault);
 
 /* Notes about what is no fault, in the arena. */

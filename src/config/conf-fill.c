@@ -21,7 +21,8 @@ static int fill_section(struct conf *conf, struct conf_section *section, struct 
 static struct conf_section *find_section(struct conf *conf, enum section which, const char *name)
 {
 	for (size_t i = 0; i < conf->sections_n; i++)
-		if (conf->sections[i]->section == which && strcmp(conf->sections[i]->name, name) == 0)
+		if (conf->sections[i]->section == which &&
+		    strcmp(conf->sections[i]->name, name) == 0)
 			return conf->sections[i];
 
 	return NULL;
@@ -98,16 +99,20 @@ static void gather_windows(struct conf *conf, int of, struct pace_settings *to)
 	}
 }
 
-static int check_window(const struct conf *conf, const struct conf_section *section, struct fault *fault)
+static int check_window(const struct conf *conf, const struct conf_section *section,
+			struct fault *fault)
 {
 	const struct config_window *window = section->base;
 	const struct pace_limits *limits = &window->times.limits;
 
 	if (!conf_line(section, "when"))
-		fault_usage(fault, "[window %s] does not say when: add when = 08:00-18:00 Europe/Berlin", section->name);
+		fault_usage(fault,
+			    "[window %s] does not say when: add when = 08:00-18:00 Europe/Berlin",
+			    section->name);
 	else if (!window->times.closed && !limits->connections && !limits->messages_per_second &&
 		 !limits->bytes_per_second && !limits->bytes_per_day)
-		fault_usage(fault, "[window %s] changes nothing: add closed = yes, or a limit", section->name);
+		fault_usage(fault, "[window %s] changes nothing: add closed = yes, or a limit",
+			    section->name);
 	else
 		return 0;
 	return conf_fault_at(conf->path, section->line, fault);
@@ -130,7 +135,8 @@ static int fill_all(struct conf *conf, struct fault *fault)
 		if (setting_may_repeat(&settings[i])) {
 			void *at = (char *)conf->config + settings[i].offset;
 
-			*(const char *const **)at = string_items_copy(&conf->items[i], conf->place.arena);
+			*(const char *const **)at =
+				string_items_copy(&conf->items[i], conf->place.arena);
 		}
 	return 0;
 }

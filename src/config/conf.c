@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The lines of mailferry.conf. A line is blank, a comment ("#" or ";" first), "[section]", "[section name]" or
- * "key = value"; nothing goes over several lines, and a value ends with its line and nowhere before: in a
- * command ";" and "#" have a meaning of their own. */
+/* The lines of mailferry.conf. A line is blank, a comment ("#" or ";" first), "[section]",
+ * "[section name]" or "key = value"; nothing goes over several lines, and a value ends with its
+ * line and nowhere before: in a command ";" and "#" have a meaning of their own. */
 #include "config/conf.h"
 
 #include <limits.h>
@@ -32,7 +32,7 @@ int conf_line(const struct conf_section *section, const char *key)
 	return 0;
 }
 
-/* --- sections ----------------------------------------------------------------------------------- */
+/* --- sections ------------------------------------------------------------------------------- */
 
 static void *section_base(struct conf *conf, enum section which, const char *name, int line)
 {
@@ -56,7 +56,8 @@ static void *section_base(struct conf *conf, enum section which, const char *nam
 	}
 }
 
-struct conf_section *conf_add_section(struct conf *conf, enum section which, struct bytes name, int line)
+struct conf_section *conf_add_section(struct conf *conf, enum section which, struct bytes name,
+				      int line)
 {
 	struct conf_section *section = xzalloc(sizeof(*section));
 
@@ -81,8 +82,10 @@ static int unknown_section(const char *word, struct fault *fault)
 	if (near)
 		return fault_usage(fault, "there is no section [%s]; did you mean [%s]?",
 				   value_shown(word, 60, shown), near);
-	return fault_usage(fault, "there is no section [%s]: write [mailferry], [platform old], [platform new], "
-			   "[limits], [window NAME], [copy] or [wave NAME]", value_shown(word, 60, shown));
+	return fault_usage(fault,
+			   "there is no section [%s]: write [mailferry], [platform old], [platform "
+			   "new], [limits], [window NAME], [copy] or [wave NAME]",
+			   value_shown(word, 60, shown));
 }
 
 static int check_section_name(enum section which, struct bytes name, struct fault *fault)
@@ -92,25 +95,29 @@ static int check_section_name(enum section which, struct bytes name, struct faul
 	if (!sections[which].names && name.n > 0)
 		return fault_usage(fault, "this section has no name of its own: write [%s]", word);
 	if (sections[which].names && name.n == 0)
-		return fault_usage(fault, "this section needs a name: write [%s %s]", word, sections[which].names);
+		return fault_usage(fault, "this section needs a name: write [%s %s]", word,
+				   sections[which].names);
 	if (bytes_find_char(name, '\t') >= 0)
 		return fault_usage(fault, "there is a tab within this name");
 	if (name.n > NAME_MAX_BYTES)
 		return fault_usage(fault, "this name is longer than %d bytes", NAME_MAX_BYTES);
-	if (which == SECTION_PLATFORM && !bytes_equal(name, BYTES("old")) && !bytes_equal(name, BYTES("new")))
-		return fault_usage(fault, "there are two platforms: write [platform old] or [platform new]");
+	if (which == SECTION_PLATFORM && !bytes_equal(name, BYTES("old")) &&
+	    !bytes_equal(name, BYTES("new")))
+		return fault_usage(fault, "there are two platforms: write [platform old] or "
+					  "[platform new]");
 	return 0;
 }
 
-static int begin_section(struct conf *conf, struct bytes line, int number, struct conf_section **ret,
-			 struct fault *fault)
+static int begin_section(struct conf *conf, struct bytes line, int number,
+			 struct conf_section **ret, struct fault *fault)
 {
 	_cleanup_(buf_done) struct buf key = BUF_NULL;
 	struct bytes rest, word;
 	size_t which = 0;
 
 	if (line.n < 2 || line.p[line.n - 1] != ']')
-		return fault_usage(fault, "a section's line is its name in brackets and nothing else: [platform old]");
+		return fault_usage(fault, "a section's line is its name in brackets and nothing "
+					  "else: [platform old]");
 
 	rest = bytes_trim((struct bytes){ line.p + 1, line.n - 2 });
 	word = bytes_cut(&rest, ' ');
@@ -135,7 +142,7 @@ static int begin_section(struct conf *conf, struct bytes line, int number, struc
 	return 0;
 }
 
-/* --- keys --------------------------------------------------------------------------------------- */
+/* --- keys ----------------------------------------------------------------------------------- */
 
 static const struct setting *find_setting(enum section section, const char *key)
 {
@@ -154,8 +161,10 @@ static int unknown_key(enum section section, const char *key, struct fault *faul
 	size_t n = 0;
 
 	if (strcmp(key, "password") == 0 || strcmp(key, "token") == 0)
-		return fault_usage(fault, "a %s has no place in this file: write %s_file or %s_command in "
-				   "[platform old] and [platform new]", key, key, key);
+		return fault_usage(fault,
+				   "a %s has no place in this file: write %s_file or %s_command in "
+				   "[platform old] and [platform new]",
+				   key, key, key);
 
 	for (size_t i = 0; i < settings_n; i++)
 		if (settings[i].section == section)
@@ -163,14 +172,18 @@ static int unknown_key(enum section section, const char *key, struct fault *faul
 	near = nearest_of(key, names, n);
 	value_shown(key, 60, shown);
 	if (near)
-		return fault_usage(fault, "[%s] has no key \"%s\"; did you mean \"%s\"?", word, shown, near);
+		return fault_usage(fault, "[%s] has no key \"%s\"; did you mean \"%s\"?", word,
+				   shown, near);
 
 	for (int i = 0; i < SECTION_COUNT; i++)
 		if (find_setting((enum section)i, key))
-			return fault_usage(fault, "[%s] has no key \"%s\": it belongs into [%s%s%s]", word, shown,
-					   sections[i].name, sections[i].names ? " " : "",
+			return fault_usage(fault,
+					   "[%s] has no key \"%s\": it belongs into [%s%s%s]", word,
+					   shown, sections[i].name, sections[i].names ? " " : "",
 					   sections[i].names ? sections[i].names : "");
-	return fault_usage(fault, "[%s] has no key \"%s\"; the manual page mailferry.conf(5) lists them", word, shown);
+	return fault_usage(fault,
+			   "[%s] has no key \"%s\"; the manual page mailferry.conf(5) lists them",
+			   word, shown);
 }
 
 static int set_key(struct conf *conf, struct conf_section *section, struct bytes key_text,
@@ -186,7 +199,8 @@ static int set_key(struct conf *conf, struct conf_section *section, struct bytes
 
 	at = (size_t)(s - settings);
 	if (section->lines[at] && !setting_may_repeat(s))
-		return fault_usage(fault, "%s stands on line %d already: a key comes once", key, section->lines[at]);
+		return fault_usage(fault, "%s stands on line %d already: a key comes once", key,
+				   section->lines[at]);
 
 	place.items = &conf->items[at];
 	section->lines[at] = number;
@@ -195,7 +209,7 @@ static int set_key(struct conf *conf, struct conf_section *section, struct bytes
 	return 0;
 }
 
-/* --- lines -------------------------------------------------------------------------------------- */
+/* --- lines ---------------------------------------------------------------------------------- */
 
 static int check_line(struct bytes line, struct fault *fault)
 {
@@ -208,8 +222,8 @@ static int check_line(struct bytes line, struct fault *fault)
 	return 0;
 }
 
-static int read_line(struct conf *conf, struct conf_section **section, struct bytes line, int number,
-		     struct fault *fault)
+static int read_line(struct conf *conf, struct conf_section **section, struct bytes line,
+		     int number, struct fault *fault)
 {
 	struct bytes key, value;
 
@@ -224,13 +238,14 @@ static int read_line(struct conf *conf, struct conf_section **section, struct by
 	if (line.p[0] == '[')
 		return begin_section(conf, line, number, section, fault);
 	if (bytes_find_char(line, '=') < 0)
-		return fault_usage(fault, "this line is neither \"key = value\" nor \"[section]\" nor a comment "
-				   "(\"#\" first)");
+		return fault_usage(fault, "this line is neither \"key = value\" nor \"[section]\" "
+					  "nor a comment (\"#\" first)");
 
 	value = line;
 	key = bytes_trim(bytes_cut(&value, '='));
 	if (!*section)
-		return fault_usage(fault, "a section must come before the first key, such as [mailferry]");
+		return fault_usage(fault, "a section must come before the first key, such as "
+					  "[mailferry]");
 	return set_key(conf, *section, key, bytes_trim(value), number, fault);
 }
 

@@ -23,16 +23,18 @@ struct conf {
 	struct conf_section **sections;
 	size_t sections_n, sections_size;
 	struct map by_name;           /* of sections: "platform old" */
-	struct conf_section *top, *old, *new; /* [mailferry] and the platforms: never NULL once read */
+	struct conf_section *top;     /* [mailferry]: never NULL once read, … */
+	struct conf_section *old, *new; /* … likewise */
 };
 
-/* Reads the text of a file into conf->config; path, config and place are set. Defaults and presets are filled in, the
- * list is not read. */
+/* Reads the text of a file into conf->config; path, config and place are set. Defaults and presets
+ * are filled in, the list is not read. */
 int conf_read(struct conf *conf, struct bytes text, struct fault *fault);
 void conf_done(struct conf *conf);
 
-/* Steps of conf_read(): a section is added, which is not there yet; what is not said is filled in. */
-struct conf_section *conf_add_section(struct conf *conf, enum section which, struct bytes name, int line);
+/* Steps of conf_read(): a section that is not there yet is added; what is not said is filled in. */
+struct conf_section *conf_add_section(struct conf *conf, enum section which, struct bytes name,
+				      int line);
 int conf_fill(struct conf *conf, struct fault *fault);
 
 /* The line of a setting by its key; 0: not set. */
@@ -41,9 +43,10 @@ int conf_line(const struct conf_section *section, const char *key);
 /* Puts "FILE:LINE: " before the fault's text; line 0: "FILE: ". Returns -1. */
 int conf_fault_at(const char *path, int line, struct fault *fault);
 
-/* --- config.c ----------------------------------------------------------------------------------- */
+/* --- config.c ------------------------------------------------------------------------------- */
 
-/* config_read() of texts that are at hand (NULL: of the files). path is for faults and for relative names. */
+/* config_read() of texts that are at hand (NULL: of the files). path is for faults and for relative
+ * names. */
 struct config_texts {
 	struct bytes conf, list;
 };

@@ -25,8 +25,10 @@ static int default_state(struct config *config, struct fault *fault)
 	else if (home && home[0] == '/')
 		config->state = arena_printf(&config->arena, "%s/.local/state/mailferry", home);
 	else
-		return fault_usage(fault, "%s: neither XDG_STATE_HOME nor HOME says where the state lies: add "
-				   "state = DIR to [mailferry]", config->path);
+		return fault_usage(fault,
+				   "%s: neither XDG_STATE_HOME nor HOME says where the state lies: "
+				   "add state = DIR to [mailferry]",
+				   config->path);
 	return 0;
 }
 
@@ -41,9 +43,11 @@ static void gather_waves(struct conf *conf)
 
 		if (conf->sections[i]->section != SECTION_WAVE)
 			continue;
-		config->waves = xgrow(config->waves, &size, config->waves_n + 1, sizeof(*config->waves));
+		config->waves =
+			xgrow(config->waves, &size, config->waves_n + 1, sizeof(*config->waves));
 		config->waves[config->waves_n++] = *wave;
-		map_put(&config->wave_by_name, bytes_of(wave->name), (void *)(uintptr_t)config->waves_n);
+		map_put(&config->wave_by_name, bytes_of(wave->name),
+			(void *)(uintptr_t)config->waves_n);
 	}
 }
 
@@ -101,7 +105,8 @@ static int read_all(struct conf *conf, const struct config_texts *texts, struct 
 	return 0;
 }
 
-int config_read_texts(const char *path, const struct config_texts *texts, struct config *ret, struct fault *fault)
+int config_read_texts(const char *path, const struct config_texts *texts, struct config *ret,
+		      struct fault *fault)
 {
 	_cleanup_(freep) struct conf *conf = xzalloc(sizeof(*conf));
 	struct config config = { .path = NULL };

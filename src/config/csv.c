@@ -6,7 +6,9 @@
 
 void csv_begin(struct csv *csv, char *text, size_t n)
 {
-	*csv = (struct csv){ .text = text, .at = text, .end = text + n, .separator = ',', .line = 1 };
+	*csv = (struct csv){
+		.text = text, .at = text, .end = text + n, .separator = ',', .line = 1
+	};
 }
 
 static struct bytes rest_of(const struct csv *csv)
@@ -21,7 +23,8 @@ void csv_find_header(struct csv *csv)
 
 	while (csv->at < csv->end) {
 		struct bytes rest = rest_of(csv), line = bytes_cut(&rest, '\n');
-		ptrdiff_t comma = bytes_find_char(line, ','), semicolon = bytes_find_char(line, ';');
+		ptrdiff_t comma = bytes_find_char(line, ','),
+			  semicolon = bytes_find_char(line, ';');
 
 		if (bytes_trim(line).n > 0 && line.p[0] != '#') {
 			if (semicolon >= 0 && (comma < 0 || semicolon < comma))
@@ -82,8 +85,9 @@ static int plain_cell(struct csv *csv, struct bytes *ret, struct fault *fault)
 
 	while (p < csv->end && *p != csv->separator && *p != '\n') {
 		if (*p == '"')
-			return fault_usage(fault, "a cell that holds a quote stands in quotes, with each of its "
-					   "own doubled: \"say \"\"hello\"\"\"");
+			return fault_usage(fault, "a cell that holds a quote stands in quotes, "
+						  "with "
+					   "each of its own doubled: \"say \"\"hello\"\"\"");
 		if (*p == '\0')
 			return fault_usage(fault, "this cell holds a NUL");
 		p++;
@@ -112,11 +116,14 @@ static int read_cell(struct csv *csv, struct csv_row *row, struct fault *fault)
 	row->n++;
 	r = end_cell(csv);
 	if (r < 0)
-		return fault_usage(fault, "only \"%c\" or the end of the line may follow a closing quote", csv->separator);
+		return fault_usage(fault,
+				   "only \"%c\" or the end of the line may follow a closing quote",
+				   csv->separator);
 	return r;
 }
 
-/* The row is behind us: what stands after a cell (a separator, a quote, a blank, a line end) is not needed any more. */
+/* The row is behind us: what stands after a cell (a separator, a quote, a blank, a line end) is not
+ * needed any more. */
 static void end_cells(struct csv *csv, struct csv_row *row)
 {
 	for (size_t i = 0; i < row->n; i++) {
@@ -139,7 +146,8 @@ int csv_read(struct csv *csv, struct csv_row *row, int *ret_line, struct fault *
 		while (r > 0) {
 			*ret_line = csv->line;
 			if (row->n == CSV_CELLS_MAX)
-				return fault_usage(fault, "this line has more than %d cells", CSV_CELLS_MAX);
+				return fault_usage(fault, "this line has more than %d cells",
+						   CSV_CELLS_MAX);
 			r = read_cell(csv, row, fault);
 		}
 		if (r < 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside config/: CSV as RFC 4180 has it, and as spreadsheets write it: cells with commas (or semicolons) between,
- * quotes around cells that need them, doubled quotes within, CRLF or LF at the end. Cells are slices of the text,
- * which is changed on the way. */
+/* Inside config/: CSV as RFC 4180 has it, and as spreadsheets write it: cells with commas (or
+ * semicolons) between, quotes around cells that need them, doubled quotes within, CRLF or LF at the
+ * end. Cells are slices of the text, which is changed on the way. */
 #ifndef CONFIG_CSV_H
 #define CONFIG_CSV_H
 
@@ -29,13 +29,13 @@ struct csv_row {
 /* text must stay; there is room for a NUL behind its n bytes. */
 void csv_begin(struct csv *csv, char *text, size_t n);
 
-/* Passes over a byte order mark, blank lines and lines that begin with "#", and takes the separator to be the first of
- * comma and semicolon in the line that follows. */
+/* Passes over a byte order mark, blank lines and lines that begin with "#", and takes the separator
+ * to be the first of comma and semicolon in the line that follows. */
 void csv_find_header(struct csv *csv);
 
-/* 1 with a row, 0 at the end; a line without anything on it is no row. -1 with FAULT_USAGE, *ret_line the line it is
- * about. Cells that are not in quotes come without blanks around them; none holds a NUL, and behind
- * each stands one. */
+/* 1 with a row, 0 at the end; a line without anything on it is no row. -1 with FAULT_USAGE,
+ * *ret_line the line it is about. Cells that are not in quotes come without blanks around them;
+ * none holds a NUL, and behind each stands one. */
 int csv_read(struct csv *csv, struct csv_row *ret, int *ret_line, struct fault *fault);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Words in braces. A "{" begins one only if lower-case letters and "}" follow; "{{" is a brace of its own, so that
- * every text can be written. */
+/* Words in braces. A "{" begins one only if lower-case letters and "}" follow; "{{" is a brace of
+ * its own, so that every text can be written. */
 #include <string.h>
 
 #include "base/buf.h"
@@ -53,8 +53,9 @@ int expand_words(const char *text, struct fault *fault)
 		int word = n > 2 ? known_word(p, n) : 0;
 
 		if (n > 2 && !word)
-			return fault_usage(fault, "%.*s is not known: write {address}, {login}, {local} or "
-					   "{domain}; a \"{\" of its own is written \"{{\"",
+			return fault_usage(fault,
+					   "%.*s is not known: write {address}, {login}, {local} "
+					   "or {domain}; a \"{\" of its own is written \"{{\"",
 					   n > 40 ? 40 : (int)n, p);
 		found |= word;
 		p += n ? n : 1;
@@ -62,7 +63,8 @@ int expand_words(const char *text, struct fault *fault)
 	return found;
 }
 
-struct bytes expand_word(enum expand_words word, const struct config_mailbox *mailbox, const char *side_login)
+struct bytes expand_word(enum expand_words word, const struct config_mailbox *mailbox,
+			 const char *side_login)
 {
 	const char *at = strrchr(mailbox->address, '@');
 
@@ -81,8 +83,8 @@ struct bytes expand_word(enum expand_words word, const struct config_mailbox *ma
 	return bytes_of(mailbox->address);
 }
 
-const char *config_expand(const char *text, const struct config_mailbox *mailbox, const char *side_login,
-			  struct arena *arena)
+const char *config_expand(const char *text, const struct config_mailbox *mailbox,
+			  const char *side_login, struct arena *arena)
 {
 	_cleanup_(buf_done) struct buf to = BUF_NULL;
 
@@ -94,7 +96,8 @@ const char *config_expand(const char *text, const struct config_mailbox *mailbox
 		int word = n ? known_word(text, n) : 0;
 
 		if (word) {
-			buf_append_bytes(&to, expand_word((enum expand_words)word, mailbox, side_login));
+			buf_append_bytes(&to,
+					 expand_word((enum expand_words)word, mailbox, side_login));
 			text += n;
 			continue;
 		}
@@ -104,8 +107,8 @@ const char *config_expand(const char *text, const struct config_mailbox *mailbox
 	return arena_str(arena, buf_bytes(&to));
 }
 
-/* What is put into commands and paths comes from lists that are exported from directories, where a mailbox may be
- * called anything. Quoting would not do: it depends on what stands around the word. */
+/* What is put into commands and paths comes from lists that are exported from directories, where a
+ * mailbox may be called anything. Quoting would not do: it depends on what stands around it. */
 bool expand_fits_command(struct bytes value)
 {
 	for (size_t i = 0; i < value.n; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any two files: mailferry.conf, a line "%%%%", the list. What is taken keeps the promises of config.h; what is not is told
- * in one printable sentence that names a place. */
+/* Any two files: mailferry.conf, a line "%%%%", the list. What is taken keeps the promises of
+ * config.h; what is not is told in one printable sentence that names a place. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,8 +41,9 @@ static bool is_harmless(const char *command, const char *expanded)
 	return true;
 }
 
-static void check_side(const struct config_platform *p, const struct config_mailbox *m, const char *login,
-		       const char *own_file, const char *own_command, const char *own_url)
+static void check_side(const struct config_platform *p, const struct config_mailbox *m,
+		       const char *login, const char *own_file, const char *own_command,
+		       const char *own_url)
 {
 	_cleanup_(arena_done) struct arena arena = { NULL };
 	bool own = own_file[0] || own_command[0];
@@ -60,8 +61,10 @@ static void check_side(const struct config_platform *p, const struct config_mail
 		insist(is_harmless(p->url, config_expand(p->url, m, login, &arena)));
 	else
 		return;
-	if (!own && p->password_command && !bytes_starts_nocase(bytes_of(p->url), BYTES("imap+pipe:")))
-		insist(is_harmless(p->password_command, config_expand(p->password_command, m, login, &arena)));
+	if (!own && p->password_command &&
+	    !bytes_starts_nocase(bytes_of(p->url), BYTES("imap+pipe:")))
+		insist(is_harmless(p->password_command,
+				   config_expand(p->password_command, m, login, &arena)));
 }
 
 static void check_mailboxes(const struct config *config)
@@ -70,19 +73,23 @@ static void check_mailboxes(const struct config *config)
 		const struct config_mailbox *m = &config->mailboxes[i];
 
 		insist(config_mailbox(config, m->address) == m && m->line > 0);
-		insist(utf8_is_valid(bytes_of(m->address)) && is_clean(m->address) && strchr(m->address, '@'));
+		insist(utf8_is_valid(bytes_of(m->address)) && is_clean(m->address) &&
+		       strchr(m->address, '@'));
 		insist(!m->wave[0] || config_wave(config, m->wave));
 		insist(m->folders && m->excludes && m->maps);
 		for (size_t j = 0; m->maps[j]; j++)
 			insist(strchr(m->maps[j], '='));
-		check_side(&config->old, m, m->old_login, m->old_password_file, m->old_password_command, m->old_url);
-		check_side(&config->new, m, m->new_login, m->new_password_file, m->new_password_command, m->new_url);
+		check_side(&config->old, m, m->old_login, m->old_password_file,
+			   m->old_password_command, m->old_url);
+		check_side(&config->new, m, m->new_login, m->new_password_file,
+			   m->new_password_command, m->new_url);
 	}
 }
 
 static void check_config(const struct config *config)
 {
-	insist(config->state[0] && config->list_path[0] && config->folders && config->excludes && config->maps);
+	insist(config->state[0] && config->list_path[0] && config->folders && config->excludes &&
+	       config->maps);
 	insist(config->connections >= 1 && config->at_once >= 1 && config->processes >= 1);
 	insist(config->old.timeout_us > 0 && config->new.timeout_us > 0 && config->soon_us >= 0);
 	check_limits(&config->total);
@@ -101,7 +108,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ptrdiff_t at = bytes_find(input, BYTES("\n%%%%\n"));
 	struct config_texts texts = {
 		.conf = at < 0 ? input : bytes_head(input, (size_t)at + 1),
-		.list = at < 0 ? BYTES("address\nanna@example.org\n") : bytes_skip(input, (size_t)at + 6),
+		.list = at < 0 ? BYTES("address\nanna@example.org\n")
+			       : bytes_skip(input, (size_t)at + 6),
 	};
 	struct fault fault = FAULT_INIT;
 
@@ -111,7 +119,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	insist(fault.kind == FAULT_USAGE && is_clean(fault.text));
-	insist(bytes_starts(bytes_of(fault.text), BYTES("/")) || bytes_starts(bytes_of(fault.text), BYTES("…")));
+	insist(bytes_starts(bytes_of(fault.text), BYTES("/")) ||
+	       bytes_starts(bytes_of(fault.text), BYTES("…")));
 	insist(!config.arena.chunks);
 	return 0;
 }

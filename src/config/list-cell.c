@@ -9,10 +9,12 @@
 
 enum { ADDRESS_MAX = 320 };
 
-#define COLUMN(name, type, example, help) { #name, example, help, type, offsetof(struct config_mailbox, name) }
+#define COLUMN(name, type, example, help) { #name, example, help, type,
+offsetof(struct config_mailbox, name) }
 
 const struct list_column list_columns[] = {
-	COLUMN(address, LIST_ADDRESS, "anna@example.org", "the mailbox: how it is called everywhere"),
+	COLUMN(address, LIST_ADDRESS, "anna@example.org", "the mailbox: how it is called "
+							  "everywhere"),
 	COLUMN(old_login, LIST_TEXT, "", "who logs in at the old platform; empty: the address"),
 	COLUMN(new_login, LIST_TEXT, "anna", "who logs in at the new one; empty: the address"),
 	COLUMN(wave, LIST_TEXT, "1", "with whom it moves"),
@@ -20,7 +22,8 @@ const struct list_column list_columns[] = {
 	COLUMN(skip, LIST_BOOL, "no", "yes: it is listed, but not moved"),
 	COLUMN(old_authzid, LIST_TEXT, "", "on whose behalf, when an administrator logs in"),
 	COLUMN(new_authzid, LIST_TEXT, "", "likewise"),
-	COLUMN(old_password_file, LIST_PATH, "", "in place of the platform's; its first line counts"),
+	COLUMN(old_password_file, LIST_PATH, "", "in place of the platform's; its first line "
+						 "counts"),
 	COLUMN(new_password_file, LIST_PATH, "", "likewise"),
 	COLUMN(old_password_command, LIST_COMMAND, "", "in place of the platform's"),
 	COLUMN(new_password_command, LIST_COMMAND, "", "likewise"),
@@ -36,7 +39,8 @@ const size_t list_columns_n = ARRAY_SIZE(list_columns);
 static bool has_control(struct bytes b, bool lines_too)
 {
 	for (size_t i = 0; i < b.n; i++)
-		if (((unsigned char)b.p[i] < 0x20 && !(lines_too && (b.p[i] == '\n' || b.p[i] == '\r'))) ||
+		if (((unsigned char)b.p[i] < 0x20 &&
+		     !(lines_too && (b.p[i] == '\n' || b.p[i] == '\r'))) ||
 		    b.p[i] == 0x7f)
 			return true;
 
@@ -50,13 +54,15 @@ static int check_cell(const struct list_column *column, struct bytes cell, struc
 	if (utf8_is_ascii(cell) && !has_control(cell, lines))
 		return 0;
 	if (!utf8_is_valid(cell))
-		return fault_usage(fault, "this is not UTF-8: a spreadsheet calls it \"CSV UTF-8\"");
+		return fault_usage(fault, "this is not UTF-8: a spreadsheet calls it \"CSV "
+					  "UTF-8\"");
 	if (has_control(cell, lines))
 		return fault_usage(fault, "the cell holds a control character");
 	return 0;
 }
 
-/* What a spreadsheet or a web page leaves in a text without anybody seeing it; and what turns its direction. */
+/* What a spreadsheet or a web page leaves in a text without anybody seeing it; and what turns its
+ * direction. */
 static bool holds_invisible(struct bytes b)
 {
 	_cleanup_(buf_done) struct buf shown = BUF_NULL;
@@ -84,9 +90,11 @@ static int check_address(struct bytes b, struct fault *fault)
 	if (b.n > ADDRESS_MAX)
 		return fault_usage(fault, "the address is longer than %d bytes", ADDRESS_MAX);
 	if (!utf8_is_ascii(b) && holds_invisible(b))
-		return fault_usage(fault, "the address holds a character that cannot be seen: type it anew");
+		return fault_usage(fault, "the address holds a character that cannot be seen: type "
+					  "it anew");
 	if (!at || at == b.p || at + 1 == b.p + b.n)
-		return fault_usage(fault, "this is no address: write it in full, as anna@example.org");
+		return fault_usage(fault, "this is no address: write it in full, as "
+					  "anna@example.org");
 	for (const char *p = at; p < b.p + b.n; p++)
 		if (*p == ' ')
 			return fault_usage(fault, "there is a blank in the domain of the address");
@@ -95,8 +103,8 @@ static int check_address(struct bytes b, struct fault *fault)
 	return 0;
 }
 
-/* Items are cut at "|" and line ends. A backslash keeps the character behind it, of which only "|" loses its
- * backslash: others mean something in patterns. */
+/* Items are cut at "|" and line ends. A backslash keeps the character behind it, of which only "|"
+ * loses its backslash: others mean something in patterns. */
 static int read_items(const struct list_column *column, struct bytes cell,
 		      const struct value_place *place, const char *const **ret, struct fault *fault)
 {
@@ -129,7 +137,8 @@ static int read_items(const struct list_column *column, struct bytes cell,
 	return r;
 }
 
-static int read_secret_path(const char *text, const struct value_place *place, const char **ret, struct fault *fault)
+static int read_secret_path(const char *text, const struct value_place *place, const char **ret,
+			    struct fault *fault)
 {
 	if (value_path(text, place, ret, fault) < 0)
 		return -1;
@@ -142,8 +151,8 @@ static int check_no_words(const char *text, struct fault *fault)
 	struct fault ignored = FAULT_INIT;
 
 	if (strchr(text, '{') && expand_words(text, &ignored) > 0)
-		return fault_usage(fault, "words in braces are replaced in mailferry.conf, not in the list: write "
-				   "what is meant");
+		return fault_usage(fault, "words in braces are replaced in mailferry.conf, not in "
+					  "the list: write what is meant");
 	return 0;
 }
 
@@ -169,7 +178,9 @@ int list_cell(const struct list_column *column, struct bytes cell, const struct 
 		*(const char **)at = text;
 		return check_no_words(text, fault);
 	case LIST_PATH:
-		return check_no_words(text, fault) < 0 ? -1 : read_secret_path(text, place, at, fault);
+		if (check_no_words(text, fault) < 0)
+			return -1;
+		return read_secret_path(text, place, at, fault);
 	case LIST_URL:
 		*(const char **)at = text;
 		return check_no_words(text, fault) < 0 ? -1 : value_url(text, false, fault);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The list of mailboxes, often written by a spreadsheet or exported from a directory. Its text is read once into the
- * arena, and strings are slices of it: a hundred thousand lines cost little more than reading the file. */
+/* The list of mailboxes, often written by a spreadsheet or exported from a directory. Its text is
+ * read once into the arena, and strings are slices of it: a hundred thousand lines cost little more
+ * than reading the file. */
 #include "config/list.h"
 
 #include <string.h>
@@ -21,6 +22,7 @@ struct reader {
 	const struct list_column *columns[CSV_CELLS_MAX]; /* of each cell */
 	size_t columns_n, mailboxes_size, waves_size;
 	size_t sections_n;                                /* of waves: those that stand first */
+	const struct list_column *address, *wave;
 	const struct list_column *at;                     /* the column at hand, for faults */
 };
 
@@ -31,7 +33,7 @@ int list_fault_at(const struct config *config, int line, const char *column, str
 	return conf_fault_at(config->list_path, line, fault);
 }
 
-/* --- the header --------------------------------------------------------------------------------- */
+/* --- the header ----------------------------------------------------------------------------- */
 
 static const struct list_column *find_column(struct bytes name)
 {
@@ -56,11 +58,15 @@ static int unknown_column(struct bytes name, struct fault *fault)
 	near = nearest_of(text, names, list_columns_n);
 	value_shown(text, 60, shown);
 	if (near)
-		return fault_usage(fault, "there is no column \"%s\"; did you mean \"%s\"?", shown, near);
+		return fault_usage(fault, "there is no column \"%s\"; did you mean \"%s\"?", shown,
+				   near);
 	if (bytes_find_char(name, '@') > 0)
-		return fault_usage(fault, "there is no column \"%s\": the first line names the columns, such as "
-				   "address,wave", shown);
-	return fault_usage(fault, "there is no column \"%s\"; mailferry.conf(5) lists the columns", shown);
+		return fault_usage(fault,
+				   "there is no column \"%s\": the first line names the columns, "
+				   "such as address,wave",
+				   shown);
+	return fault_usage(fault, "there is no column \"%s\"; mailferry.conf(5) lists the columns",
+			   shown);
 }
 
 static int read_header(struct reader *reader, struct fault *fault)
@@ -73,7 +79,8 @@ static int read_header(struct reader *reader, struct fault *fault)
 	if (r < 0)
 		return list_fault_at(reader->config, line, NULL, fault);
 	if (r == 0) {
-		fault_usage(fault, "the list is empty: its first line names the columns, such as address,wave");
+		fault_usage(fault, "the list is empty: its first line names the columns, such as "
+				   "address,wave");
 		return list_fault_at(reader->config, 0, NULL, fault);
 	}
 
@@ -83,7 +90,8 @@ static int read_header(struct reader *reader, struct fault *fault)
 			r = unknown_column(reader->row.cells[i], fault);
 		for (size_t j = 0; r > 0 && j < i; j++)
 			if (reader->columns[j] == reader->columns[i])
-				r = fault_usage(fault, "the column \"%s\" is there twice", reader->columns[i]->name);
+				r = fault_usage(fault, "the column \"%s\" is there twice",
+						reader->columns[i]->name);
 		if (r < 0)
 			return list_fault_at(reader->config, reader->row.line, NULL, fault);
 		has_address |= reader->columns[i]->type == LIST_ADDRESS;
@@ -96,15 +104,22 @@ static int read_header(struct reader *reader, struct fault *fault)
 	return list_fault_at(reader->config, reader->row.line, NULL, fault);
 }
 
-/* --- rows --------------------------------------------------------------------------------------- */
+/* --- rows ----------------------------------------------------------------------------------- */
 
+/* What two spellings of one address have in common. *to was empty. */
 static void address_key(const char *address, struct buf *to)
 {
-	if (utf8_is_ascii(bytes_of(address)))
-		for (const char *p = address; *p; p++)
-			buf_append_char(to, ascii_lower(*p));
-	else if (utf8_key(bytes_of(address), to) < 0)
-		buf_append_str(to, address);
+	struct bytes b = bytes_of(address);
+
+	buf_append_bytes(to, b);
+	for (size_t i = 0; i < to->n; i++)
+		to->p[i] = ascii_lower(to->p[i]);
+	if (utf8_is_ascii(b))
+		return;
+
+	buf_reset(to);
+	if (utf8_key(b, to) < 0)
+		buf_append_bytes(to, b);
 }
 
 const struct config_mailbox *config_mailbox(const struct config *config, const char *address)
@@ -134,12 +149,13 @@ static int add_wave(struct reader *reader, const char *name, struct fault *fault
 	/* Waves need no section; but "legal" where the section is "Legal" would lose its hold. */
 	for (size_t i = 0; i < reader->sections_n; i++)
 		if (bytes_equal_nocase(bytes_of(name), bytes_of(config->waves[i].name)))
-			return fault_usage(fault, "there is no wave \"%s\"; did you mean \"%s\"?", name,
-					   config->waves[i].name);
+			return fault_usage(fault, "there is no wave \"%s\"; did you mean \"%s\"?",
+					   name, config->waves[i].name);
 	if (config->waves_n - reader->sections_n == WAVES_MAX)
 		return fault_usage(fault, "there are more than %d waves", WAVES_MAX);
 
-	config->waves = xgrow(config->waves, &reader->waves_size, config->waves_n + 1, sizeof(*config->waves));
+	config->waves = xgrow(config->waves, &reader->waves_size, config->waves_n + 1,
+			      sizeof(*config->waves));
 	config->waves[config->waves_n++] = (struct config_wave){ .name = name };
 	map_put(&config->wave_by_name, bytes_of(name), (void *)(uintptr_t)config->waves_n);
 	return 0;
@@ -168,13 +184,14 @@ static int add_mailbox(struct reader *reader, const struct config_mailbox *m, st
 	address_key(m->address, &key);
 	at = (uintptr_t)map_get(&config->mailbox_by_address, buf_bytes(&key));
 	if (at)
-		return fault_usage(fault, "%s stands on line %d already", value_shown(m->address, 100, shown),
+		return fault_usage(fault, "%s stands on line %d already",
+				   value_shown(m->address, 100, shown),
 				   config->mailboxes[at - 1].line);
 	if (config->mailboxes_n == LIST_ROWS_MAX)
 		return fault_usage(fault, "the list has more than %d mailboxes", LIST_ROWS_MAX);
 
-	config->mailboxes = xgrow(config->mailboxes, &reader->mailboxes_size, config->mailboxes_n + 1,
-				  sizeof(*config->mailboxes));
+	config->mailboxes = xgrow(config->mailboxes, &reader->mailboxes_size,
+				  config->mailboxes_n + 1, sizeof(*config->mailboxes));
 	config->mailboxes[config->mailboxes_n++] = *m;
 	map_put(&config->mailbox_by_address, buf_bytes(&key), (void *)config->mailboxes_n);
 	return 0;
@@ -194,10 +211,11 @@ static struct config_mailbox empty_mailbox(int line)
 	static const char *const none[] = { NULL };
 
 	return (struct config_mailbox){
-		.address = "", .old_login = "", .new_login = "", .wave = "", .old_authzid = "", .new_authzid = "",
-		.old_password_file = "", .new_password_file = "", .old_password_command = "",
-		.new_password_command = "", .old_url = "", .new_url = "", .folders = none, .excludes = none,
-		.maps = none, .line = line,
+		.address = "", .old_login = "", .new_login = "", .wave = "",
+		.old_authzid = "", .new_authzid = "", .old_url = "", .new_url = "",
+		.old_password_file = "", .new_password_file = "",
+		.old_password_command = "", .new_password_command = "",
+		.folders = none, .excludes = none, .maps = none, .line = line,
 	};
 }
 
@@ -221,11 +239,13 @@ static int read_row(struct reader *reader, struct fault *fault)
 	if (is_empty(row))
 		return 0;
 	if (row->cells[0].n > 0 && row->cells[0].p[0] == '#' && !row->quoted[0])
-		return fault_usage(fault, "comments stand before the header only; a mailbox that is not to be moved "
-				   "has yes in the column skip");
+		return fault_usage(fault, "comments stand before the header only; a mailbox that "
+					  "is not to be moved has yes in the column skip");
 	if (row->n != reader->columns_n)
-		return fault_usage(fault, "this line has %zu cells, the header %zu: separate them with \"%c\", and put "
-				   "a cell that holds one into quotes", row->n, reader->columns_n, reader->csv.separator);
+		return fault_usage(fault,
+				   "this line has %zu cells, the header %zu: separate them with "
+				   "\"%c\", and put a cell that holds one into quotes",
+				   row->n, reader->columns_n, reader->csv.separator);
 
 	for (size_t i = 0; i < row->n; i++) {
 		reader->at = reader->columns[i];
@@ -239,10 +259,10 @@ static int read_row(struct reader *reader, struct fault *fault)
 
 	if (check_secrets(reader, &m, fault) < 0)
 		return -1;
-	reader->at = find_column(BYTES("wave"));
+	reader->at = reader->wave;
 	if (m.wave[0] && note_wave(reader, m.wave, fault) < 0)
 		return -1;
-	reader->at = find_column(BYTES("address"));
+	reader->at = reader->address;
 	return add_mailbox(reader, &m, fault);
 }
 
@@ -255,7 +275,8 @@ static int read_rows(struct reader *reader, struct fault *fault)
 
 	while ((r = csv_read(&reader->csv, &reader->row, &line, fault)) > 0)
 		if (read_row(reader, fault) < 0)
-			return list_fault_at(reader->config, reader->row.line, reader->at ? reader->at->name : NULL, fault);
+			return list_fault_at(reader->config, reader->row.line,
+					     reader->at ? reader->at->name : NULL, fault);
 	if (r < 0)
 		return list_fault_at(reader->config, line, NULL, fault);
 	return 0;
@@ -277,9 +298,12 @@ int list_read(struct config *config, struct bytes text, struct fault *fault)
 	if (text.n > 0)
 		memcpy(copy, text.p, text.n);
 	reader->config = config;
+	reader->address = find_column(BYTES("address"));
+	reader->wave = find_column(BYTES("wave"));
 	reader->waves_size = reader->sections_n = config->waves_n;
 	reader->place.arena = &config->arena;
-	reader->place.folder = arena_str(&config->arena, (struct bytes){ config->list_path, folder_n });
+	reader->place.folder =
+		arena_str(&config->arena, (struct bytes){ config->list_path, folder_n });
 	csv_begin(&reader->csv, copy, text.n);
 	return read_rows(reader, fault);
 }

@@ -6,8 +6,8 @@
 #include "config/config.h"
 #include "config/settings.h"
 
-/* Reads the text of config->list_path, of which a copy goes to the arena, into config->mailboxes, and adds waves that only
- * the list names. FAULT_USAGE with the place. */
+/* Reads the text of config->list_path, of which a copy goes to the arena, into config->mailboxes,
+ * and adds waves that only the list names. FAULT_USAGE with the place. */
 int list_read(struct config *config, struct bytes text, struct fault *fault);
 
 /* The columns, in the order of the sample. */
@@ -29,7 +29,8 @@ struct list_column {
 extern const struct list_column list_columns[];
 extern const size_t list_columns_n;
 
-/* Reads a cell, which has a NUL behind it and stays, into its member of *mailbox. FAULT_USAGE without the place. */
+/* Reads a cell, which has a NUL behind it and stays, into its member of *mailbox. FAULT_USAGE
+ * without the place. */
 int list_cell(const struct list_column *column, struct bytes cell, const struct value_place *place,
 	      struct config_mailbox *mailbox, struct fault *fault);
 

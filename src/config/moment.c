@@ -24,7 +24,8 @@ static int read_clock(struct bytes text, int64_t *ret)
 	return n >= 2 ? 0 : -1;
 }
 
-/* Of a time that comes twice (clocks go back) the first is meant. -1: it never comes (they go forward). */
+/* Of a time that comes twice (clocks go back) the first is meant. -1: it never comes (they go
+ * forward). */
 static int find_moment(const struct os_tz *tz, int64_t local, int64_t *ret)
 {
 	int32_t before = os_tz_offset(tz, local - DAY_SECONDS, NULL);
@@ -54,17 +55,23 @@ int value_moment(const char *text, int64_t *ret_us, struct fault *fault)
 	value_shown(text, 60, shown);
 	if (day.n != 10 || !ascii_is_digit(day.p[0]) || imap_day_parse(day, &seconds) < 0 ||
 	    read_clock(clock, &of_day) < 0)
-		return fault_usage(fault, "\"%s\" will not do: write a day, a time and where that is the time, as "
-				   "2026-12-05 20:00 Europe/Berlin", shown);
+		return fault_usage(fault,
+				   "\"%s\" will not do: write a day, a time and where that is the "
+				   "time, as 2026-12-05 20:00 Europe/Berlin",
+				   shown);
 	if (zone.n == 0)
-		return fault_usage(fault, "\"%s\" does not say where that is the time: add a zone, such as "
-				   "Europe/Berlin or UTC", shown);
+		return fault_usage(fault,
+				   "\"%s\" does not say where that is the time: add a zone, such "
+				   "as Europe/Berlin or UTC",
+				   shown);
 
 	r = os_tz_load(arena_str(&arena, zone), &arena, &tz, fault);
 	if (r == 0) {
 		r = find_moment(tz, seconds + of_day, &at);
 		if (r < 0)
-			fault_usage(fault, "there is no such time as \"%s\": clocks go forward then", shown);
+			fault_usage(fault,
+				    "there is no such time as \"%s\": clocks go forward then",
+				    shown);
 	}
 	arena_done(&arena);
 	if (r == 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* "Did you mean …": the number of letters to change, add, drop or swap with their neighbour (the optimal string
- * alignment distance). */
+/* "Did you mean …": the number of letters to change, add, drop or swap with their neighbour (the
+ * optimal string alignment distance). */
 #include <string.h>
 
 #include "base/bytes.h"

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Numbers of mailferry.conf: plain ones, bytes, durations. No floating point, and nothing of the locale. */
+/* Numbers of mailferry.conf: plain ones, bytes, durations. No floating point, and nothing of the
+ * locale. */
 #include "base/clock.h"
 #include "config/settings.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* A decimal number with up to three digits behind its point, in thousandths, and what follows it. */
+/* A decimal number with up to three digits behind its point, in thousandths, and its unit. */
 static int read_number(const char *text, uint64_t *ret_thousandths, const char **ret_unit)
 {
 	uint64_t value = 0;
@@ -70,8 +71,10 @@ static int read_duration(const char *text, uint64_t min_us, uint64_t max_us, int
 	static const struct {
 		const char *unit;
 		int64_t us;
-	} units[] = { { "", SECOND }, { "s", SECOND }, { "m", MINUTE }, { "h", HOUR }, { "d", 24 * HOUR },
-		      { "ms", MSEC } };
+	} units[] = {
+		{ "", SECOND }, { "ms", MSEC }, { "s", SECOND }, { "m", MINUTE }, { "h", HOUR },
+		{ "d", 24 * HOUR },
+	};
 	uint64_t thousandths;
 	const char *unit;
 
@@ -102,7 +105,8 @@ int number_limit(const struct setting *s, const char *text, uint64_t *ret, struc
 	if (read_whole(text, 1, s->max, ret) == 0)
 		return 0;
 
-	snprintf(right, sizeof(right), "a number from 1 to %llu, or none", (unsigned long long)s->max);
+	snprintf(right, sizeof(right), "a number from 1 to %llu, or none",
+		 (unsigned long long)s->max);
 	return value_wrong(text, right, fault);
 }
 
@@ -126,7 +130,9 @@ int number_size(const char *text, uint64_t *ret, struct fault *fault)
 	uint64_t value = 0;
 
 	if (strcmp(text, "none") != 0 && read_size(text, &value) < 0)
-		return value_wrong(text, "bytes, as \"500K\", \"2M\" or \"10G\" (1K is 1024), or none", fault);
+		return value_wrong(text, "bytes, as \"500K\", \"2M\" or \"10G\" (1K is 1024), or "
+					 "none",
+				   fault);
 
 	*ret = value;
 	return 0;
@@ -139,7 +145,8 @@ int number_duration(const struct setting *s, const char *text, int64_t *ret, str
 	if (read_duration(text, s->min, s->max, ret) == 0)
 		return 0;
 
-	snprintf(right, sizeof(right), "a duration, as \"90\" (seconds), \"2m\", \"3h\" or \"2d\", of at most %llu s",
+	snprintf(right, sizeof(right),
+		 "a duration, as \"90\" (seconds), \"2m\", \"3h\" or \"2d\", of at most %llu s",
 		 (unsigned long long)s->max / SECOND);
 	return value_wrong(text, right, fault);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What `mailferry init` writes, made of the same tables that reading goes by. What is set there is what holds anyway, but
- * for what nobody can know; the rest is commented out, with its default or an example. */
+/* What `mailferry init` writes, made of the same tables that reading goes by. What is set there is
+ * what holds anyway, but for what nobody can know; the rest is commented out, with its default or
+ * an example. */
 #include <string.h>
 
 #include "config/list.h"
@@ -61,11 +62,14 @@ static void add_section(struct buf *to, enum section which, struct bytes name, b
 
 void config_sample(struct buf *to)
 {
-	add_comment(to, "mailferry.conf: what is moved, from where to where, and how. See mailferry.conf(5).\n"
-			"\n"
-			"A line is \"[section]\", \"key = value\", or a comment (\"#\" first); a value ends with its\n"
-			"line. What stands behind a \"#\" without a blank is the default, or an example. A file's\n"
-			"name begins at the folder of this one, if not with \"/\"; \"~\" stands for nothing.");
+	add_comment(to,
+		    "mailferry.conf: what is moved, from where to where, and how. See\n"
+		    "mailferry.conf(5).\n"
+		    "\n"
+		    "A line is \"[section]\", \"key = value\", or a comment (\"#\" first); a value\n"
+		    "ends with its line. What stands behind a \"#\" without a blank is the\n"
+		    "default, or an example. A file's name begins at the folder of this one, if\n"
+		    "not with \"/\"; \"~\" stands for nothing.");
 	for (int i = 0; i < SECTION_COUNT; i++) {
 		struct bytes names = bytes_of(sections[i].samples);
 		bool first = true;
@@ -79,10 +83,11 @@ void config_sample(struct buf *to)
 
 void config_sample_list(struct buf *to)
 {
-	add_comment(to, "The mailboxes to move: CSV, a header line that names the columns, then a line for each\n"
-			"mailbox. Comments stand before the header only. Columns, of which \"address\" must be\n"
-			"there, in any order:\n"
-			"\n");
+	add_comment(to,
+		    "The mailboxes to move: CSV, a header line that names the columns, then a line\n"
+		    "for each mailbox. Comments stand before the header only. Columns, of which\n"
+		    "\"address\" must be there, in any order:\n"
+		    "\n");
 	for (size_t i = 0; i < list_columns_n; i++)
 		buf_appendf(to, "#   %-20s   %s\n", list_columns[i].name, list_columns[i].help);
 	buf_append_str(to, "#\n# For example:\n#\n#   ");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside config/: the table of everything mailferry.conf may hold, and how a value's text becomes a member of a
- * struct. Defaults are texts too and go through the same reader. */
+/* Inside config/: the table of everything mailferry.conf may hold, and how a value's text becomes a
+ * member of a struct. Defaults are texts too and go through the same reader. */
 #ifndef CONFIG_SETTINGS_H
 #define CONFIG_SETTINGS_H
 
@@ -59,7 +59,7 @@ struct setting {
 	const char *key;
 	size_t offset;
 	const char *initial;  /* the default, as it would be written; NULL: none */
-	const char *example;  /* what the sample shows when there is no default; NAME is the section's */
+	const char *example;  /* for the sample, when there is no default; NAME is the section's */
 	uint64_t min, max;
 	const char *choices;  /* with blanks between */
 	bool words;           /* {address} and the like are replaced */
@@ -96,7 +96,7 @@ void string_items_done(struct string_items *items);
 /* Hands out a copy in the arena, never NULL. */
 const char *const *string_items_copy(const struct string_items *items, struct arena *arena);
 
-/* --- value.c ------------------------------------------------------------------------------------ */
+/* --- value.c -------------------------------------------------------------------------------- */
 
 /* Where a value stands. */
 struct value_place {
@@ -105,19 +105,21 @@ struct value_place {
 	struct string_items *items; /* of LIST and MAPS: where they are gathered */
 };
 
-/* Reads the text into the member of *base. FAULT_USAGE says what would be right, without the place. */
-int value_read(const struct setting *setting, const char *text, const struct value_place *place, void *base,
-	       struct fault *fault);
+/* Reads the text into the member of *base. FAULT_USAGE says what would be right, not where. */
+int value_read(const struct setting *setting, const char *text, const struct value_place *place,
+	       void *base, struct fault *fault);
 
-int value_path(const char *text, const struct value_place *place, const char **ret, struct fault *fault);
+int value_path(const char *text, const struct value_place *place, const char **ret,
+	       struct fault *fault);
 int value_bool(const char *text, bool *ret); /* -1: it is none */
-int value_moment(const char *text, int64_t *ret_us, struct fault *fault); /* µs since 1970 (moment.c) */
+int value_moment(const char *text, int64_t *ret_us, struct fault *fault); /* moment.c */
 int value_map(const char *text, struct fault *fault); /* checks SRC=DST */
 
 /* A store URL as the configuration has it: without a user. words: it may hold words in braces. */
 int value_url(const char *text, bool words, struct fault *fault);
 
-/* The host in a URL that value_url() took, in the arena; NULL when it has none, or one with words in it. */
+/* The host in a URL that value_url() took, in the arena; NULL when it has none, or one with words
+ * in it. */
 const char *value_url_host(const char *url, struct arena *arena);
 
 /* Up to max_n bytes of a text, fit for a fault: printable, cut between characters. */
@@ -126,20 +128,23 @@ const char *value_shown(const char *text, size_t max_n, char to[static 200]);
 /* FAULT_USAGE: "…" will not do: write `right`. Returns -1. */
 int value_wrong(const char *text, const char *right, struct fault *fault);
 
-/* --- number.c ----------------------------------------------------------------------------------- */
+/* --- number.c ------------------------------------------------------------------------------- */
 
 /* Each reads one type of a setting; "none" is 0 where the type has it. */
-int number_limit(const struct setting *setting, const char *text, uint64_t *ret, struct fault *fault);
-int number_count(const struct setting *setting, const char *text, unsigned *ret, struct fault *fault);
+int number_limit(const struct setting *setting, const char *text, uint64_t *ret,
+		 struct fault *fault);
+int number_count(const struct setting *setting, const char *text, unsigned *ret,
+		 struct fault *fault);
 int number_size(const char *text, uint64_t *ret, struct fault *fault);
-int number_duration(const struct setting *setting, const char *text, int64_t *ret, struct fault *fault);
+int number_duration(const struct setting *setting, const char *text, int64_t *ret,
+		    struct fault *fault);
 
-/* --- nearest.c ---------------------------------------------------------------------------------- */
+/* --- nearest.c ------------------------------------------------------------------------------ */
 
 /* The one of n names that is so near to `text` that it must have been meant; NULL: none. */
 const char *nearest_of(const char *text, const char *const *names, size_t n);
 
-/* --- expand.c ----------------------------------------------------------------------------------- */
+/* --- expand.c ------------------------------------------------------------------------------- */
 
 enum expand_words { EXPAND_ADDRESS = 1, EXPAND_LOGIN = 2, EXPAND_LOCAL = 4, EXPAND_DOMAIN = 8 };
 

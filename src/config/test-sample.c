@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What `mailferry init` writes can be read, says what holds anyway, and shows values that can be set; and the manual page
- * lists the same settings and columns. */
+/* What `mailferry init` writes can be read, says what holds anyway, and shows values that can be
+ * set; and the manual page lists the same settings and columns. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,20 +74,25 @@ static void uncomment(struct check *check, struct bytes sample, struct buf *to, 
 	}
 }
 
-static void same_limits(struct check *check, const struct pace_settings *a, const struct pace_settings *b)
+static void same_limits(struct check *check, const struct pace_settings *a,
+			const struct pace_settings *b)
 {
 	CHECK(memcmp(&a->limits, &b->limits, sizeof(a->limits)) == 0);
 	CHECK(a->times_n == 0 && b->times_n == 0);
-	CHECK(a->adaptive == b->adaptive && a->local == b->local && a->bearable_us == b->bearable_us);
+	CHECK(a->adaptive == b->adaptive && a->local == b->local &&
+	      a->bearable_us == b->bearable_us);
 }
 
-static void same_platform(struct check *check, const struct config_platform *a, const struct config_platform *b)
+static void same_platform(struct check *check, const struct config_platform *a,
+			  const struct config_platform *b)
 {
 	CHECK_STR(a->login, b->login);
-	CHECK(!a->preset && !b->preset && !a->authzid && !b->authzid && !a->mechanism && !b->mechanism);
+	CHECK(!a->preset && !b->preset && !a->authzid && !b->authzid && !a->mechanism &&
+	      !b->mechanism);
 	CHECK(!a->ca_file && !b->ca_file);
-	CHECK(a->tls_unverified == b->tls_unverified && a->plaintext == b->plaintext && a->compress == b->compress &&
-	      a->no_pipelining == b->no_pipelining && a->no_qresync == b->no_qresync);
+	CHECK(a->tls_unverified == b->tls_unverified && a->plaintext == b->plaintext &&
+	      a->compress == b->compress && a->no_pipelining == b->no_pipelining &&
+	      a->no_qresync == b->no_qresync);
 	CHECK_EQ(a->timeout_us, b->timeout_us);
 	same_limits(check, &a->server, &b->server);
 	same_limits(check, &a->account, &b->account);
@@ -106,16 +111,16 @@ static void same(struct check *check, const struct config *a, const struct confi
 	CHECK(a->since == b->since && a->before == b->before && a->flags == b->flags);
 	CHECK(a->mirror_deletes == b->mirror_deletes && a->recopy_missing == b->recopy_missing &&
 	      a->adopt == b->adopt);
-	CHECK(a->delete_limit_percent == b->delete_limit_percent && a->connections == b->connections &&
-	      a->at_once == b->at_once && a->processes == b->processes && a->retries == b->retries &&
-	      a->soon_us == b->soon_us);
+	CHECK(a->delete_limit_percent == b->delete_limit_percent &&
+	      a->connections == b->connections && a->at_once == b->at_once &&
+	      a->processes == b->processes && a->retries == b->retries && a->soon_us == b->soon_us);
 	CHECK(a->waves_n == 0 && b->waves_n == 0);
 }
 
 static void sample_is_defaults(struct check *check)
 {
-	_cleanup_(config_done) struct config plain = { .path = NULL }, as_written = { .path = NULL },
-					     set = { .path = NULL };
+	_cleanup_(config_done) struct config plain = { .path = NULL },
+					     as_written = { .path = NULL }, set = { .path = NULL };
 	_cleanup_(buf_done) struct buf sample = BUF_NULL, list = BUF_NULL, uncommented = BUF_NULL;
 	struct fault fault = FAULT_INIT;
 	size_t seen, expected = 0;
@@ -157,7 +162,8 @@ static void examples(struct check *check)
 		    (s->example && value_read(s, s->example, &place, room, &fault) < 0))
 			CHECK_FAIL("%s: %s", s->key, fault.text);
 		for (size_t j = 0; j < i; j++)
-			CHECK(settings[j].section != s->section || strcmp(settings[j].key, s->key) != 0);
+			CHECK(settings[j].section != s->section ||
+			      strcmp(settings[j].key, s->key) != 0);
 	}
 	string_items_done(&items);
 }

@@ -2,8 +2,8 @@
 /* See testing.h. */
 #include "config/testing.h"
 
-int testing_config(struct testing_folder *folder, const char *conf, const char *list, struct config *ret,
-		   struct fault *fault)
+int testing_config(struct testing_folder *folder, const char *conf, const char *list,
+		   struct config *ret, struct fault *fault)
 {
 	if (list)
 		testing_write(testing_path(folder, "mailboxes.csv"), list);

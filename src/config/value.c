@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A value's text becomes a member of a struct. A fault quotes numbers, names and the like, but never commands and
- * URLs: people put passwords there. */
+/* A value's text becomes a member of a struct. A fault quotes numbers, names and the like, but
+ * never commands and URLs: people put passwords there. */
 #include <string.h>
 
 #include "base/buf.h"
@@ -10,7 +10,7 @@
 #include "imap/date.h"
 #include "mail/utf8.h"
 
-/* --- texts -------------------------------------------------------------------------------------- */
+/* --- texts ---------------------------------------------------------------------------------- */
 
 const char *value_shown(const char *text, size_t max_n, char to[static 200])
 {
@@ -40,8 +40,8 @@ int value_wrong(const char *text, const char *right, struct fault *fault)
 	/* A habit of other programs. */
 	bool comment = strstr(text, " #") || strstr(text, " ;");
 
-	return fault_usage(fault, "\"%s\" will not do: write %s%s", value_shown(text, 60, shown), right,
-			   comment ? "; a comment needs a line of its own" : "");
+	return fault_usage(fault, "\"%s\" will not do: write %s%s", value_shown(text, 60, shown),
+			   right, comment ? "; a comment needs a line of its own" : "");
 }
 
 void string_items_add(struct string_items *items, const char *text)
@@ -65,11 +65,12 @@ const char *const *string_items_copy(const struct string_items *items, struct ar
 	return copy;
 }
 
-int value_path(const char *text, const struct value_place *place, const char **ret, struct fault *fault)
+int value_path(const char *text, const struct value_place *place, const char **ret,
+	       struct fault *fault)
 {
 	if (text[0] == '~')
-		return fault_usage(fault, "\"~\" stands for nothing here: write the whole path; a file that is "
-				   "called so is \"./~…\"");
+		return fault_usage(fault, "\"~\" stands for nothing here: write the whole path; a "
+					  "file that is called so is \"./~…\"");
 
 	*ret = text[0] == '/' ? arena_strdup(place->arena, text)
 			      : arena_printf(place->arena, "%s%s", place->folder, text);
@@ -84,15 +85,18 @@ int value_map(const char *text, struct fault *fault)
 	if (equals && equals > text && equals[1])
 		return 0;
 
-	return fault_usage(fault, "\"%s\" will not do: write SRC=DST, the folder's name at the source and the "
-			   "one it is to have at the destination", value_shown(text, 60, shown));
+	return fault_usage(fault,
+			   "\"%s\" will not do: write SRC=DST, the folder's name at the source and "
+			   "the one it is to have at the destination",
+			   value_shown(text, 60, shown));
 }
 
-/* --- URLs --------------------------------------------------------------------------------------- */
+/* --- URLs ----------------------------------------------------------------------------------- */
 
 static bool is_network(struct bytes text)
 {
-	return bytes_starts_nocase(text, BYTES("imaps:")) || bytes_starts_nocase(text, BYTES("imap:"));
+	return bytes_starts_nocase(text, BYTES("imaps:")) || bytes_starts_nocase(text, BYTES("imap"
+											     ":"));
 }
 
 /* A user is put in, because url_parse() wants one, and something for the words. */
@@ -121,18 +125,21 @@ int value_url(const char *text, bool words, struct fault *fault)
 	struct bytes rest = bytes_of(text);
 
 	if (is_network(rest) && bytes_find_char(rest, '@') >= 0)
-		return fault_usage(fault, "this URL stands without a user (imaps://HOST): who logs in is said by "
-				   "login, or by the list's columns old_login and new_login");
+		return fault_usage(fault, "this URL stands without a user (imaps://HOST): who logs "
+					  "in is said by login, or by the list's columns old_login "
+					  "and new_login");
 
 	fill_url(text, words, &filled);
 	if (url_parse(buf_str(&filled), &url, fault) < 0)
 		return -1;
 	if (url.kind != URL_IMAPS && url.kind != URL_IMAP && url.kind != URL_IMAP_PIPE)
-		return fault_usage(fault, "a platform is imaps://HOST, imap://HOST or imap+pipe:COMMAND, not %s:",
+		return fault_usage(fault,
+				   "a platform is imaps://HOST, imap://HOST or imap+pipe:COMMAND, "
+				   "not %s:",
 				   url_kind_name(url.kind));
 	if (url.folder)
-		return fault_usage(fault, "this URL stands without a folder: folders are chosen with folder, "
-				   "exclude and map of [copy], or in the list");
+		return fault_usage(fault, "this URL stands without a folder: folders are chosen "
+					  "with folder, exclude and map of [copy], or in the list");
 	return 0;
 }
 
@@ -152,11 +159,12 @@ const char *value_url_host(const char *text, struct arena *arena)
 	return arena_strdup(arena, url.host);
 }
 
-/* --- values ------------------------------------------------------------------------------------- */
+/* --- values --------------------------------------------------------------------------------- */
 
 int value_bool(const char *text, bool *ret)
 {
-	static const char *const yes[] = { "yes", "true", "on" }, *const no[] = { "no", "false", "off" };
+	static const char *const yes[] = { "yes", "true", "on" }, *const no[] = { "no", "false",
+										  "off" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(yes); i++) {
 		bool is_yes = bytes_equal_nocase(bytes_of(text), bytes_of(yes[i]));
@@ -208,7 +216,8 @@ static int set_day(const char *text, int64_t *ret, struct fault *fault)
 		*ret = INT64_MIN;
 		return 0;
 	}
-	if (strlen(text) == 10 && ascii_is_digit(text[0]) && imap_day_parse(bytes_of(text), ret) == 0)
+	if (strlen(text) == 10 && ascii_is_digit(text[0]) &&
+	    imap_day_parse(bytes_of(text), ret) == 0)
 		return 0;
 
 	return value_wrong(text, "a day as 2026-12-31, or none", fault);
@@ -289,13 +298,14 @@ static int read_text(const struct setting *s, const char *text, const struct val
 	return 0;
 }
 
-int value_read(const struct setting *s, const char *text, const struct value_place *place, void *base,
-	       struct fault *fault)
+int value_read(const struct setting *s, const char *text, const struct value_place *place,
+	       void *base, struct fault *fault)
 {
 	void *at = (char *)base + s->offset;
 
 	if (!text[0])
-		return fault_usage(fault, "there is nothing behind the \"=\": write a value, or remove the line");
+		return fault_usage(fault, "there is nothing behind the \"=\": write a value, or "
+					  "remove the line");
 	if (s->type != SETTING_COMMAND && strchr(text, '\t'))
 		return fault_usage(fault, "there is a tab within the value");
 
