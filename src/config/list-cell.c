@@ -9,12 +9,11 @@
 
 enum { ADDRESS_MAX = 320 };
 
-#define COLUMN(name, type, example, help) { #name, example, help, type,
-offsetof(struct config_mailbox, name) }
+#define COLUMN(name, type, example, help)                                                          \
+	{ #name, example, help, type, offsetof(struct config_mailbox, name) }
 
 const struct list_column list_columns[] = {
-	COLUMN(address, LIST_ADDRESS, "anna@example.org", "the mailbox: how it is called "
-							  "everywhere"),
+	COLUMN(address, LIST_ADDRESS, "anna@example.org", "the mailbox: how it is called everywhere"),
 	COLUMN(old_login, LIST_TEXT, "", "who logs in at the old platform; empty: the address"),
 	COLUMN(new_login, LIST_TEXT, "anna", "who logs in at the new one; empty: the address"),
 	COLUMN(wave, LIST_TEXT, "1", "with whom it moves"),
@@ -22,10 +21,9 @@ const struct list_column list_columns[] = {
 	COLUMN(skip, LIST_BOOL, "no", "yes: it is listed, but not moved"),
 	COLUMN(old_authzid, LIST_TEXT, "", "on whose behalf, when an administrator logs in"),
 	COLUMN(new_authzid, LIST_TEXT, "", "likewise"),
-	COLUMN(old_password_file, LIST_PATH, "", "in place of the platform's; its first line "
-						 "counts"),
+	COLUMN(old_password_file, LIST_PATH, "", "in place of what the platform says"),
 	COLUMN(new_password_file, LIST_PATH, "", "likewise"),
-	COLUMN(old_password_command, LIST_COMMAND, "", "in place of the platform's"),
+	COLUMN(old_password_command, LIST_COMMAND, "", "in place of what the platform says"),
 	COLUMN(new_password_command, LIST_COMMAND, "", "likewise"),
 	COLUMN(old_url, LIST_URL, "", "in place of the platform's, without a user"),
 	COLUMN(new_url, LIST_URL, "", "likewise"),
