@@ -193,11 +193,14 @@ static int run_engine(void *arg, struct fault *fault)
 	struct pass *p = arg;
 	const struct fleet_options *o = &p->fleet->options;
 
+	/* Whether and when to knock again is decided for all mailboxes together. */
+	p->copy->options.retries = 0;
 	if (copy_prepare(p->copy, fault) < 0) {
 		channel_close(&p->copy->events);
 		return -1;
 	}
 
+	p->copy->options.retries = o->config->retries;
 	sched_connected(&p->mailbox->job);
 	if (o->dry_run && copy_measure(p->copy, fault) < 0) {
 		channel_close(&p->copy->events);

@@ -119,18 +119,40 @@ static enum imap_security security(const struct side *side, const struct side_op
 										: IMAP_STARTTLS;
 }
 
+/* The URL with the user put in, if it names none. What means something in a URL is written %XX. */
+static void put_user(const char *url, const char *user, struct buf *to)
+{
+	const char *at = strstr(url, "://");
+	size_t host = at ? strcspn(at + 3, "/") : 0;
+
+	if (!at || !user || memchr(at + 3, '@', host)) {
+		buf_append_str(to, url);
+		return;
+	}
+
+	buf_append(to, url, (size_t)(at + 3 - url));
+	for (; *user; user++) {
+		if (strchr(":/%", *user))
+			buf_appendf(to, "%%%02X", (unsigned)*user);
+		else
+			buf_append_char(to, *user);
+	}
+	buf_appendf(to, "@%s", at + 3);
+}
+
 int side_begin(struct side *side, const char *name, const struct side_options *o, const char *where,
 	       struct fault *fault)
 {
+	_cleanup_(buf_done) struct buf url = BUF_NULL;
+
 	*side = (struct side){ .name = name, .token_file = o->token_file,
 			       .token_command = o->token_command };
-	if (url_parse(o->url, &side->url, fault) < 0)
+	put_user(o->url, o->user, &url);
+	if (url_parse(buf_str(&url), &side->url, fault) < 0)
 		return fault_prefix(fault, "%s", where);
 	if (check_kind(side, fault) < 0)
 		return -1;
 
-	if (side->url.host && !side->url.user && o->user)
-		side->url.user = xstrdup(o->user);
 	url_format(&side->url, &side->shown_url);
 	buf_appendf(&side->label, "%s %s", name,
 		    side->url.host ? side->url.host : buf_str(&side->shown_url));
