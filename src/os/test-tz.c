@@ -210,7 +210,7 @@ static void no_rules(struct check *check)
 	CHECK(os_tz_parse_rule(BYTES("CET-1\0CEST"), &arena, &tz, &fault) < 0);
 }
 
-/* --- files ------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 static void put(struct buf *to, uint64_t value, int n)
 {
@@ -322,7 +322,7 @@ static void damaged(struct check *check)
 	}
 }
 
-/* --- names ------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 static void names(struct check *check)
 {

@@ -9,9 +9,10 @@ enum { DAY_SECONDS = 86400 };
 /* Beyond some hundred million years nobody cares, and sums stay small. */
 static const int64_t farthest = INT64_C(1) << 52;
 
-/* --- the calendar ------------------------------------------------------------------------------ */
+/* --- the calendar ----------------------------------------------------------------------------- */
 
-/* Years begin in March here, so that the odd day is the last; 400 of them are an era of 146,097 days. */
+/* Years begin in March here, so that the odd day is the last; 400 of them are an era of 146,097
+ * days. */
 int64_t tz_days(int64_t year, int month, int day)
 {
 	int64_t y = month <= 2 ? year - 1 : year;
@@ -62,6 +63,12 @@ static int64_t day_in(const struct tz_day *d, int64_t year)
 	return days;
 }
 
+/* That moment, in seconds since 1970 as if the clock showed UTC. */
+static int64_t moment_in(const struct tz_day *d, int64_t year)
+{
+	return day_in(d, year) * DAY_SECONDS + d->seconds;
+}
+
 int32_t tz_rule_offset(const struct tz_rule *rule, int64_t at, int64_t *ret_until)
 {
 	int64_t year, from = INT64_MIN, until = INT64_MAX;
@@ -71,12 +78,12 @@ int32_t tz_rule_offset(const struct tz_rule *rule, int64_t at, int64_t *ret_unti
 	if (!rule->has_summer || at > farthest || at < -farthest)
 		return rule->standard;
 
-	/* The last change before and the first after. Of two at the same moment (summer time all year long) the
-	 * beginning counts. */
+	/* The last change before and the first after. Of two at the same moment (summer time all
+	 * year long) the beginning counts. */
 	year = tz_year(at / DAY_SECONDS);
 	for (int64_t y = year - 2; y <= year + 2; y++) {
-		int64_t begins = day_in(&rule->begins, y) * DAY_SECONDS + rule->begins.seconds - rule->standard;
-		int64_t ends = day_in(&rule->ends, y) * DAY_SECONDS + rule->ends.seconds - rule->summer;
+		int64_t begins = moment_in(&rule->begins, y) - rule->standard;
+		int64_t ends = moment_in(&rule->ends, y) - rule->summer;
 
 		if (ends <= at && ends > from) {
 			from = ends;
@@ -95,7 +102,7 @@ int32_t tz_rule_offset(const struct tz_rule *rule, int64_t at, int64_t *ret_unti
 	return offset;
 }
 
-/* --- reading ----------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static char peek(const struct bytes *b)
 {
@@ -210,8 +217,8 @@ int tz_rule_parse(struct bytes text, struct tz_rule *ret)
 		/* Without days: those of the United States, as libc has it. */
 		if (!text.n)
 			text = BYTES(",M3.2.0,M11.1.0");
-		if (!take_char(&text, ',') || take_day(&text, &rule.begins) < 0 || !take_char(&text, ',') ||
-		    take_day(&text, &rule.ends) < 0)
+		if (!take_char(&text, ',') || take_day(&text, &rule.begins) < 0 ||
+		    !take_char(&text, ',') || take_day(&text, &rule.ends) < 0)
 			return -1;
 	}
 	if (text.n)

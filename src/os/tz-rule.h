@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rule that a time zone follows from year to year, as in $TZ and at the end of the tz database's files
- * (POSIX XBD 8.3; RFC 8536, 3.3). No I/O. */
+/* The rule that a time zone follows from year to year, as in $TZ and at the end of the tz
+ * database's files (POSIX XBD 8.3; RFC 8536, 3.3). No I/O. */
 #ifndef OS_TZ_RULE_H
 #define OS_TZ_RULE_H
 
@@ -11,7 +11,8 @@
 
 /* A moment of each year. */
 struct tz_day {
-	enum { TZ_JULIAN, TZ_DAY, TZ_WEEKDAY } kind; /* Jn without 29 February; n from 0 with it; Mm.w.d */
+	/* Jn, from 1 and without 29 February; n, from 0 and with it; Mm.w.d */
+	enum { TZ_JULIAN, TZ_DAY, TZ_WEEKDAY } kind;
 	int month, week, day;
 	int32_t seconds; /* from midnight, by the clock before the change; may be of other days */
 };

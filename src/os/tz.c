@@ -55,7 +55,7 @@ int32_t os_tz_offset(const struct os_tz *tz, int64_t at, int64_t *ret_until)
 	return offset;
 }
 
-/* --- TZif -------------------------------------------------------------------------------------- */
+/* --- TZif ------------------------------------------------------------------------------------- */
 
 struct counts {
 	uint32_t isut, isstd, leap, time, type, chars;
@@ -164,7 +164,8 @@ static int read_transitions(const struct block *b, struct arena *arena, struct o
 }
 
 /* The footer: a newline, the rule or nothing, a newline. Version 1 has none. */
-static int read_footer(const struct block *b, struct bytes rest, struct arena *arena, struct os_tz *tz)
+static int read_footer(const struct block *b, struct bytes rest, struct arena *arena,
+		       struct os_tz *tz)
 {
 	struct tz_rule rule;
 	ptrdiff_t end;
@@ -186,8 +187,8 @@ static int read_footer(const struct block *b, struct bytes rest, struct arena *a
 	return 0;
 }
 
-int os_tz_parse(const char *name, struct bytes content, struct arena *arena, const struct os_tz **ret,
-		struct fault *fault)
+int os_tz_parse(const char *name, struct bytes content, struct arena *arena,
+		const struct os_tz **ret, struct fault *fault)
 {
 	struct os_tz *tz = arena_alloc(arena, sizeof(*tz));
 	struct block block;
@@ -196,38 +197,47 @@ int os_tz_parse(const char *name, struct bytes content, struct arena *arena, con
 	if (find_block(content, &block, &rest) < 0 || read_transitions(&block, arena, tz) < 0 ||
 	    read_footer(&block, rest, arena, tz) < 0)
 		return fault_set(fault, FAULT_DATA, REACH_PROCESS, AGAIN_NEVER,
-				 "the file of the time zone %s is damaged, or not of the tz database", name);
+				 "the file of the time zone %s is damaged, or of something else",
+				 name);
 	if (block.n.leap)
 		return fault_set(fault, FAULT_DATA, REACH_PROCESS, AGAIN_NEVER,
-				 "the time zone %s counts leap seconds: use the one without \"right/\"", name);
+				 "the time zone %s counts leap seconds: use the one without "
+				 "\"right/\"", name);
 
 	*ret = tz;
 	return 0;
 }
 
-int os_tz_parse_rule(struct bytes text, struct arena *arena, const struct os_tz **ret, struct fault *fault)
+int os_tz_parse_rule(struct bytes text, struct arena *arena, const struct os_tz **ret,
+		     struct fault *fault)
 {
 	struct os_tz *tz = arena_alloc(arena, sizeof(*tz));
 	struct tz_rule rule;
 
 	if (tz_rule_parse(text, &rule) < 0)
 		return fault_set(fault, FAULT_DATA, REACH_PROCESS, AGAIN_NEVER,
-				 "%.*s is no time zone: write one such as Europe/Berlin", BYTES_ARG(text));
+				 "%.*s is no time zone: write one such as Europe/Berlin",
+				 BYTES_ARG(text));
 
 	tz->rule = memcpy(arena_alloc(arena, sizeof(rule)), &rule, sizeof(rule));
 	*ret = tz;
 	return 0;
 }
 
-/* --- finding it -------------------------------------------------------------------------------- */
+/* --- finding it ------------------------------------------------------------------------------- */
 
 /* A file name below the database and nothing else: no dots at all, so no way out. */
 static bool is_name(const char *name)
 {
 	size_t n = strlen(name);
 
-	return n > 0 && n <= 64 && name[0] != '/' && name[n - 1] != '/' && !strstr(name, "//") &&
-	       strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+-/") == n;
+	if (n == 0 || n > 64 || name[0] == '/' || name[n - 1] == '/' || strstr(name, "//"))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (!ascii_is_alpha(name[i]) && !ascii_is_digit(name[i]) && !strchr("_+-/", name[i]))
+			return false;
+	}
+	return true;
 }
 
 static const char *database(void)
@@ -239,12 +249,12 @@ static const char *database(void)
 
 static int fault_unknown(struct fault *fault, const char *name)
 {
-	return fault_usage(fault, "there is no time zone \"%.64s\": write one of the tz database, such as "
-			   "Asia/Shanghai, Europe/Berlin or UTC", name);
+	return fault_usage(fault, "there is no time zone \"%.64s\": write one of the tz database, "
+			   "such as Asia/Shanghai, Europe/Berlin or UTC", name);
 }
 
-static int load_file(const char *name, const char *path, struct arena *arena, const struct os_tz **ret,
-		     struct fault *fault)
+static int load_file(const char *name, const char *path, struct arena *arena,
+		     const struct os_tz **ret, struct fault *fault)
 {
 	_cleanup_(buf_done) struct buf content = BUF_NULL;
 
@@ -253,7 +263,8 @@ static int load_file(const char *name, const char *path, struct arena *arena, co
 	return os_tz_parse(name, buf_bytes(&content), arena, ret, fault);
 }
 
-static int load_named(const char *name, struct arena *arena, const struct os_tz **ret, struct fault *fault)
+static int load_named(const char *name, struct arena *arena, const struct os_tz **ret,
+		      struct fault *fault)
 {
 	const char *path = arena_printf(arena, "%s/%s", database(), name);
 	_cleanup_(buf_done) struct buf probe = BUF_NULL;
@@ -267,8 +278,9 @@ static int load_named(const char *name, struct arena *arena, const struct os_tz 
 	/* Every installation has this one. */
 	path = arena_printf(arena, "%s/UTC", database());
 	if (os_read_file(path, FILE_MAX, &probe, &ignored) < 0)
-		return fault_usage(fault, "the time zone %s cannot be looked up: there is no tz database in "
-				   "%s; install the package tzdata, or use UTC", name, database());
+		return fault_usage(fault, "the time zone %s cannot be looked up: there is no tz "
+				   "database in %s; install the package tzdata, or use UTC", name,
+				   database());
 	return fault_unknown(fault, name);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See calm.h. What must stay true: memory is bounded, one odd answer decides nothing, and after being slowed
- * down nothing changes before there are answers from under the new conditions. */
+/* See calm.h. What must stay true: memory is bounded, one odd answer decides nothing, and after
+ * being slowed down nothing changes before there are answers from under the new conditions. */
 #include "pace/calm.h"
 
 #include <stdlib.h>
@@ -27,7 +27,7 @@ void calm_init(struct calm *c, int64_t bearable_us, int64_t now)
 	c->hold_us = first_hold;
 }
 
-/* --- what is usual ----------------------------------------------------------------------------- */
+/* --- what is usual ---------------------------------------------------------------------------- */
 
 static int compare(const void *a, const void *b)
 {
@@ -64,10 +64,11 @@ static void remember(struct calm *c, int64_t low)
 	c->baseline_us = percentile(c->history, c->history_n, 25);
 }
 
-/* The baseline is what the server is like when we press it least. A minute that is as calm or calmer is taken in at any
- * time. A slower one is not, however slowly it came to that: it may be our own doing. Only when it stays too slow for
- * longer than any working day, though we do next to nothing, it may raise the baseline, by little at a time: else
- * a server that became slower for good would be left alone for ever. */
+/* The baseline is what the server is like when we press it least. A minute that is as calm or
+ * calmer is taken in at any time. A slower one is not, however slowly it came to that: it may be
+ * our own doing. Only when it stays too slow for longer than any working day, though we do next to
+ * nothing, it may raise the baseline, by little at a time: else a server that became slower for
+ * good would be left alone for ever. */
 static void end_minute(struct calm *c, int64_t now)
 {
 	unsigned n = c->minute_n < CALM_MINUTE ? c->minute_n : CALM_MINUTE;
@@ -103,7 +104,7 @@ static void note(struct calm *c, int64_t took, int64_t now)
 		c->lately_n++;
 }
 
-/* --- judging ----------------------------------------------------------------------------------- */
+/* --- judging ---------------------------------------------------------------------------------- */
 
 static unsigned fresh(const struct calm *c, int64_t now, int64_t *to)
 {
@@ -144,8 +145,8 @@ static bool users_feel_it(const struct calm *c, int64_t now)
 	return median > unusual;
 }
 
-/* What was too much. Lowering several times in a row is one event: it was the first that was too much for certain. If that
- * was tried for the second time, it is not tried so soon again. */
+/* What was too much. Lowering several times in a row is one event: it was the first that was too
+ * much for certain. If that was tried for the second time, it is not tried so soon again. */
 static void note_felt(struct calm *c, unsigned from, int64_t now)
 {
 	c->hold_us = now - c->lowered_at < 2 * longest_hold ? c->hold_us * 2 : first_hold;
@@ -200,7 +201,7 @@ bool calm_disks(struct calm *c, double some, double full, unsigned in_use, int64
 	return lower(c, in_use, now);
 }
 
-/* --- going up again ---------------------------------------------------------------------------- */
+/* --- going up again --------------------------------------------------------------------------- */
 
 static bool shorter_pause(struct calm *c, int64_t now)
 {
@@ -208,7 +209,8 @@ static bool shorter_pause(struct calm *c, int64_t now)
 
 	if (!c->pause_us)
 		return false;
-	if (c->felt_at && c->connections >= c->felt_at && next <= c->felt_pause_us && now < c->hold_until)
+	if (c->felt_at && c->connections >= c->felt_at && next <= c->felt_pause_us &&
+	    now < c->hold_until)
 		return false;
 
 	c->pause_us = next;

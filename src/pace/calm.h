@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether a server's users would feel us, judged by how long it takes to answer small commands and by how busy the
- * local disks are; and what follows: how many connections are bearable, how long to pause between batches. No clock:
- * the moment is a parameter. docs/design/pace.md, A1–A7, says why it is done like this. */
+/* Whether a server's users would feel us, judged by how long it takes to answer small commands and
+ * by how busy the local disks are; and what follows: how many connections are bearable, how long to
+ * pause between batches. No clock: the moment is a parameter. docs/design/pace.md, A1–A7, says why
+ * it is done like this. */
 #ifndef PACE_CALM_H
 #define PACE_CALM_H
 
@@ -41,20 +42,24 @@ struct calm {
 	int64_t felt_pause_us;
 	unsigned before;      /* connections in use when it was first too many */
 	int64_t hold_us, hold_until; /* that is not tried again before */
-	int64_t bad_at, lowered_at, changed_at; /* last: judged too slow, lowered, lowered or raised */
+	int64_t bad_at;       /* last judged too slow */
+	int64_t lowered_at, changed_at; /* last lowered; lowered or raised */
 	bool disks;           /* the last judgement was about the disks */
 };
 
 /* bearable_us 0: 2 s. */
 void calm_init(struct calm *calm, int64_t bearable_us, int64_t now);
 
-/* An answer took so long, with in_use connections working. True: fewer are bearable now, or longer pauses. */
+/* An answer took so long, with in_use connections working. True: fewer are bearable now, or longer
+ * pauses. */
 bool calm_answer(struct calm *calm, int64_t took_us, unsigned in_use, int64_t now);
 
-/* The local disks: shares of time, in percent, in which some or all work waited for them (the last 10 s). */
+/* The local disks: shares of time, in percent, in which some or all work waited for them (the last
+ * 10 s). */
 bool calm_disks(struct calm *calm, double some, double full, unsigned in_use, int64_t now);
 
-/* Time passes; most: what the settings allow, 0 without limit. True: more is bearable than before. */
+/* Time passes; most: what the settings allow, 0 without limit. True: more is bearable than
+ * before. */
 bool calm_tick(struct calm *calm, unsigned most, int64_t now);
 
 /* The median of the last answers; 0: none of late. */

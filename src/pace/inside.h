@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of pace/ share: a limit as it is inside. Nobody else includes this but pace/'s own tests.
+/* What the files of pace/ share: a limit as it is inside. Nobody else includes this but pace/'s own
+ * tests.
  *
- * Limits form trees: each chain leads to its root, which keeps the lines of those who wait for a place or to go on,
- * because who may be next depends on all limits between. Those who wait for a rate stand at that limit. */
+ * Limits form trees: each chain leads to its root, which keeps the lines of those who wait for a
+ * place or to go on, because who may be next depends on all limits between. Those who wait for a
+ * rate stand at that limit. */
 #ifndef PACE_INSIDE_H
 #define PACE_INSIDE_H
 
@@ -68,6 +70,7 @@ struct pace {
 	struct list holders;      /* of those below that have places, the longest first */
 	struct list holder;       /* links it there */
 	unsigned below;           /* limits right below this one */
+	unsigned servers;         /* those of them that have limits below themselves */
 
 	struct list entering, rests; /* of struct turn; the root's */
 
@@ -87,7 +90,8 @@ int64_t pace_shut(const struct pace *pace, int64_t now, int64_t wall, const char
 int64_t pace_shut_chain(struct pace *pace, int64_t now, int64_t wall, struct pace **ret_which,
 			const char **ret_why);
 
-/* 0: nothing forbids or only for a while (*ret_wait); -1 and FAULT_LIMIT: for longer than anybody should wait. */
+/* 0: nothing forbids or only for a while (*ret_wait); -1 and FAULT_LIMIT: for longer than anybody
+ * should wait. */
 int pace_gate(struct pace *pace, int64_t *ret_wait, struct fault *fault);
 
 /* How many places there may be at this limit now; 0: no limit. */
@@ -99,7 +103,8 @@ SUSPENDS int pace_rest(struct pace *pace, struct fault *fault);
 /* Gives places to those who wait and may have them, and lets go on who may. */
 void pace_settle(struct pace *root);
 
-/* Waits until woken, or at most so long (MOMENT_NEVER: until woken). -1 only for the fiber's own end. */
+/* Waits until woken, or at most so long (MOMENT_NEVER: until woken). -1 only for the fiber's own
+ * end. */
 int turn_wait(struct turn *turn, int64_t at_most_us, const char *what, struct fault *fault);
 void turn_wake(struct turn *turn);
 

@@ -6,7 +6,7 @@ static const int64_t carry_over = SECOND / 4;
 static const double longest_us = 3600 * 24 * 365 * (double)SECOND; /* sizes are the peer's word */
 static const uint64_t day_most = UINT64_C(1) << 56; /* sums of 25 such cannot overflow */
 
-/* --- a rate ------------------------------------------------------------------------------------ */
+/* --- a rate ----------------------------------------------------------------------------------- */
 
 void bucket_set_rate(struct bucket *b, uint64_t rate, int64_t now)
 {
@@ -50,7 +50,7 @@ int64_t bucket_take(struct bucket *b, uint64_t amount, int64_t now)
 	return whole;
 }
 
-/* --- a day's bytes ----------------------------------------------------------------------------- */
+/* --- a day's bytes ---------------------------------------------------------------------------- */
 
 static int64_t hour_of(int64_t wall_us)
 {
@@ -79,7 +79,8 @@ static void turn_to(struct day *d, int64_t hour)
 		return;
 	}
 
-	/* The clock was set back: which hour was which is not known any more, so all of it is this hour's. */
+	/* The clock was set back: which hour was which is not known any more, so all of it is this
+	 * hour's. */
 	for (int i = 0; i < DAY_HOURS; i++) {
 		add_bounded(&sum, d->bytes[i]);
 		d->bytes[i] = 0;
@@ -159,7 +160,7 @@ void day_restore(struct day *d, struct bytes saved, int64_t wall_us)
 	}
 }
 
-/* --- several ----------------------------------------------------------------------------------- */
+/* --- several ---------------------------------------------------------------------------------- */
 
 uint64_t limits_least(uint64_t a, uint64_t b)
 {

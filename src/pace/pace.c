@@ -9,7 +9,11 @@
 #include "base/xalloc.h"
 
 static const int64_t look_at_least_every = MINUTE; /* the wall clock may be set */
+static const int64_t ask_again_after = 24 * HOUR; /* at the latest */
 enum { CLOSED_IN_A_ROW = 64 }; /* windows that follow each other without a gap */
+
+static const char why_told[] = "told to wait", why_closed[] = "closed";
+static const char why_used_up[] = "the day's bytes are used up";
 
 struct pace *pace_new(const struct pace_settings *settings, struct pace *above)
 {
@@ -24,8 +28,8 @@ struct pace *pace_new(const struct pace_settings *settings, struct pace *above)
 	p->settings.times = p->times;
 	p->above = above;
 	p->root = above ? above->root : p;
-	if (above)
-		above->below++;
+	if (above && above->below++ == 0 && above->above)
+		above->above->servers++;
 	list_init(&p->holders);
 	list_init(&p->holder);
 	list_init(&p->entering);
@@ -47,7 +51,8 @@ struct pace *pace_free(struct pace *p)
 		assert(list_is_empty(&p->lines[i].turns));
 	if (p->above) {
 		told_forget(&p->above->told, p);
-		p->above->below--;
+		if (--p->above->below == 0 && p->above->above)
+			p->above->above->servers--;
 	}
 	list_remove(&p->holder);
 	free(p->times);
@@ -55,7 +60,7 @@ struct pace *pace_free(struct pace *p)
 	return NULL;
 }
 
-/* --- what holds now ---------------------------------------------------------------------------- */
+/* --- what holds now --------------------------------------------------------------------------- */
 
 /* How long it stays closed from then on: one closed window may follow the other. */
 static int64_t closed_for(const struct pace *p, int64_t wall)
@@ -66,10 +71,10 @@ static int64_t closed_for(const struct pace *p, int64_t wall)
 		int64_t longest = 0;
 
 		for (size_t i = 0; i < p->settings.times_n; i++) {
+			const struct pace_times *t = &p->times[i];
 			int64_t in;
 
-			if (p->times[i].closed && pace_window_holds(&p->times[i].window, wall, &in) &&
-			    in > longest)
+			if (t->closed && pace_window_holds(&t->window, wall, &in) && in > longest)
 				longest = in;
 		}
 		if (longest == MOMENT_NEVER)
@@ -108,17 +113,19 @@ static void look_at_windows(struct pace *p, int64_t now, int64_t wall)
 
 void pace_refresh(struct pace *p, int64_t now, int64_t wall)
 {
+	struct line *messages = &p->lines[LINE_MESSAGES], *bytes = &p->lines[LINE_BYTES];
+
 	if (now >= p->look_again) {
 		p->limits = p->settings.limits;
 		p->look_again = MOMENT_NEVER;
 		if (p->settings.times_n)
 			look_at_windows(p, now, wall);
-		bucket_set_rate(&p->lines[LINE_MESSAGES].bucket, p->limits.messages_per_second, now);
-		bucket_set_rate(&p->lines[LINE_BYTES].bucket, p->limits.bytes_per_second, now);
+		bucket_set_rate(&messages->bucket, p->limits.messages_per_second, now);
+		bucket_set_rate(&bytes->bucket, p->limits.bytes_per_second, now);
 	}
 	if (p->settings.adaptive)
 		calm_tick(&p->calm, p->limits.connections, now);
-	p->open = !p->settings.times_n && !p->limits.messages_per_second && !p->limits.bytes_per_second &&
+	p->open = !p->settings.times_n && !messages->bucket.rate && !bytes->bucket.rate &&
 		  !p->limits.bytes_per_day && p->told.until <= now;
 }
 
@@ -138,7 +145,7 @@ unsigned pace_commands(const struct pace *pace)
 	return (unsigned)least;
 }
 
-/* --- what forbids ------------------------------------------------------------------------------ */
+/* --- what forbids ----------------------------------------------------------------------------- */
 
 void pace_note_day(struct pace *p, int64_t wall)
 {
@@ -163,15 +170,14 @@ static void later(int64_t *wait, int64_t other, const char *why, const char **re
 
 int64_t pace_shut(const struct pace *p, int64_t now, int64_t wall, const char **ret_why)
 {
-	int64_t wait = 0;
+	int64_t wait = 0, closed = p->closed_until;
 
 	if (p->told.until > now)
-		later(&wait, p->told.until - now, "told to wait", ret_why);
-	if (p->closed_until > now)
-		later(&wait, p->closed_until == MOMENT_NEVER ? MOMENT_NEVER : p->closed_until - now,
-		      "closed at this time of day", ret_why);
-	if (p->limits.bytes_per_day && pace_day_sum(p, wall) >= p->limits.bytes_per_day)
-		later(&wait, day_wait(&p->day, p->limits.bytes_per_day, wall), "the day's bytes are used up",
+		later(&wait, p->told.until - now, why_told, ret_why);
+	if (closed > now)
+		later(&wait, closed == MOMENT_NEVER ? closed : closed - now, why_closed, ret_why);
+	if (p->limits.bytes_per_day)
+		later(&wait, day_wait(&p->day, p->limits.bytes_per_day, wall), why_used_up,
 		      ret_why);
 	return wait;
 }
@@ -200,21 +206,31 @@ int64_t pace_shut_chain(struct pace *pace, int64_t now, int64_t wall, struct pac
 
 static void format_wait(int64_t wait, char *to, size_t size)
 {
-	int64_t minutes = wait / MINUTE;
+	long long minutes = wait / MINUTE;
 
 	if (wait == MOMENT_NEVER)
-		snprintf(to, size, "for ever");
+		snprintf(to, size, "for good");
 	else if (minutes >= 60)
-		snprintf(to, size, "for %lld h %lld min", (long long)(minutes / 60), (long long)(minutes % 60));
+		snprintf(to, size, "for %lld h %lld min", minutes / 60, minutes % 60);
 	else
-		snprintf(to, size, "for %lld min", (long long)minutes);
+		snprintf(to, size, "for %lld min", minutes);
+}
+
+/* `why` in full: of a window, which. */
+static const char *in_full(const struct pace *which, const char *why, char *to, size_t size)
+{
+	if (why != why_closed)
+		return why;
+
+	snprintf(to, size, "closed by the window %s", which->closed_by);
+	return to;
 }
 
 int pace_gate(struct pace *pace, int64_t *ret_wait, struct fault *fault)
 {
 	struct pace *which = pace;
 	const char *why = "";
-	char how_long[40];
+	char how_long[40], text[160];
 	int64_t wait = pace_shut_chain(pace, run_now(), run_wall(), &which, &why);
 
 	*ret_wait = wait;
@@ -222,14 +238,14 @@ int pace_gate(struct pace *pace, int64_t *ret_wait, struct fault *fault)
 		return 0;
 
 	format_wait(wait, how_long, sizeof(how_long));
-	fault_set(fault, FAULT_LIMIT, REACH_MAILBOX, AGAIN_LATER, "%s takes nothing %s more: %s",
+	fault_set(fault, FAULT_LIMIT, REACH_MAILBOX, AGAIN_LATER, "%s is paused %s: %s",
 		  which->settings.name ? which->settings.name : "the server", how_long,
-		  which->closed_until > run_now() && which->closed_by ? which->closed_by : why);
-	fault->after_us = wait;
+		  in_full(which, why, text, sizeof(text)));
+	fault->after_us = wait < ask_again_after ? wait : ask_again_after;
 	return -1;
 }
 
-/* --- what is learnt ---------------------------------------------------------------------------- */
+/* --- what is learnt --------------------------------------------------------------------------- */
 
 /* The nearest that watches answer times, or NULL. */
 static const struct pace *adaptive(const struct pace *p)
@@ -282,19 +298,22 @@ static uint64_t chance(void)
 
 void pace_told_off(struct pace *p, int64_t after_us, bool too_many)
 {
-	int64_t now = run_now(), wait = told_off(&p->told, after_us, chance(), now);
+	int64_t now = run_now(), wait = SECOND;
 
+	/* One connection too many, while others are open: those may go on. */
 	if (too_many)
 		told_too_many(&p->told, p->connections, now);
-	p->open = false;
+	if (!too_many || after_us > 0 || p->connections <= 1) {
+		wait = told_off(&p->told, after_us, chance(), now);
+		p->open = false;
+	}
 	if (!p->above)
 		return;
 
+	/* Several of its accounts: it is the server. */
 	wait = told_of(&p->above->told, p, wait, now);
 	if (!wait)
 		return;
-
-	/* Several of its accounts: it is the server. */
 	told_off(&p->above->told, wait, chance(), now);
 	if (too_many)
 		told_too_many(&p->above->told, p->above->connections, now);
@@ -330,7 +349,7 @@ int pace_watch_disks(struct pace *pace, struct fault *fault)
 	return 0;
 }
 
-/* --- showing and keeping ----------------------------------------------------------------------- */
+/* --- showing and keeping ---------------------------------------------------------------------- */
 
 static const char *why_slowed(const struct pace *p)
 {
@@ -357,11 +376,7 @@ void pace_look(const struct pace *pace, struct pace_state *ret)
 		ret->answer_us = calm_lately(&judge->calm, now);
 	}
 
-	if (which->closed_until > now && which->closed_by && ret->pause_us) {
-		snprintf(p->why, sizeof(p->why), "closed: %s", which->closed_by);
-		why = p->why;
-	}
-	ret->why = ret->pause_us ? why : why_slowed(judge);
+	ret->why = ret->pause_us ? in_full(which, why, p->why, sizeof(p->why)) : why_slowed(judge);
 }
 
 void pace_save(const struct pace *pace, int64_t wall_us, struct buf *to)
@@ -379,6 +394,9 @@ void pace_restore(struct pace *p, struct bytes saved, int64_t wall_us)
 {
 	int64_t now = run_now();
 	uint64_t until;
+
+	if (wall_us < 0)
+		return; /* a clock that is not set cannot tell what is of today */
 
 	day_restore(&p->day, saved, wall_us);
 	for (int lines = 0; saved.n > 0 && lines < 1000; lines++) {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Connections: who gets a place, and who rests when there are more than is bearable.
  *
- * A place is taken in every limit of the chain at once or in none: there is nothing to deadlock on and nothing to give
- * back when one gives up waiting. So all who wait stand in one line, the root's, and pace_settle() looks through it
- * whenever something changed. Nobody tells us that time has passed: the first in each line looks once a second. */
+ * A place is taken in every limit of the chain at once or in none: there is nothing to deadlock on
+ * and nothing to give back when one gives up waiting. So all who wait stand in one line, the
+ * root's, and pace_settle() looks through it whenever something changed. Nobody tells us that time
+ * has passed: the first in each line looks once a second. */
 #include "pace/inside.h"
 
 #include <assert.h>
@@ -11,7 +12,7 @@
 static const int64_t look_every = SECOND;
 static const int64_t long_rest = 5 * MINUTE;   /* then another's turn to rest has come */
 static const int64_t quiet_for = 10 * SECOND;  /* nobody works: one of those who rest must */
-enum { PASSED_MOST = 16 };                     /* how many may come before one who was there first */
+enum { PASSED_MOST = 16 }; /* how many may come before one who was there first */
 
 static void turn_init(struct turn *turn, struct pace *pace)
 {
@@ -51,14 +52,27 @@ static void refresh_chain(struct pace *pace)
 		pace_refresh(p, now, wall);
 }
 
-/* --- places ------------------------------------------------------------------------------------ */
+/* --- places ----------------------------------------------------------------------------------- */
+
+/* Of the places of a limit that several servers share, each has its part. Whoever moves mail needs
+ * a place at both, one after the other: if all were taken at the first, nobody would get one at the
+ * second. */
+static unsigned part_of(const struct pace *p, unsigned places)
+{
+	unsigned part = p->servers > 1 ? places / p->servers : places;
+
+	return part ? part : 1;
+}
 
 static bool has_room(struct pace *pace, int64_t now)
 {
-	for (struct pace *p = pace; p; p = p->above) {
+	const struct pace *through = NULL;
+
+	for (struct pace *p = pace; p; through = p, p = p->above) {
 		unsigned places = pace_places(p, now);
 
-		if (places && p->connections >= places)
+		if (places && (p->connections >= places ||
+			       (through && through->connections >= part_of(p, places))))
 			return false;
 	}
 	return true;
@@ -72,7 +86,8 @@ static void take_place(struct pace *pace)
 	}
 }
 
-/* The first in line, but one whose account has fewer places goes before: what has none cannot even begin. */
+/* The first in line, but one whose account has fewer places goes before: what has none cannot even
+ * begin. */
 static struct turn *next_to_enter(struct pace *root, int64_t now, int64_t wall)
 {
 	struct turn *next = NULL;
@@ -87,7 +102,8 @@ static struct turn *next_to_enter(struct pace *root, int64_t now, int64_t wall)
 			turn_wake(turn); /* it will find out itself */
 		if (shut || !has_room(turn->pace, now))
 			continue;
-		if (!next || (turn->pace->connections < next->pace->connections && next->passed < PASSED_MOST))
+		if (!next || (turn->pace->connections < next->pace->connections &&
+			      next->passed < PASSED_MOST))
 			next = turn;
 	}
 	return next;
@@ -148,9 +164,10 @@ void pace_leave(void *arg)
 	pace_settle(pace->root);
 }
 
-/* --- resting ----------------------------------------------------------------------------------- */
+/* --- resting ---------------------------------------------------------------------------------- */
 
-/* Of so many places, how many are for `holder`: one for each in turn, those first that hold theirs the longest. */
+/* Of so many places, how many are for `holder`: one for each in turn, those first that hold theirs
+ * the longest. */
 static unsigned share_of(const struct pace *p, const struct pace *holder, unsigned places)
 {
 	unsigned share = 0;
@@ -194,7 +211,8 @@ static bool is_in_chain(const struct pace *p, const struct pace *chain)
 	return chain;
 }
 
-/* The limit that keeps one who rests from going on, or NULL; instead: a chain in which one would rest for him. */
+/* The limit that keeps one who rests from going on, or NULL; instead: a chain in which one would
+ * rest for him. */
 static struct pace *in_the_way(struct pace *pace, const struct pace *instead, int64_t now)
 {
 	for (struct pace *p = pace; p; p = p->above) {
@@ -241,8 +259,8 @@ static void wake_rests(struct pace *root, int64_t now)
 	}
 }
 
-/* Places may be held by connections that nobody works with at the moment. When nothing was done at the limit in
- * the way for a while, whoever asks goes on: one at least works always. */
+/* Places may be held by connections that nobody works with at the moment. When nothing was done at
+ * the limit in the way for a while, whoever asks goes on: one at least works always. */
 static bool is_quiet(struct turn *turn, int64_t now)
 {
 	const struct pace *p = in_the_way(turn->pace, NULL, now);

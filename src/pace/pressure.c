@@ -11,7 +11,8 @@ static bool parse_percent(struct bytes text, double *ret)
 	struct bytes rest = text, whole = bytes_cut(&rest, '.');
 	uint64_t a, b = 0;
 
-	if (bytes_to_u64(whole, 100, &a) < 0 || rest.n > 2 || (rest.n && bytes_to_u64(rest, 99, &b) < 0))
+	if (bytes_to_u64(whole, 100, &a) < 0 || rest.n > 2 ||
+	    (rest.n && bytes_to_u64(rest, 99, &b) < 0))
 		return false;
 
 	*ret = (double)a + (double)b / (rest.n == 1 ? 10 : 100);

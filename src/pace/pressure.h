@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How busy this machine's disks are, as the kernel sees it (/proc/pressure/io, Linux 4.20 and later). */
+/* How busy this machine's disks are, as the kernel sees it (/proc/pressure/io, Linux 4.20 and
+ * later). */
 #ifndef PACE_PRESSURE_H
 #define PACE_PRESSURE_H
 
@@ -17,7 +18,8 @@ struct pressure {
 	double some, full;
 };
 
-/* arg: struct pressure. For pool_call(): reads a file. Never fails: what cannot be read is not known. */
+/* arg: struct pressure. For pool_call(): reads a file. Never fails: what cannot be read is not
+ * known. */
 int pressure_read(void *arg, struct fault *fault);
 
 /* The file's content; false when it is not what it should be. */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Taking messages and bytes. Each limit has a line for either; who stands first waits for the bucket, the others for
- * him. Places in a line are given by start-time fair queueing: whoever took much lately stands further back, each limit
- * below counted as one, however many connections it has. So a large mailbox with eight connections and a
- * small one with one get the same, and nobody is passed over for ever. */
+/* Taking messages and bytes. Each limit has a line for either; who stands first waits for the
+ * bucket, the others for him. Places in a line are given by start-time fair queueing: whoever took
+ * much lately stands further back, each limit below counted as one, however many connections it
+ * has. So a large mailbox with eight connections and a small one with one get the same, and nobody
+ * is passed over for ever. */
 #include "pace/inside.h"
 
 static const int64_t longest_sleep = 5 * SECOND; /* limits may change meanwhile */
 static const int64_t dearest = HOUR;  /* one amount, in a line's order */
 
-/* --- a fiber in a line ------------------------------------------------------------------------- */
+/* --- a fiber in a line ------------------------------------------------------------------------ */
 
 int turn_wait(struct turn *turn, int64_t at_most_us, const char *what, struct fault *fault)
 {
@@ -29,7 +30,7 @@ void turn_wake(struct turn *turn)
 	waiters_wake_all(&turn->waiters);
 }
 
-/* --- a line ------------------------------------------------------------------------------------ */
+/* --- a line ----------------------------------------------------------------------------------- */
 
 static void stand(struct line *line, struct turn *turn)
 {
@@ -108,7 +109,7 @@ static int take_from(struct pace *p, struct pace *through, int kind, uint64_t am
 	return r;
 }
 
-/* --- a chain ----------------------------------------------------------------------------------- */
+/* --- a chain ---------------------------------------------------------------------------------- */
 
 static int pass_gate(struct pace *pace, struct fault *fault)
 {
@@ -160,7 +161,7 @@ int pace_take(struct pace *pace, uint64_t messages, uint64_t bytes, struct fault
 	return 0;
 }
 
-/* --- between batches --------------------------------------------------------------------------- */
+/* --- between batches -------------------------------------------------------------------------- */
 
 /* The longest pause that answers along the chain ask for. */
 static int64_t stretch(const struct pace *pace)
@@ -180,7 +181,8 @@ int pace_pause(struct pace *pace, struct fault *fault)
 
 	if (run_is_cancelled())
 		return fault_cancelled(fault);
-	if (pace_watch_disks(pace, fault) < 0 || pace_rest(pace, fault) < 0 || pass_gate(pace, fault) < 0)
+	if (pace_watch_disks(pace, fault) < 0 || pace_rest(pace, fault) < 0 ||
+	    pass_gate(pace, fault) < 0)
 		return -1;
 
 	for (struct pace *p = pace; p; p = p->above)

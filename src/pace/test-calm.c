@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Judging answer times, on made-up servers: how long they take to answer grows with their users' load and ours. */
+/* Judging answer times, on made-up servers: how long they take to answer grows with their users'
+ * load and ours. */
 #include "base/rand.h"
 #include "lib/check.h"
 #include "pace/calm.h"
 
 enum { ASK_EVERY = 3 }; /* seconds */
 
-/* A server that is busy for a share of the time waits in a queue: the answer takes base / (1 - share). */
+/* A server that is busy for a share of the time waits in a queue: the answer takes base / (1 -
+ * share). */
 struct server {
 	double base_us, users, ours; /* shares: users', each of our connections' */
 	double noise;                /* of the answer, at random */
@@ -84,7 +86,7 @@ static void hours(struct run *r, double n)
 	pass(r, (int64_t)(n * 3600));
 }
 
-/* --- a server that bears us -------------------------------------------------------------------- */
+/* --- a server that bears us ------------------------------------------------------------------- */
 
 static void quiet(struct check *check)
 {
@@ -97,7 +99,7 @@ static void quiet(struct check *check)
 	CHECK(r.calm.baseline_us > 20 * MSEC && r.calm.baseline_us < 40 * MSEC);
 }
 
-/* --- a server that does not -------------------------------------------------------------------- */
+/* --- a server that does not ------------------------------------------------------------------- */
 
 /* It could bear five of our eight: it is found out, kept to, and tried again ever more seldom. */
 static void settles(struct check *check)
@@ -117,7 +119,7 @@ static void settles(struct check *check)
 	CHECK(r.calm.connections <= 7);
 }
 
-/* --- users come and go ------------------------------------------------------------------------- */
+/* --- users come and go ------------------------------------------------------------------------ */
 
 static void working_day(struct check *check)
 {
@@ -168,7 +170,7 @@ static void hiccup(struct check *check)
 	CHECK(!calm_is_slowed(&r.calm));
 }
 
-/* --- the baseline ------------------------------------------------------------------------------ */
+/* --- the baseline ----------------------------------------------------------------------------- */
 
 /* Cold caches at the start: seconds at first, then as usual. */
 static void cold_start(struct check *check)
@@ -185,7 +187,8 @@ static void cold_start(struct check *check)
 	CHECK(!calm_is_slowed(&r.calm));
 }
 
-/* Slower by a half each hour: the baseline does not go along for ever, and we slow down long before 2 s. */
+/* Slower by a half each hour: the baseline does not go along for ever, and we slow down long before
+ * 2 s. */
 static void drift(struct check *check)
 {
 	struct run r;
@@ -218,7 +221,7 @@ static void longer_way(struct check *check)
 	CHECK(!calm_is_slowed(&r.calm));
 }
 
-/* --- single rules ------------------------------------------------------------------------------ */
+/* --- single rules ----------------------------------------------------------------------------- */
 
 static void few_answers(struct check *check)
 {
@@ -251,7 +254,8 @@ static void one_odd_answer(struct check *check)
 	CHECK_EQ(c.baseline_us, 20 * MSEC);
 }
 
-/* Slow answers one after the other: at most one step in ten seconds, down to one connection, never to none. */
+/* Slow answers one after the other: at most one step in ten seconds, down to one connection, never
+ * to none. */
 static void steps(struct check *check)
 {
 	struct calm c;

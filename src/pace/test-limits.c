@@ -6,7 +6,7 @@
 
 static const int64_t start_us = 1000 * SECOND; /* any moment */
 
-/* --- rates ------------------------------------------------------------------------------------- */
+/* --- rates ------------------------------------------------------------------------------------ */
 
 /* Takes amounts as soon as they may go, for so long: how much went. */
 static double rate_of(uint64_t rate, uint64_t amount, int64_t for_us)
@@ -103,7 +103,7 @@ static void changed_rate(struct check *check)
 	CHECK(bucket_wait(&b, start_us) > 50 * SECOND);
 }
 
-/* --- a day ------------------------------------------------------------------------------------- */
+/* --- a day ------------------------------------------------------------------------------------ */
 
 static const int64_t noon_us = INT64_C(1800000000) * SECOND; /* 2027-01-15 08:00 UTC */
 
@@ -127,7 +127,8 @@ static void a_day(struct check *check)
 	CHECK_EQ(day_wait(&d, 0, hour), 0);
 }
 
-/* Whatever the pattern: never more than the limit and one amount in any 24 hours, and about as much as may be. */
+/* Whatever the pattern: never more than the limit and one amount in any 24 hours, and about as much
+ * as may be. */
 static void any_day(struct check *check)
 {
 	enum { HOURS = 24 * 20, PER_HOUR = 60 };
@@ -204,7 +205,7 @@ static void kept_badly(struct check *check)
 	CHECK_EQ(day_sum(&d, noon_us), 12);
 }
 
-/* --- several ----------------------------------------------------------------------------------- */
+/* --- several ---------------------------------------------------------------------------------- */
 
 static void merged(struct check *check)
 {

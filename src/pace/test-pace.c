@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Limits in fibers: places, resting, being told off, being cancelled. Where minutes matter, the moments noted inside are
- * moved back instead of waiting. */
+/* Limits in fibers: places, resting, being told off, being cancelled. Where minutes matter, the
+ * moments noted inside are moved back instead of waiting. */
 #include "lib/check.h"
 #include "pace/inside.h"
 
@@ -41,7 +41,7 @@ static void tree_done(struct tree *t)
 	t->all = pace_free(t->all);
 }
 
-/* --- places ------------------------------------------------------------------------------------ */
+/* --- places ----------------------------------------------------------------------------------- */
 
 struct user {
 	struct pace *pace;
@@ -69,7 +69,8 @@ static int use_place(void *arg, struct fault *fault)
 	return 0;
 }
 
-/* Two places at the server; a has one for long. b comes last and has none: it goes before a's second and third. */
+/* Two places at the server; a has one for long. b comes last and has none: it goes before a's
+ * second and third. */
 static int take_turns(void *arg, struct fault *fault)
 {
 	struct check *check = arg;
@@ -140,7 +141,8 @@ static void second_place(struct check *check)
 	in_fiber(check, not_for_ever);
 }
 
-/* Whatever is asked for in whatever order, cancelled here and there: never too many, and nothing left behind. */
+/* Whatever is asked for in whatever order, cancelled here and there: never too many, and nothing
+ * left behind. */
 struct busy {
 	struct tree *tree;
 	struct check *check;
@@ -208,6 +210,64 @@ static void many(struct check *check)
 	in_fiber(check, churn);
 }
 
+/* Eight who each need a place at the old server and then one at the new: with four for both
+ * together, none may wait for ever. */
+struct mover {
+	struct pace *old, *new;
+	int done;
+};
+
+static int move(void *arg, struct fault *fault)
+{
+	struct mover *m = arg;
+
+	if (pace_enter(m->old, fault) < 0)
+		return -1;
+	if (run_yield(fault) < 0 || pace_enter(m->new, fault) < 0) {
+		pace_leave(m->old);
+		return -1;
+	}
+	m->done += run_yield(fault) == 0;
+	pace_leave(m->new);
+	pace_leave(m->old);
+	return 0;
+}
+
+static int pairs(void *arg, struct fault *fault)
+{
+	enum { MOVERS = 8 };
+	struct check *check = arg;
+	struct pace *all = limit(4, NULL), *old = limit(0, all), *new = limit(0, all);
+	struct mover movers[MOVERS];
+	_cleanup_(nursery_done) struct nursery nursery;
+	_deadline_(5 * SECOND);
+
+	nursery_init(&nursery, "movers");
+	for (int i = 0; i < MOVERS; i++) {
+		movers[i] = (struct mover){ limit(0, old), limit(0, new), 0 };
+		nursery_start(&nursery, move, &movers[i], "%d", i);
+	}
+	EXPECT(all->servers == 2);
+	EXPECT(run_yield(fault) == 0);
+	EXPECT(old->connections == 2);
+	EXPECT(nursery_wait(&nursery, fault) == 0);
+	for (int i = 0; i < MOVERS; i++) {
+		EXPECT(movers[i].done == 1);
+		pace_free(movers[i].old);
+		pace_free(movers[i].new);
+	}
+	EXPECT(all->servers == 0);
+	pace_free(old);
+	pace_free(new);
+	pace_free(all);
+	return 0;
+}
+
+static void two_servers(struct check *check)
+{
+	in_fiber(check, pairs);
+}
+
 /* Waits no longer than its deadline, and leaves nothing. */
 static int late(void *arg, struct fault *fault)
 {
@@ -233,7 +293,7 @@ static void deadline(struct check *check)
 	in_fiber(check, late);
 }
 
-/* --- resting ----------------------------------------------------------------------------------- */
+/* --- resting ---------------------------------------------------------------------------------- */
 
 struct worker {
 	struct pace *pace;
@@ -335,7 +395,8 @@ static void fewer_bearable(struct check *check)
 	in_fiber(check, fewer);
 }
 
-/* The one that works leaves: another goes on at once. One that rests is cancelled: nothing is left. */
+/* The one that works leaves: another goes on at once. One that rests is cancelled: nothing is
+ * left. */
 static int leaving(void *arg, struct fault *fault)
 {
 	struct check *check = arg;
@@ -379,7 +440,8 @@ static void leaving_while_resting(struct check *check)
 	in_fiber(check, leaving);
 }
 
-/* A connection nobody works with holds the only bearable place: whoever asks goes on all the same, if slowly. */
+/* A connection nobody works with holds the only bearable place: whoever asks goes on all the same,
+ * if slowly. */
 static int idle_holder(void *arg, struct fault *fault)
 {
 	struct check *check = arg;
@@ -414,7 +476,7 @@ static void one_works_always(struct check *check)
 	in_fiber(check, idle_holder);
 }
 
-/* --- what forbids ------------------------------------------------------------------------------ */
+/* --- what forbids ----------------------------------------------------------------------------- */
 
 /* Told off for long: refused with the time; only that account; others go on. */
 static int told(void *arg, struct fault *fault)
@@ -475,6 +537,40 @@ static int told_shortly(void *arg, struct fault *fault)
 	return 0;
 }
 
+/* Refused one connection more: those that are open go on, and no other is opened. */
+static int one_more(void *arg, struct fault *fault)
+{
+	struct check *check = arg;
+	struct fault why = FAULT_INIT;
+	struct tree t;
+	int64_t start = run_now();
+
+	tree_init(&t, 0, 0, 0);
+	for (int i = 0; i < 3; i++)
+		EXPECT(pace_enter(t.accounts[0], fault) == 0);
+	pace_told_off(t.accounts[0], 0, true);
+	pace_leave(t.accounts[0]);
+	EXPECT(pace_take(t.accounts[0], 1, 0, fault) == 0 && pace_pause(t.accounts[0], fault) == 0);
+	EXPECT(run_now() - start < SECOND / 2);
+	{
+		_deadline_(10 * MSEC);
+		EXPECT(pace_enter(t.accounts[0], &why) == -1 && why.kind == FAULT_TIMEOUT);
+	}
+	EXPECT(pace_enter(t.accounts[1], fault) == 0);
+	pace_leave(t.accounts[1]);
+	pace_leave(t.accounts[0]);
+	EXPECT(pace_enter(t.accounts[0], fault) == 0);
+	pace_leave(t.accounts[0]);
+	pace_leave(t.accounts[0]);
+	tree_done(&t);
+	return 0;
+}
+
+static void one_too_many(struct check *check)
+{
+	in_fiber(check, one_more);
+}
+
 static void told_for_a_moment(struct check *check)
 {
 	in_fiber(check, told_shortly);
@@ -529,7 +625,7 @@ static void days_bytes(struct check *check)
 	in_fiber(check, a_day);
 }
 
-/* --- what is learnt ---------------------------------------------------------------------------- */
+/* --- what is learnt --------------------------------------------------------------------------- */
 
 static int learns(void *arg, struct fault *fault)
 {
@@ -619,12 +715,14 @@ int main(int argc, char **argv)
 		{ "places, in turn", places },
 		{ "a second place", second_place },
 		{ "many come and go", many },
+		{ "two servers share a limit", two_servers },
 		{ "a deadline", deadline },
 		{ "fewer are bearable", fewer_bearable },
 		{ "leaving while others rest", leaving_while_resting },
 		{ "one works always", one_works_always },
 		{ "told to wait", told_to_wait },
 		{ "told to wait a moment", told_for_a_moment },
+		{ "one connection too many", one_too_many },
 		{ "a day's bytes", days_bytes },
 		{ "what is learnt", learnt },
 		{ "local disks", local_disks },

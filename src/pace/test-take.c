@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Taking from rates in fibers: fast when there are none, fair when there are. Each case waits some 50 ms. */
+/* Taking from rates in fibers: fast when there are none, fair when there are. Each case waits some
+ * 50 ms. */
 #include "lib/check.h"
 #include "pace/inside.h"
 
@@ -46,7 +47,7 @@ static int take(void *arg, struct fault *fault)
 	return 0;
 }
 
-/* --- without limits ---------------------------------------------------------------------------- */
+/* --- without limits --------------------------------------------------------------------------- */
 
 static int unlimited(void *arg, struct fault *fault)
 {
@@ -73,7 +74,7 @@ static void no_limits(struct check *check)
 	in_fiber(check, unlimited);
 }
 
-/* --- a rate ------------------------------------------------------------------------------------ */
+/* --- a rate ----------------------------------------------------------------------------------- */
 
 /* The server's rate is shared alike between accounts, however many connections each has. */
 static int share(void *arg, struct fault *fault)

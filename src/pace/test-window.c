@@ -3,7 +3,8 @@
 #include "lib/check.h"
 #include "pace/inside.h"
 
-/* When it begins and ends after a moment at which it does not hold; made minute by minute with Python's zoneinfo. */
+/* When it begins and ends after a moment at which it does not hold; made minute by minute with
+ * Python's zoneinfo. */
 static const struct {
 	const char *text;
 	int64_t start;
@@ -149,7 +150,7 @@ static void refused(struct check *check)
 	}
 }
 
-/* --- in a limit -------------------------------------------------------------------------------- */
+/* --- in a limit ------------------------------------------------------------------------------- */
 
 static void parse(struct check *check, struct arena *arena, const char *text, struct pace_times *times)
 {
@@ -208,7 +209,10 @@ static void closed_in_a_row(struct check *check)
 	_cleanup_(arena_done) struct arena arena = { 0 };
 	struct pace_times times[2] = { { .closed = true }, { .closed = true } };
 	struct pace_settings settings = { .times = times, .times_n = 2 };
+	struct fault fault = FAULT_INIT;
+	struct pace_state state;
 	struct pace *p;
+	int64_t wait;
 
 	parse(check, &arena, "08:00-12:00 UTC", &times[0]);
 	parse(check, &arena, "11:00-23:00 UTC", &times[1]);
@@ -224,6 +228,19 @@ static void closed_in_a_row(struct check *check)
 	parse(check, &arena, "00:00-24:00 UTC", &times[1]);
 	p = pace_new(&settings, NULL);
 	CHECK_EQ(shut_at(p, 9 * HOUR), MOMENT_NEVER);
+	p = pace_free(p);
+
+	/* What one is told then; to be asked again all the same, for settings may change. */
+	settings.name = "server old.example";
+	settings.times = &times[1];
+	settings.times_n = 1;
+	p = pace_new(&settings, NULL);
+	CHECK_EQ(pace_gate(p, &wait, &fault), -1);
+	CHECK_STR(fault.text, "server old.example is paused for good: closed by the window 00:00-24:00 UTC");
+	CHECK(fault.kind == FAULT_LIMIT && fault.again == AGAIN_LATER);
+	CHECK_EQ(fault.after_us, 24 * HOUR);
+	pace_look(p, &state);
+	CHECK_STR(state.why, "closed by the window 00:00-24:00 UTC");
 	p = pace_free(p);
 }
 

@@ -44,7 +44,7 @@ void told_away(struct told *t, int64_t wait_us, int64_t now)
 		t->until = until;
 }
 
-/* --- connections ------------------------------------------------------------------------------- */
+/* --- connections ------------------------------------------------------------------------------ */
 
 void told_too_many(struct told *t, unsigned open, int64_t now)
 {
@@ -62,8 +62,8 @@ void told_too_many(struct told *t, unsigned open, int64_t now)
 
 unsigned told_most(struct told *t, int64_t now)
 {
-	/* Its limit may have been raised, or sessions of an earlier run were still open. One more each time; what
-	 * others allow bounds it, so it need not be given up. */
+	/* Its limit may have been raised, or sessions of an earlier run were still open. One more
+	 * each time; what others allow bounds it, so it need not be given up. */
 	while (t->most && now >= t->most_until && t->most < 100000) {
 		t->most++;
 		t->most_until += t->most_for;
@@ -71,7 +71,7 @@ unsigned told_most(struct told *t, int64_t now)
 	return t->most;
 }
 
-/* --- those below ------------------------------------------------------------------------------- */
+/* --- those below ------------------------------------------------------------------------------ */
 
 int64_t told_of(struct told *t, const void *who, int64_t wait_us, int64_t now)
 {

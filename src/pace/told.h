@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the server said outright: stay away so long, not so many connections. No clock, no chance: both are
- * parameters. */
+/* What the server said outright: stay away so long, not so many connections. No clock, no chance:
+ * both are parameters. */
 #ifndef PACE_TOLD_H
 #define PACE_TOLD_H
 
@@ -16,7 +16,8 @@ struct told {
 	int64_t until;      /* run_now() before which nothing goes */
 	unsigned in_a_row;  /* without a time told, and nothing got through between */
 	unsigned most;      /* connections; 0: not told */
-	int64_t most_until, most_for; /* run_now() at which one more is tried; how long it was kept for */
+	int64_t most_until; /* run_now() at which one more is tried */
+	int64_t most_for;   /* how long it is kept */
 
 	/* Of those below: the last different ones that were told off. */
 	struct {
@@ -25,9 +26,10 @@ struct told {
 	} others[TOLD_OTHERS];
 };
 
-/* Told to stay away for after_us, or (0) that it is too much: 1 s, 2 s … 5 min. chance: random bits; a wait is never
- * made shorter, and longer by a tenth (an own one: a quarter) at most. What is told while one stays away already is
- * the same event and counts once. Returns how long to stay away from now. */
+/* Told to stay away for after_us, or (0) that it is too much: 1 s, 2 s … 5 min. chance: random
+ * bits; a wait is never made shorter, and longer by a tenth (an own one: a quarter) at most. What
+ * is told while one stays away already is the same event and counts once. Returns how long to stay
+ * away from now. */
 int64_t told_off(struct told *told, int64_t after_us, uint64_t chance, int64_t now);
 
 /* The same from an earlier run, exactly. */
@@ -39,8 +41,8 @@ void told_too_many(struct told *told, unsigned open, int64_t now);
 /* How many connections are not too many as of now; 0: not told. */
 unsigned told_most(struct told *told, int64_t now);
 
-/* `who`, one of those below, must stay away for wait_us. When it is the third within two minutes, returns the shortest of
- * their waits; else 0. */
+/* `who`, one of those below, must stay away for wait_us. When it is the third within two minutes,
+ * returns the shortest of their waits; else 0. */
 int64_t told_of(struct told *told, const void *who, int64_t wait_us, int64_t now);
 void told_forget(struct told *told, const void *who); /* it goes away */
 

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Times of day. A window holds by what a clock on the wall of that zone shows, days included: an hour that a change to
- * summer time leaves out is not there, one that comes twice counts twice. */
+/* Times of day. A window holds by what a clock on the wall of that zone shows, days included: an
+ * hour that a change to summer time leaves out is not there, one that comes twice counts twice. */
 #include "pace/pace.h"
 
 #include <string.h>
 
 #include "os/tz.h"
 
-enum { DAY_MINUTES = 24 * 60, WEEK = 7, LOOK_AHEAD = 16 /* days: a weekly hour may be left out once */ };
+enum { DAY_MINUTES = 24 * 60, WEEK = 7 };
+enum { LOOK_AHEAD = 16 }; /* days: a weekly hour may be left out once */
 
-/* --- reading ----------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static const char day_names[WEEK][4] = { "mon", "tue", "wed", "thu", "fri", "sat", "sun" };
 
@@ -64,7 +65,8 @@ static struct bytes next_word(struct bytes *text)
 	return bytes_cut(text, ' ');
 }
 
-int pace_window_parse(const char *text, struct arena *arena, struct pace_window *ret, struct fault *fault)
+int pace_window_parse(const char *text, struct arena *arena, struct pace_window *ret,
+		      struct fault *fault)
 {
 	struct pace_window w = { .text = text, .days = (1U << WEEK) - 1 };
 	struct bytes rest = bytes_of(text), word = next_word(&rest), from;
@@ -77,16 +79,18 @@ int pace_window_parse(const char *text, struct arena *arena, struct pace_window 
 	w.from_minute = parse_minute(from);
 	w.to_minute = parse_minute(word);
 	if (!w.days || w.from_minute < 0 || w.to_minute < 0 || w.from_minute == DAY_MINUTES)
-		return fault_usage(fault, "\"%.100s\" is no time of day: write \"20:00-06:00\", with days in front and "
-				   "a time zone behind if need be: \"Mon-Fri 08:00-18:00 Europe/Berlin\"", text);
+		return fault_usage(fault, "\"%.100s\" is no time of day: write \"20:00-06:00\", with days "
+				   "in front and a time zone behind if need be: "
+				   "\"Mon-Fri 08:00-18:00 Europe/Berlin\"", text);
 	if (w.from_minute == w.to_minute)
-		return fault_usage(fault, "\"%.100s\" ends when it begins: write 00:00-24:00 for whole days", text);
+		return fault_usage(fault, "\"%.100s\" ends when it begins: write 00:00-24:00 for whole "
+				   "days", text);
 
 	word = next_word(&rest);
 	rest = bytes_trim(rest);
 	if (rest.n)
-		return fault_usage(fault, "\"%.100s\" has something after its time zone: %.*s", text,
-				   BYTES_ARG(rest));
+		return fault_usage(fault, "\"%.100s\" has something after its time zone: %.*s",
+				   text, BYTES_ARG(rest));
 	w.zone = arena_str(arena, word);
 	if (os_tz_load(w.zone, arena, &w.tz, fault) < 0)
 		return fault_prefix(fault, "\"%.100s\"", text);
@@ -96,7 +100,7 @@ int pace_window_parse(const char *text, struct arena *arena, struct pace_window 
 	return 0;
 }
 
-/* --- holding ----------------------------------------------------------------------------------- */
+/* --- holding ---------------------------------------------------------------------------------- */
 
 static int64_t divide_down(int64_t a, int64_t b)
 {
@@ -122,11 +126,13 @@ static int64_t next_mark(const struct pace_window *w, int64_t local)
 {
 	int64_t midnight = divide_down(local, 86400) * 86400;
 	int64_t next = midnight + 86400;
-	int64_t marks[] = { midnight + w->from_minute * INT64_C(60), midnight + w->to_minute * INT64_C(60) };
+	int minutes[] = { w->from_minute, w->to_minute };
 
-	for (size_t i = 0; i < ARRAY_SIZE(marks); i++) {
-		if (marks[i] > local && marks[i] < next)
-			next = marks[i];
+	for (size_t i = 0; i < ARRAY_SIZE(minutes); i++) {
+		int64_t mark = midnight + minutes[i] * INT64_C(60);
+
+		if (mark > local && mark < next)
+			next = mark;
 	}
 	return next;
 }
