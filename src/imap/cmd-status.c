@@ -11,6 +11,14 @@
 
 enum { WINDOW = 64 }; /* STATUS commands under way at once */
 
+/* Cyrus 3.6 answers STATUS with bytes of freed memory for a MAILBOXID: at best garbage, at worst the end of the line.
+ * What its SELECT tells is right (selected.object). */
+static bool tells_object(const struct imap_session *s)
+{
+	return imap_can(&s->capabilities, IMAP_CAP_OBJECTID) &&
+	       !bytes_starts_nocase(bytes_of(s->server_name), BYTES("Cyrus"));
+}
+
 void imap_status_items(const struct imap_session *s, bool with_size, struct buf *to)
 {
 	buf_append_str(to, "(MESSAGES UIDNEXT UIDVALIDITY");
@@ -18,7 +26,7 @@ void imap_status_items(const struct imap_session *s, bool with_size, struct buf 
 		buf_append_str(to, " HIGHESTMODSEQ");
 	if (with_size && imap_can(&s->capabilities, IMAP_CAP_STATUS_SIZE))
 		buf_append_str(to, " SIZE");
-	if (imap_can(&s->capabilities, IMAP_CAP_OBJECTID))
+	if (tells_object(s))
 		buf_append_str(to, " MAILBOXID");
 	buf_append_char(to, ')');
 }

@@ -39,8 +39,9 @@ struct imap_folder {
 	struct bytes role;       /* "\Sent" … by attribute, or empty */
 	uint64_t messages, uidnext, uidvalidity, size, highestmodseq;
 	uint64_t append_limit;   /* bytes of one message, of imap_status() only; 0: not told */
-	struct bytes object;     /* MAILBOXID (RFC 8474), or empty: the same while the folder is, also renamed.
-				  * In the arena below (of imap_status(): in the session) */
+	struct bytes object;     /* MAILBOXID (RFC 8474), or empty: the same while the folder is, also renamed. Cyrus
+				  * tells it when a folder is opened only (selected.object). In the arena below (of
+				  * imap_status(): in the session) */
 };
 
 struct imap_folders {

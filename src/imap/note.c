@@ -26,7 +26,11 @@ static void note_permanent(struct imap_selected *selected, struct imap_atoms fla
 	}
 }
 
-/* RFC 8474: at most 255 letters, digits, "_" and "-". Whatever else is printable will do as well. */
+static bool is_object_char(char c)
+{
+	return ascii_is_alpha(c) || ascii_is_digit(c) || c == '_' || c == '-';
+}
+
 void imap_note_object(char to[256], struct bytes id)
 {
 	to[0] = '\0';
@@ -34,7 +38,7 @@ void imap_note_object(char to[256], struct bytes id)
 		return;
 
 	for (size_t i = 0; i < id.n; i++)
-		if (id.p[i] <= ' ' || id.p[i] > '~')
+		if (!is_object_char(id.p[i]))
 			return;
 
 	copy_text(to, 256, id);

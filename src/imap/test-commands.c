@@ -476,6 +476,32 @@ static void objects(struct check *check)
 				    .want = "4=F-1_x 5= 6= 7=G " });
 }
 
+/* Not asked of Cyrus but by opening the folder. */
+static int cyrus_object(struct talk *t, struct fault *fault)
+{
+	struct check *check = t->check;
+	struct imap_folder folder;
+
+	if (imap_connect(&t->account, &t->s, fault) < 0 || imap_status(t->s, BYTES("a"), &folder, fault) < 0 ||
+	    imap_select(t->s, BYTES("a"), true, fault) < 0)
+		return -1;
+	EXPECT(folder.messages == 4 && folder.object.n == 0 && strcmp(t->s->selected.object, "3oxjq1u5") == 0);
+	return 0;
+}
+
+static void objects_of_cyrus(struct check *check)
+{
+	static const char *const script[] = {
+		"m1 ID (\"name\" \"mailferry\" \"version\" \"" MAILFERRY_VERSION "\")\r\n",
+		"* ID (\"name\" \"Cyrus IMAPD\")\r\nm1 OK\r\n",
+		"m2 STATUS \"a\" (MESSAGES UIDNEXT UIDVALIDITY)\r\n", "* STATUS a (MESSAGES 4)\r\nm2 OK\r\n",
+		"m3 EXAMINE \"a\"\r\n", "* OK [MAILBOXID (3oxjq1u5)] Ok\r\nm3 OK\r\n", NULL,
+	};
+
+	play(check, &(struct play){ .client = cyrus_object, .script = script,
+				    .greeting = "* PREAUTH [CAPABILITY IMAP4rev1 OBJECTID ID] x Cyrus IMAP 3.6.1 ready\r\n" });
+}
+
 static int list_objects(struct talk *t, struct fault *fault)
 {
 	_cleanup_(buf_done) struct buf got = BUF_NULL;
@@ -521,6 +547,7 @@ int main(int argc, char **argv)
 		{ "COPYUIDs that contradict each other", copies_contradict },
 		{ "RENAME and UNSUBSCRIBE", renames },
 		{ "MAILBOXID of STATUS", objects },
+		{ "MAILBOXID of Cyrus", objects_of_cyrus },
 		{ "MAILBOXID of lists", objects_listed },
 		{ 0 },
 	};
