@@ -185,6 +185,22 @@ static int list_ours(struct settle *s, struct fault *fault)
 
 /* --- what was found ---------------------------------------------------------------------------- */
 
+/* A copy in other bytes is ours, rewritten by the server, only if it has the date that we gave it: mail that comes
+ * from elsewhere arrives now. */
+static bool is_mate(const struct rematch_item *ours, const struct rematch_item *theirs)
+{
+	return !ours->differs || ours->date == IMAP_NO_DATE || ours->date == theirs->date;
+}
+
+static void found_row(struct settle *s, const struct rematch_item *item, const struct rematch_item *mate)
+{
+	ledger_set_copy_uid(s->ledger, s->known->id, item->uid, mate->uid);
+	if (item->differs)
+		ledger_set_cause(s->ledger, s->known->id, item->uid, CAUSE_ALTERED + 1,
+				 "the destination has it in other bytes", mate->size,
+				 mate->has & REMATCH_DIGEST ? mate->digest : NULL);
+}
+
 static void found(struct settle *s, size_t index)
 {
 	const struct rematch_item *item = &s->ours.p[index];
@@ -199,7 +215,7 @@ static void found(struct settle *s, size_t index)
 	};
 
 	if (lone->has_row) {
-		ledger_set_copy_uid(s->ledger, s->known->id, item->uid, mate->uid);
+		found_row(s, item, mate);
 		return;
 	}
 
@@ -230,11 +246,14 @@ static void found(struct settle *s, size_t index)
 		copy_stores_want(s->pass, item->uid, mate->uid, row.copy_flags, row.flags, row.copy_flags);
 }
 
-static int take_found(struct settle *s, struct fault *fault)
+static int take_found(struct settle *s, bool prove, struct fault *fault)
 {
-	for (size_t i = 0; i < s->ours.n; i++)
-		if (s->ours.p[i].mate)
+	for (size_t i = 0; i < s->ours.n; i++) {
+		const struct rematch_item *item = &s->ours.p[i];
+
+		if (item->mate && (!prove || is_mate(item, &s->theirs.p[item->mate - 1])))
 			found(s, i);
+	}
 
 	return ledger_commit(s->ledger, fault);
 }
@@ -269,7 +288,7 @@ int copy_settle(struct copy_pass *pass, bool prove, struct fault *fault)
 	if (r == 0 && s.theirs.n)
 		r = copy_rematch(pass->worker, &s.ours, &s.theirs, prove, fault);
 	if (r == 0)
-		r = take_found(&s, fault);
+		r = take_found(&s, prove, fault);
 	settle_done(&s);
 	if (r == 0)
 		r = imap_unselect(to, known->destination_name, fault);
@@ -380,6 +399,8 @@ static void settle_message(struct settle *s, struct imap_message *m, const struc
 	bool doubt = m->state & MESSAGE_IN_DOUBT;
 	const struct rematch_item *mate = item->mate ? &s->theirs.p[item->mate - 1] : NULL;
 
+	if (mate && !is_mate(item, mate))
+		mate = NULL;
 	m->state &= ~(uint32_t)MESSAGE_IN_DOUBT;
 	if (mate)
 		m->copy_uid = mate->uid;

@@ -169,12 +169,25 @@ static void note_gone(struct copy *copy)
 	}
 }
 
-/* How many of a folder's copies may be deleted in a pass. */
-static bool within_limit(const struct copy *copy, const struct ledger_folder *folder, uint64_t n)
+/* How many of a folder's copies may be deleted in a pass: its rows are counted as they are now. */
+static int within_limit(struct copy *copy, struct ledger_folder *folder, uint64_t n, bool *ret,
+			struct fault *fault)
 {
-	uint64_t had = folder->tally.copied + folder->tally.gone;
+	*ret = n <= ALWAYS_FEW || copy->options.delete_limit >= 100;
+	if (*ret)
+		return 0;
+	if (ledger_count_folder(copy->options.ledger, folder, fault) < 0)
+		return -1;
 
-	return n <= ALWAYS_FEW || (had && n * 100 <= had * copy->options.delete_limit);
+	*ret = n * 100 <= (folder->tally.copied + folder->tally.gone) * copy->options.delete_limit;
+	return 0;
+}
+
+/* The copies went with their folder. */
+static void note_mirrored(struct copy *copy, const struct copy_vanished *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		ledger_set_state(copy->options.ledger, v->folder->id, v[i].uid, LEDGER_GONE, LEDGER_MIRRORED);
 }
 
 static int hold(struct copy *copy, const struct copy_vanished *v, uint64_t n, const char *why,
@@ -214,8 +227,7 @@ static int delete_copies(struct copy *copy, struct copy_worker *w, const struct 
 	    imap_expunge(w->to, ranges, ranges_n, fault) < 0)
 		return -1;
 
-	for (size_t i = 0; i < n; i++)
-		ledger_set_state(copy->options.ledger, folder->id, v[i].uid, LEDGER_GONE, LEDGER_MIRRORED);
+	note_mirrored(copy, v, n);
 	if (v->link)
 		copy->books.folders[v->link - copy->links].deleted += n;
 	return imap_unselect(w->to, folder->destination_name, fault);
@@ -226,12 +238,19 @@ static int mirror_folder(struct copy *copy, struct copy_worker *w, const struct 
 			 struct fault *fault)
 {
 	struct fault why;
+	bool within;
 
+	if (!copy_listed_there(copy, v->folder->destination_name)) {
+		note_mirrored(copy, v, n);
+		return 0;
+	}
 	if (copy->options.keep_all)
 		return hold(copy, v, n, copy->options.keep_all, fault);
 	if (!imap_can(&w->to->capabilities, IMAP_CAP_UIDPLUS))
 		return hold(copy, v, n, "this server cannot remove single messages (no UIDPLUS)", fault);
-	if (!within_limit(copy, v->folder, n)) {
+	if (within_limit(copy, v->folder, n, &within, fault) < 0)
+		return -1;
+	if (!within) {
 		char text[120];
 
 		snprintf(text, sizeof(text), "that is more than %u %% of the folder (--delete-limit)",
