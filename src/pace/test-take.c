@@ -28,8 +28,8 @@ struct taker {
 	struct pace *pace;
 	uint64_t messages, bytes, taken;
 	int64_t until;
-	struct fault fault;
-	int times, result; /* times: how often at most */
+	int times;            /* how often at most */
+	enum fault_kind kind; /* why it stopped */
 };
 
 static int take(void *arg, struct fault *fault)
@@ -37,9 +37,10 @@ static int take(void *arg, struct fault *fault)
 	struct taker *t = arg;
 
 	while (run_now() < t->until && t->times-- > 0) {
-		t->result = pace_take(t->pace, t->messages, t->bytes, &t->fault);
-		if (t->result < 0)
+		if (pace_take(t->pace, t->messages, t->bytes, fault) < 0) {
+			t->kind = fault->kind;
 			break;
+		}
 		t->taken++;
 		if (t->messages && run_yield(fault) < 0)
 			break;
@@ -133,8 +134,8 @@ static int apart(void *arg, struct fault *fault)
 	EXPECT(run_now() - start < SECOND / 3);
 	EXPECT(message.taken == 1);
 	nursery_cancel(&nursery);
-	EXPECT(nursery_wait(&nursery, &ignored) == 0 && message.result == -1);
-	EXPECT(message.fault.kind == FAULT_CANCELLED && p->messages == 1);
+	EXPECT(nursery_wait(&nursery, &ignored) == 0);
+	EXPECT(message.kind == FAULT_CANCELLED && p->messages == 1);
 	EXPECT(list_is_empty(&p->lines[LINE_MESSAGES].turns));
 	pace_free(p);
 	return 0;
@@ -165,7 +166,7 @@ static int first_gives_up(void *arg, struct fault *fault)
 	EXPECT(run_sleep(5 * MSEC, fault) == 0);
 	EXPECT(first.taken == 0 && second.taken == 0);
 	nursery_cancel(&one);
-	EXPECT(nursery_wait(&one, &ignored) == 0 && first.fault.kind == FAULT_CANCELLED);
+	EXPECT(nursery_wait(&one, &ignored) == 0 && first.kind == FAULT_CANCELLED);
 	EXPECT(nursery_wait(&two, fault) == 0 && second.taken == 1);
 	EXPECT(run_now() - start < 35 * MSEC || run_now() - start > SECOND); /* not the second's 40 ms; or a stuck machine */
 	pace_free(b);
