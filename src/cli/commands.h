@@ -15,6 +15,7 @@ enum {
 int cmd_copy(int argc, char **argv);
 int cmd_copy_many(int argc, char **argv); /* when it names neither --from nor --to */
 void copy_many_help(void);
+int cmd_status(int argc, char **argv);
 int cmd_init(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 

@@ -11,8 +11,9 @@ static const struct {
 	int (*run)(int argc, char **argv);
 	const char *help;
 } verbs[] = {
-	{ "copy", cmd_copy, "copy one mailbox from one IMAP server to another" },
+	{ "copy", cmd_copy, "copy mailboxes from one IMAP server to another: one, or those of a configuration" },
 	{ "verify", cmd_verify, "hold both sides of a copied mailbox against its ledger" },
+	{ "status", cmd_status, "tell where the mailboxes of a configuration stand" },
 	{ "init", cmd_init, "write a mailferry.conf and a list of mailboxes to begin with" },
 };
 

@@ -31,6 +31,15 @@ int os_terminal_width(int fd)
 	return size.ws_col;
 }
 
+int os_terminal_height(int fd)
+{
+	struct winsize size;
+
+	if (ioctl(fd, TIOCGWINSZ, &size) < 0 || size.ws_row == 0)
+		return 24;
+	return size.ws_row;
+}
+
 struct question {
 	int tty, signals;
 	struct termios former;

@@ -11,6 +11,7 @@ bool os_is_terminal(int fd);
 
 /* Its columns; 80 when they are not known. */
 int os_terminal_width(int fd);
+int os_terminal_height(int fd); /* its lines; 24 when they are not known */
 
 /* Asks on the controlling terminal without echo. The caller frees the answer, and wipes it before. A signal that
  * comes meanwhile takes its usual effect with the terminal as it was before. Blocks, and relies on no
