@@ -101,11 +101,12 @@ json_t *verify_json_finding(const struct verify_finding *f)
 
 static json_t *count(const struct verify_count *c)
 {
-	json_t *object = json_object();
+	json_t *object;
 
 	if (!c->counted)
 		return json_null();
 
+	object = json_object();
 	put_number(object, "messages", c->messages);
 	put_number(object, "bytes", c->bytes);
 	put_number(object, "seen", c->seen);

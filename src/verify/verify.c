@@ -55,6 +55,7 @@ struct verify *verify_new(const struct verify_options *options)
 	v->from = side_new(options, false);
 	v->to = side_new(options, true);
 	v->strays = verify_strays_new();
+	v->began_us = run_wall();
 	waiters_init(&v->turn);
 	return v;
 }
