@@ -6,9 +6,10 @@
  * several share it and each waits for its own command (imap_wait): whoever waits and finds nobody
  * reading reads for all. Sending: one fiber at a time.
  *
- * Whatever makes reading or writing fail breaks the session for good: answers under way are lost, commands
- * on the stack are forgotten. Free it, open another. Cancellation only spoils it: nothing may be sent any
- * more, but who keeps its commands alive (the copy's answers) can still read what they became. */
+ * Whatever makes reading or writing fail breaks the session for good: answers under way are lost. Free it,
+ * open another. Cancellation only spoils it: nothing may be sent any more, but who keeps its commands alive
+ * (the copy's answers) can still read what they became. Commands on a stack take themselves out
+ * (imap_command_done). */
 #ifndef IMAP_SESSION_H
 #define IMAP_SESSION_H
 
