@@ -48,7 +48,7 @@ struct pace {
 	uint64_t messages, bytes; /* in all */
 	uint64_t passes;          /* of pace_pause() */
 
-	/* What holds now, of settings and windows; as of `looked_at`. */
+	/* What holds now, of settings and windows. */
 	struct pace_limits limits;
 	int64_t look_again;       /* run_now() */
 	int64_t closed_until;     /* run_now(); 0: not closed */

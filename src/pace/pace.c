@@ -46,7 +46,8 @@ struct pace *pace_free(struct pace *p)
 	if (!p)
 		return NULL;
 
-	assert(p->below == 0 && list_is_empty(&p->entering) && list_is_empty(&p->rests));
+	assert(p->below == 0 && p->connections == 0);
+	assert(list_is_empty(&p->entering) && list_is_empty(&p->rests));
 	for (int i = 0; i < LINES; i++)
 		assert(list_is_empty(&p->lines[i].turns));
 	if (p->above) {
@@ -368,6 +369,7 @@ void pace_look(const struct pace *pace, struct pace_state *ret)
 
 	*ret = (struct pace_state){ .messages = p->messages, .bytes = p->bytes };
 	ret->pause_us = pace_shut_chain(p, now, wall, &which, &why);
+	pace_note_day(p, wall);
 	ret->connections = p->connections;
 	ret->bearable = pace_places(p, now);
 	ret->bytes_today = pace_day_sum(p, wall);

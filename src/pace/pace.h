@@ -74,7 +74,9 @@ struct pace;
 /* above: the next in the chain, or NULL; it must outlive this one. The array of times is copied,
  * strings and time zones are not. */
 struct pace *pace_new(const struct pace_settings *settings, struct pace *above);
-struct pace *pace_free(struct pace *pace); /* accepts NULL, returns NULL; nobody may be waiting */
+
+/* Accepts NULL, returns NULL. Nobody may be waiting or have a place, and no limit be below it. */
+struct pace *pace_free(struct pace *pace);
 
 /* Waits until so many messages and bytes may go, and takes them. To be called with messages as they
  * begin, and with bytes for each slice: without a limit in the chain it costs a few nanoseconds and

@@ -62,8 +62,12 @@ static int unlimited(void *arg, struct fault *fault)
 	EXPECT(pace_take(server, 1, 1, fault) == 0);
 	pace_look(account, &state);
 	EXPECT(state.messages == 250 && state.bytes == 65536000 && state.bytes_today == state.bytes);
-	pace_look(all, &state);
-	EXPECT(state.messages == 251 && state.bytes == 65536001 && state.bytes_today == state.bytes);
+	account->day.hour -= 25; /* a day later only what is new counts */
+	EXPECT(pace_take(account, 0, 7, fault) == 0);
+	pace_look(account, &state);
+	EXPECT(state.bytes_today == 7 && state.bytes == 65536007);
+	pace_look(server, &state);
+	EXPECT(state.messages == 251 && state.bytes == 65536008 && state.bytes_today == state.bytes);
 	pace_free(account);
 	pace_free(server);
 	pace_free(all);
