@@ -443,23 +443,26 @@ static void run_done(struct run *run)
 
 int cmd_verify(int argc, char **argv)
 {
-	struct run run = { .options = { .timeout_us = 120 * SECOND, .retries = 5 } };
+	struct run *run = xzalloc(sizeof(*run)); /* too large for a stack */
 	struct fault fault;
-	int r;
+	int r, status;
 
+	run->options = (struct options){ .timeout_us = 120 * SECOND, .retries = 5 };
 	os_forbid_dumps();
-	r = options_parse(lines, ARRAY_SIZE(lines), argc, argv, &run.options, &run.names, &fault);
+	r = options_parse(lines, ARRAY_SIZE(lines), argc, argv, &run->options, &run->names, &fault);
 	if (r > 0)
 		help();
 	if (r == 0)
-		r = open_run(&run, &fault);
+		r = open_run(run, &fault);
 	if (r < 0) {
-		show_fault(&(struct show){ .json = run.options.json }, &fault);
-		run.status = EXIT_USAGE;
+		show_fault(&(struct show){ .json = run->options.json }, &fault);
+		run->status = EXIT_USAGE;
 	}
 	if (r == 0)
-		run_main("main", verify_main, &run, &fault);
+		run_main("main", verify_main, run, &fault);
 
-	run_done(&run);
-	return run.status;
+	status = run->status;
+	run_done(run);
+	free(run);
+	return status;
 }

@@ -268,11 +268,11 @@ static size_t share(const struct verify_side *side, const struct verify_body *p,
 }
 
 /* The fault of a folder is that of all its messages that did not come. */
-static void give_up_rest(struct verify_body_job *job)
+static void give_up_rest(struct verify_body_job *job, const struct fault *why)
 {
 	for (size_t i = 0; i < job->n; i++)
 		if (job->p[i].state == VERIFY_BODY_WAITING)
-			give_up(&job->p[i], job->job.fault.text);
+			give_up(&job->p[i], why->text);
 }
 
 static int wait_for_all(struct verify_body_job *jobs, size_t n, struct fault *fault)
@@ -284,7 +284,7 @@ static int wait_for_all(struct verify_body_job *jobs, size_t n, struct fault *fa
 		if (verify_job_wait(&jobs[i].job, &why) == 0)
 			continue;
 		if (why.reach <= REACH_FOLDER) {
-			give_up_rest(&jobs[i]);
+			give_up_rest(&jobs[i], &why);
 			continue;
 		}
 		if (result == 0)

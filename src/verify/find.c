@@ -132,6 +132,8 @@ static const char *why_not(const struct ledger_message *row)
 		return "the copy was removed";
 	case LEDGER_GONE:
 		return "it has left the source";
+	case LEDGER_SENDING:
+		return "a pass that stopped was about to copy it";
 	case LEDGER_COPIED:
 		break;
 	}

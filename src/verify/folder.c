@@ -100,7 +100,7 @@ static int count_row(struct verify_walk *w, const struct ledger_message *row, st
 {
 	struct verify_folder *f = w->folder;
 
-	if (row->state == LEDGER_GONE)
+	if (row->state == LEDGER_GONE || row->state == LEDGER_SENDING)
 		return 0;
 
 	f->source.messages++;

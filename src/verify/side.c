@@ -38,8 +38,10 @@ static void note(const struct verify_side *side, const char *what, const struct 
 static void finish(struct verify_job *job, int result, const struct fault *fault)
 {
 	job->result = result;
-	if (result < 0)
-		job->fault = *fault;
+	if (result < 0) {
+		job->fault = xmalloc(sizeof(*job->fault));
+		*job->fault = *fault;
+	}
 	job->done = true;
 	waiters_wake_all(&job->finished);
 }
@@ -69,7 +71,7 @@ void verify_job_submit(struct verify_side *side, struct verify_job *job)
 {
 	job->side = side;
 	job->done = false;
-	job->submitted = true;
+	job->fault = NULL;
 	job->losses = 0;
 	waiters_init(&job->finished);
 	if (side->failed) {
@@ -105,13 +107,15 @@ int verify_job_wait(struct verify_job *job, struct fault *fault)
 			job->done = true;
 		}
 		wait_shielded(job);
-		job->submitted = false;
+		free(job->fault);
+		job->fault = NULL;
 		return -1;
 	}
 
-	job->submitted = false;
-	if (job->result < 0)
-		*fault = job->fault;
+	if (job->fault)
+		*fault = *job->fault;
+	free(job->fault);
+	job->fault = NULL;
 	return job->result;
 }
 

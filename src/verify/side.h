@@ -41,9 +41,9 @@ struct verify_job {
 	struct verify_side *side;     /* that does it */
 	unsigned losses;              /* connections lost over it so far */
 	uint32_t exists;              /* messages of the folder, as told before it ran */
-	bool submitted, done;
+	bool done;
 	int result;
-	struct fault fault;
+	struct fault *fault;          /* when it failed, until it is waited for: stacks are small */
 	struct waiters finished;
 };
 

@@ -334,6 +334,8 @@ static int settle_row(struct verify_walk *w, const struct ledger_message *row, s
 		if (row->has & LEDGER_MIRRORED)
 			return 0;
 		return settle_copy(w, row, here && w->source_known, fault);
+	case LEDGER_SENDING: /* like one that no row knows */
+		break;
 	case LEDGER_COPIED:
 		return settle_copy(w, row, here, fault);
 	}
