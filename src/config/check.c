@@ -251,13 +251,14 @@ int check_all(const struct conf *conf, struct fault *fault)
 {
 	const struct config *config = conf->config;
 
-	if (config->ca_file && os_look_for_file(config->ca_file, fault) < 0)
-		return conf_fault_at(conf->path, 0, fault);
+	if (config->ca_file && os_look_for_file(config->ca_file, fault) < 0) {
+		fault_prefix(fault, "ca_file");
+		return conf_fault_at(conf->path, conf_line(conf->top, "ca_file"), fault);
+	}
 	if (config->since != INT64_MIN && config->before != INT64_MIN &&
 	    config->since >= config->before) {
-		fault_usage(fault, "[copy] before is not later than since: no message could be "
-				   "copied");
-		return conf_fault_at(conf->path, 0, fault);
+		fault_usage(fault, "before: not later than since: no message could be copied");
+		return conf_fault_at(conf->path, conf_line(conf->copy, "before"), fault);
 	}
 	return check_side(conf, conf->old, fault) < 0 ? -1 : check_side(conf, conf->new, fault);
 }

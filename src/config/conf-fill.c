@@ -122,7 +122,7 @@ static int fill_all(struct conf *conf, struct fault *fault)
 {
 	conf->top = need_section(conf, SECTION_MAILFERRY, "");
 	need_section(conf, SECTION_LIMITS, "");
-	need_section(conf, SECTION_COPY, "");
+	conf->copy = need_section(conf, SECTION_COPY, "");
 	conf->old = fill_platform(conf, "old");
 	conf->new = fill_platform(conf, "new");
 	for (size_t i = 0; i < conf->sections_n; i++)

@@ -4,7 +4,6 @@
  * line and nowhere before: in a command ";" and "#" have a meaning of their own. */
 #include "config/conf.h"
 
-#include <limits.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -18,6 +17,8 @@ int conf_fault_at(const char *path, int line, struct fault *fault)
 	size_t n = strlen(path);
 	const char *shown = n > 120 ? path + n - 120 : path;
 
+	while (shown > path && ((unsigned char)*shown & 0xc0) == 0x80)
+		shown++;
 	if (line == 0)
 		return fault_prefix(fault, "%s%s", n > 120 ? "…" : "", shown);
 	return fault_prefix(fault, "%s%s:%d", n > 120 ? "…" : "", shown, line);

@@ -23,8 +23,8 @@ struct conf {
 	struct conf_section **sections;
 	size_t sections_n, sections_size;
 	struct map by_name;           /* of sections: "platform old" */
-	struct conf_section *top;     /* [mailferry]: never NULL once read, … */
-	struct conf_section *old, *new; /* … likewise */
+	struct conf_section *top;     /* [mailferry]; these four are never NULL once read */
+	struct conf_section *old, *new, *copy;
 };
 
 /* Reads the text of a file into conf->config; path, config and place are set. Defaults and presets

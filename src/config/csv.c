@@ -23,8 +23,8 @@ void csv_find_header(struct csv *csv)
 
 	while (csv->at < csv->end) {
 		struct bytes rest = rest_of(csv), line = bytes_cut(&rest, '\n');
-		ptrdiff_t comma = bytes_find_char(line, ','),
-			  semicolon = bytes_find_char(line, ';');
+		ptrdiff_t comma = bytes_find_char(line, ',');
+		ptrdiff_t semicolon = bytes_find_char(line, ';');
 
 		if (bytes_trim(line).n > 0 && line.p[0] != '#') {
 			if (semicolon >= 0 && (comma < 0 || semicolon < comma))
@@ -86,8 +86,7 @@ static int plain_cell(struct csv *csv, struct bytes *ret, struct fault *fault)
 	while (p < csv->end && *p != csv->separator && *p != '\n') {
 		if (*p == '"')
 			return fault_usage(fault, "a cell that holds a quote stands in quotes, "
-						  "with "
-					   "each of its own doubled: \"say \"\"hello\"\"\"");
+						  "with each doubled: \"say \"\"hello\"\"\"");
 		if (*p == '\0')
 			return fault_usage(fault, "this cell holds a NUL");
 		p++;

@@ -28,7 +28,7 @@ static void check_limits(const struct pace_settings *pace)
 {
 	insist(pace->limits.connections <= 100000 && pace->bearable_us >= 0);
 	for (size_t i = 0; i < pace->times_n; i++)
-		insist(pace->times[i].window.text && pace->times[i].window.zone);
+		insist(pace->times[i].window.text[0] && is_clean(pace->times[i].window.zone));
 }
 
 static bool is_harmless(const char *command, const char *expanded)

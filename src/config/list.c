@@ -52,6 +52,8 @@ static int unknown_column(struct bytes name, struct fault *fault)
 
 	if (name.n == 0)
 		return fault_usage(fault, "a column of the header has no name");
+	if (bytes_find_char(name, '\r') >= 0)
+		return fault_usage(fault, "its lines end with CR alone: save it as CSV in UTF-8 anew");
 
 	for (size_t i = 0; i < list_columns_n; i++)
 		names[i] = list_columns[i].name;
@@ -60,6 +62,9 @@ static int unknown_column(struct bytes name, struct fault *fault)
 	if (near)
 		return fault_usage(fault, "there is no column \"%s\"; did you mean \"%s\"?", shown,
 				   near);
+	if (strstr(shown, "password"))
+		return fault_usage(fault, "a password has no place in the list: old_password_file and "
+					  "old_password_command say where it is, and new_…");
 	if (bytes_find_char(name, '@') > 0)
 		return fault_usage(fault,
 				   "there is no column \"%s\": the first line names the columns, "

@@ -219,7 +219,7 @@ static void wrong_values(struct check *check)
 	    { "[copy]\nsince = 2026-02-30\n", NULL, ":2: since: ", "a day as" },
 	    { "[copy]\nsoon = 2 weeks\n", NULL, ":2: soon: ", "a duration" },
 	    { "[copy]\nmap = A\n", NULL, ":2: map: ", "SRC=DST" },
-	    { "[copy]\nsince = 2026-01-02\nbefore = 2026-01-02\n", NULL, ": ", "not later than since" },
+	    { "[copy]\nsince = 2026-01-02\nbefore = 2026-01-02\n", NULL, ":3: before: ", "not later than since" },
 	    { "[limits]\nconnections = 0\n", NULL, ":2: ", "from 1 to 100000, or none" },
 	    { "[limits]\nbytes_per_second = 2X\n", NULL, ":2: ", "500K" },
 	    { "[limits]\nbytes_per_second = 99999999T\n", NULL, ":2: ", "500K" },
@@ -244,9 +244,11 @@ static void wrong_values(struct check *check)
 static void wrong_platforms(struct check *check)
 {
 	TRY({ "[platform old]\nurl = imaps://anna@old.example\n", NULL, ":2: url: ", "without a user" },
+	    { "[platform old]\nurl = imaps://{address}\n", NULL, ":2: url: ", "without a user" },
 	    { "[platform old]\nurl = imaps://old.example/INBOX\n", NULL, ":2: url: ", "without a folder" },
 	    { "[platform old]\nurl = maildir:/x\n", NULL, ":2: url: ", "not maildir:" },
 	    { "[platform old]\nurl = old.example\n", NULL, ":2: url: ", "no store" },
+	    { "[mailferry]\n\nca_file = no.pem\n", NULL, ":3: ca_file: ", "No such file" },
 	    { "", NULL, ": ", "[platform old] does not say where" },
 	    { "\n[platform old]\n", NULL, ":2: ", "[platform old] does not say where" },
 	    { "[platform old]\nurl = imaps://h\n", NULL, ":1: ", "no password for line 2" },

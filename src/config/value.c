@@ -16,9 +16,12 @@ const char *value_shown(const char *text, size_t max_n, char to[static 200])
 {
 	_cleanup_(buf_done) struct buf printable = BUF_NULL;
 	struct bytes rest;
-	size_t n = 0;
+	size_t n = 0, head = strlen(text);
 
-	utf8_printable(&printable, bytes_head(bytes_of(text), max_n));
+	if (head > max_n)
+		for (head = max_n; head > 0 && ((unsigned char)text[head] & 0xc0) == 0x80;)
+			head--;
+	utf8_printable(&printable, bytes_head(bytes_of(text), head));
 	rest = buf_bytes(&printable);
 	while (rest.n > 0 && n + 8 < 200) {
 		const char *begin = rest.p;
@@ -29,7 +32,7 @@ const char *value_shown(const char *text, size_t max_n, char to[static 200])
 		n += (size_t)(rest.p - begin);
 	}
 	to[n] = '\0';
-	if (strlen(text) > max_n || rest.n > 0)
+	if (text[head] || rest.n > 0)
 		memcpy(to + n, "…", sizeof("…"));
 	return to;
 }
@@ -95,42 +98,41 @@ int value_map(const char *text, struct fault *fault)
 
 static bool is_network(struct bytes text)
 {
-	return bytes_starts_nocase(text, BYTES("imaps:")) || bytes_starts_nocase(text, BYTES("imap"
-											     ":"));
+	return bytes_starts_nocase(text, BYTES("imaps:")) ||
+	       bytes_starts_nocase(text, BYTES("imap:"));
 }
 
-/* A user is put in, because url_parse() wants one, and something for the words. */
-static void fill_url(const char *text, bool words, struct buf *to)
+/* url_parse() of a URL without a user: one is put in, because it wants one. */
+static int parse_url(const char *text, struct store_url *ret, struct fault *fault)
 {
-	static const struct config_mailbox somebody = { .address = "somebody@example.org" };
-	struct arena arena = { NULL };
-	struct bytes rest, scheme;
-
-	rest = bytes_of(words ? config_expand(text, &somebody, "somebody", &arena) : text);
-	scheme = bytes_cut(&rest, ':');
-	buf_append_bytes(to, scheme);
-	buf_append_char(to, ':');
-	if (is_network(bytes_of(text)) && bytes_starts(rest, BYTES("//"))) {
-		buf_append_str(to, "//user@");
-		rest = bytes_skip(rest, 2);
-	}
-	buf_append_bytes(to, rest);
-	arena_done(&arena);
-}
-
-int value_url(const char *text, bool words, struct fault *fault)
-{
-	_cleanup_(url_done) struct store_url url = { 0 };
 	_cleanup_(buf_done) struct buf filled = BUF_NULL;
-	struct bytes rest = bytes_of(text);
+	struct bytes rest = bytes_of(text), scheme;
 
-	if (is_network(rest) && bytes_find_char(rest, '@') >= 0)
+	if (is_network(rest) && strchr(text, '@'))
 		return fault_usage(fault, "this URL stands without a user (imaps://HOST): who logs "
 					  "in is said by login, or by the list's columns old_login "
 					  "and new_login");
 
-	fill_url(text, words, &filled);
-	if (url_parse(buf_str(&filled), &url, fault) < 0)
+	scheme = bytes_cut(&rest, ':');
+	if (is_network(bytes_of(text)) && bytes_starts(rest, BYTES("//"))) {
+		buf_append_bytes(&filled, scheme);
+		buf_append_str(&filled, "://user@");
+		buf_append_bytes(&filled, bytes_skip(rest, 2));
+	} else {
+		buf_append_str(&filled, text);
+	}
+	return url_parse(buf_str(&filled), ret, fault);
+}
+
+int value_url(const char *text, bool words, struct fault *fault)
+{
+	static const struct config_mailbox somebody = { .address = "somebody@example.org" };
+	_cleanup_(url_done) struct store_url url = { 0 };
+	_cleanup_(arena_done) struct arena arena = { NULL };
+
+	if (words)
+		text = config_expand(text, &somebody, "somebody", &arena);
+	if (parse_url(text, &url, fault) < 0)
 		return -1;
 	if (url.kind != URL_IMAPS && url.kind != URL_IMAP && url.kind != URL_IMAP_PIPE)
 		return fault_usage(fault,
@@ -146,14 +148,9 @@ int value_url(const char *text, bool words, struct fault *fault)
 const char *value_url_host(const char *text, struct arena *arena)
 {
 	_cleanup_(url_done) struct store_url url = { 0 };
-	_cleanup_(buf_done) struct buf filled = BUF_NULL;
 	struct fault fault = FAULT_INIT;
 
-	if (!is_network(bytes_of(text)) || strchr(text, '{'))
-		return NULL;
-
-	fill_url(text, false, &filled);
-	if (url_parse(buf_str(&filled), &url, &fault) < 0)
+	if (!is_network(bytes_of(text)) || strchr(text, '{') || parse_url(text, &url, &fault) < 0)
 		return NULL;
 
 	return arena_strdup(arena, url.host);
@@ -163,8 +160,8 @@ const char *value_url_host(const char *text, struct arena *arena)
 
 int value_bool(const char *text, bool *ret)
 {
-	static const char *const yes[] = { "yes", "true", "on" }, *const no[] = { "no", "false",
-										  "off" };
+	static const char *const yes[] = { "yes", "true", "on" };
+	static const char *const no[] = { "no", "false", "off" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(yes); i++) {
 		bool is_yes = bytes_equal_nocase(bytes_of(text), bytes_of(yes[i]));
