@@ -151,6 +151,8 @@ struct count_job {
 
 static void count_row(struct ledger_tally *tally, uint64_t state, uint64_t cause, uint64_t size)
 {
+	if (state == LEDGER_SENDING)
+		return;
 	tally->noted[cause]++;
 	if (state == LEDGER_COPIED) {
 		tally->copied++;
@@ -160,7 +162,7 @@ static void count_row(struct ledger_tally *tally, uint64_t state, uint64_t cause
 		tally->excepted++;
 	} else if (state == LEDGER_GONE) {
 		tally->gone++;
-	} else {
+	} else if (state == LEDGER_REMOVED) {
 		tally->removed++;
 	}
 }
@@ -176,7 +178,7 @@ static int count_rows(struct db *db, void *arg, struct fault *fault)
 		sqlite3_bind_int64(s, 1, job->folder);
 	while ((r = db_step(db, s, fault)) > 0) {
 		struct row row = { s };
-		uint64_t state = row_number(&row, LEDGER_REMOVED);
+		uint64_t state = row_number(&row, LEDGER_SENDING);
 		uint64_t cause = row_number(&row, LEDGER_CAUSES - 1);
 		uint64_t size = row_number(&row, INT64_MAX);
 

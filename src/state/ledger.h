@@ -132,6 +132,7 @@ enum ledger_state {
 	LEDGER_EXCEPTED,   /* not at the destination, `cause` says why */
 	LEDGER_GONE,       /* was copied, and has left the source since (deleted, or moved and not yet found again) */
 	LEDGER_REMOVED,    /* was copied, and somebody removed the copy */
+	LEDGER_SENDING,    /* is about to be sent, or was when the pass stopped: the intent. UID, size and date are known */
 };
 
 enum {

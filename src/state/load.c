@@ -30,7 +30,7 @@ static void read_message(struct row *row, struct ledger_message *m, const struct
 	m->folder = (uint32_t)row_number(row, UINT32_MAX);
 	m->uid = (uint32_t)row_number(row, UINT32_MAX);
 	m->copy_uid = (uint32_t)row_number(row, UINT32_MAX);
-	m->state = (uint8_t)row_number(row, LEDGER_REMOVED);
+	m->state = (uint8_t)row_number(row, LEDGER_SENDING);
 	m->cause = (uint8_t)row_number(row, LEDGER_CAUSES - 1);
 	m->has = (uint16_t)row_number(row, HAS_ALL);
 	m->flags = (uint32_t)row_number(row, UINT32_MAX);

@@ -23,7 +23,7 @@ void ledger_put_message(struct ledger *ledger, const struct ledger_message *mess
 	struct ledger_message *copy;
 
 	assert(message->folder > 0 && message->uid > 0);
-	assert(message->state >= LEDGER_COPIED && message->state <= LEDGER_REMOVED);
+	assert(message->state >= LEDGER_COPIED && message->state <= LEDGER_SENDING);
 	assert(message->cause < LEDGER_CAUSES);
 	assert(message->flags <= ledger->words.n && message->copy_flags <= ledger->words.n);
 	if (!batch)
@@ -55,7 +55,7 @@ void ledger_set_flags(struct ledger *ledger, uint32_t folder, uint32_t uid, uint
 void ledger_set_state(struct ledger *ledger, uint32_t folder, uint32_t uid, enum ledger_state state,
 		      unsigned add_has)
 {
-	assert(state >= LEDGER_COPIED && state <= LEDGER_REMOVED);
+	assert(state >= LEDGER_COPIED && state <= LEDGER_SENDING);
 	/* these come with a digest */
 	assert((add_has & ~(unsigned)(LEDGER_ADOPTED | LEDGER_MIRRORED | LEDGER_VERIFIED)) == 0);
 	queue(ledger, (struct op){ .kind = OP_SET_STATE, .folder = folder, .uid = uid, .a = state,

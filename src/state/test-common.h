@@ -13,6 +13,9 @@ extern const struct ledger_ends testing_ends;
  * of times, which a busy disk makes slow to no profit. */
 void testing_in_memory(void);
 
+/* How much of a test that could go on for ever is to be done: 1 under Valgrind, 4 as a rule, 16 nightly. */
+int testing_effort(void);
+
 /* A folder of its own with a ledger's path in it, and a ledger if a test opens one. */
 struct testing_ledger {
 	struct check *check;

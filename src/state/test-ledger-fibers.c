@@ -247,7 +247,7 @@ static void model_put(struct testing_ledger *t, struct model *model, struct rand
 {
 	struct ledger_message m = testing_message(folder, uid, (uint32_t)rand_below(rand, 100));
 
-	m.state = (uint8_t)(1 + rand_below(rand, 4));
+	m.state = (uint8_t)(1 + rand_below(rand, LEDGER_SENDING));
 	m.cause = (uint8_t)(rand_below(rand, 3) == 0 ? rand_below(rand, LEDGER_CAUSES) : 0);
 	m.flags = ledger_flags_id(t->ledger, rand_below(rand, 2) ? "a" : "b c");
 	if (rand_below(rand, 5) == 0)
@@ -288,7 +288,7 @@ static void model_step(struct testing_ledger *t, struct model *model, struct ran
 	} else if (row->state == 0 || what < 30) {
 		model_put(t, model, rand, folder, uid);
 	} else if (what < 70) {
-		row->state = (uint8_t)(1 + what % 4);
+		row->state = (uint8_t)(1 + what % LEDGER_SENDING);
 		row->has |= what % 3 ? LEDGER_MIRRORED : 0;
 		ledger_set_state(t->ledger, folder, uid, row->state, what % 3 ? LEDGER_MIRRORED : 0);
 	} else if (what < 100) {
@@ -336,6 +336,11 @@ static bool is_removed(const struct ledger_message *row)
 	return row->state == LEDGER_REMOVED;
 }
 
+static bool is_sending(const struct ledger_message *row)
+{
+	return row->state == LEDGER_SENDING;
+}
+
 static bool is_copied(const struct ledger_message *row)
 {
 	return row->state == LEDGER_COPIED;
@@ -356,6 +361,7 @@ static int model_compare(struct testing_ledger *t, const struct model *model, st
 		{ LEDGER_GONE, is_gone, "gone" },
 		{ LEDGER_REMOVED, is_removed, "removed" },
 		{ LEDGER_COPIED, is_copied, "copied" },
+		{ LEDGER_SENDING, is_sending, "sending" },
 	};
 	struct ledger_messages m;
 

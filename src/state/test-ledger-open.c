@@ -49,7 +49,7 @@ static int read_messages(struct ledger *ledger, struct fault *fault)
 	int r = ledger_load_messages(ledger, 1, 0, UINT32_MAX, &m, fault);
 
 	ledger_messages_done(&m);
-	for (int state = LEDGER_COPIED; r == 0 && state <= LEDGER_REMOVED; state++) {
+	for (int state = LEDGER_COPIED; r == 0 && state <= LEDGER_SENDING; state++) {
 		r = ledger_load_state(ledger, 0, (enum ledger_state)state, 1000, &m, fault);
 		ledger_messages_done(&m);
 	}
@@ -284,14 +284,13 @@ static void truncated(struct check *check)
 		testing_file_write(t.path, bytes_head(buf_bytes(&whole), n));
 		CHECK(survives(check, &t, "truncated", n));
 	}
-	CHECK(!check->failed);
 }
 
 static void bits_flipped(struct check *check)
 {
 	LEDGER_TEST(t);
 	_cleanup_(buf_done) struct buf whole = BUF_NULL;
-	int found = 0, rounds = getenv("MAILFERRY_NIGHTLY") ? 3000 : 300;
+	int found = 0, rounds = 75 * testing_effort();
 	struct rand rand;
 
 	testing_ledger_run(&t, fill);
@@ -392,7 +391,7 @@ static void hostile_rows(struct check *check)
 {
 	static const char *const rows[] = {
 		"UPDATE message SET state = 0 WHERE uid = 3",
-		"UPDATE message SET state = 5 WHERE uid = 3",
+		"UPDATE message SET state = 6 WHERE uid = 3",
 		"UPDATE message SET state = -1 WHERE uid = 3",
 		"UPDATE message SET cause = 32 WHERE uid = 3",
 		"UPDATE message SET cause = -1 WHERE uid = 3",
@@ -461,7 +460,6 @@ static void hostile_rows(struct check *check)
 			     __FILE__, __LINE__, "%s: %s", rows[i], fault.text);
 		unlink(testing_path(&t.folder, "a.db-wal"));
 	}
-	CHECK(!check->failed);
 }
 
 static void hostile_schemas(struct check *check)
@@ -496,7 +494,6 @@ static void hostile_schemas(struct check *check)
 			     strstr(fault.text, t.path), __FILE__, __LINE__, "%s: %s", schemas[i], fault.text);
 		unlink(testing_path(&t.folder, "a.db-wal"));
 	}
-	CHECK(!check->failed);
 
 	testing_file_write(t.path, buf_bytes(&sound));
 	testing_sql(t.path, "ANALYZE");

@@ -502,7 +502,7 @@ static int counting(void *arg, struct fault *fault)
 	struct check *check = t->check;
 	_cleanup_(arena_done) struct arena arena = { 0 };
 	struct ledger_folder f = testing_ledger_folder("a"), *got;
-	struct ledger_message huge = testing_message(1, 100, 0);
+	struct ledger_message huge = testing_message(1, 100, 0), sending = testing_message(1, 200, 0);
 	size_t n;
 
 	OPEN(t, LEDGER_CREATE);
@@ -515,6 +515,13 @@ static int counting(void *arg, struct fault *fault)
 	TRY(reopen(t, fault));
 	TRY(ledger_load_folders(t->ledger, &arena, &got, &n, fault));
 	EXPECT(n == 1 && same_folder(&got[0], &f));
+
+	/* what is about to be sent is no message of either side yet */
+	sending.state = LEDGER_SENDING;
+	ledger_put_message(t->ledger, &sending);
+	TRY(count(t, 1, LEDGER_SENDING, 10, 1, fault));
+	TRY(ledger_count_folder(t->ledger, &f, fault));
+	EXPECT(same_folder(&got[0], &f));
 
 	/* counted anew, not added up; and sizes that a server made up do not overflow */
 	huge.size = INT64_MAX;

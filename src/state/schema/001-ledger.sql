@@ -62,7 +62,7 @@ CREATE TABLE message (
 	folder INTEGER NOT NULL,
 	uid INTEGER NOT NULL,        -- at the source
 	copy_uid INTEGER NOT NULL,   -- at the destination; 0: not known, or none
-	state INTEGER NOT NULL,      -- 1 copied, 2 excepted, 3 gone, 4 removed
+	state INTEGER NOT NULL,      -- 1 copied, 2 excepted, 3 gone, 4 removed, 5 sending
 	cause INTEGER NOT NULL,      -- 0: none
 	has INTEGER NOT NULL,        -- 1 digest, 2 copy_digest, 4 header, 8 adopted, 16 mirrored, 32 verified
 	flags INTEGER NOT NULL,      -- flags.id, or 0
