@@ -5,7 +5,7 @@
  *	MAILFERRY_STEP_TRACE=FILE    appends the name of each step passed, a line each
  *	MAILFERRY_STEP_FAIL=KIND:N   the Nth open, write, sync or rename of os/ fails
  * A value that cannot be understood ends the process: a crash test that kills nobody proves nothing. The calls
- * may come from any thread. */
+ * may come from any thread. (Another order of fibers, for such tests: MAILFERRY_RUN_SEED, run/run.h.) */
 #ifndef OS_STEP_H
 #define OS_STEP_H
 

@@ -8,7 +8,9 @@
 
 #include <assert.h>
 #include <signal.h>
+#include <stdlib.h>
 
+#include "base/bytes.h"
 #include "base/xalloc.h"
 
 enum { FIBERS_A_TURN = 128 };
@@ -24,9 +26,31 @@ struct loop *loop_get(void)
 
 /* --- ready fibers ---------------------------------------------------------------------------- */
 
+/* Spread, because the first draws of xorshift from a small number are all the same. An odd factor: of what is not 0
+ * it makes nothing that is. */
+static uint64_t spread(uint64_t seed)
+{
+	return seed * 0x9e3779b97f4a7c15u;
+}
+
 void loop_shuffle(uint64_t seed)
 {
-	loop_get()->shuffle = seed;
+	loop_get()->shuffle = spread(seed);
+}
+
+/* A test set it up wrong: there is nobody to give a fault to. */
+static uint64_t seed_of_environment(void)
+{
+	const char *value = getenv("MAILFERRY_RUN_SEED");
+	uint64_t seed;
+
+	if (!value)
+		return 0;
+	if (bytes_to_u64(bytes_of(value), UINT64_MAX, &seed) < 0 || seed == 0) {
+		fprintf(stderr, "MAILFERRY_RUN_SEED=%s cannot be used\n", value);
+		abort();
+	}
+	return seed;
 }
 
 /* xorshift64: good enough to try other orders, and the same for the same seed everywhere. */
@@ -40,10 +64,14 @@ static unsigned draw(struct loop *loop, unsigned below)
 
 static struct fiber *next_ready(struct loop *loop)
 {
+	enum { AMONG = 32 };
 	struct list *link = loop->ready.next;
+	unsigned n = 0;
 
 	if (loop->shuffle) {
-		for (unsigned n = draw(loop, 8); n > 0 && link->next != &loop->ready; n--)
+		for (struct list *l = link; l != &loop->ready && n < AMONG; l = l->next)
+			n++;
+		for (n = n > 1 ? draw(loop, n) : 0; n > 0; n--)
 			link = link->next;
 	}
 	list_remove(link);
@@ -194,6 +222,7 @@ static struct loop *loop_new(void)
 	list_init(&loop->ready);
 	list_init(&loop->idle);
 	list_init(&loop->signals);
+	loop->shuffle = spread(seed_of_environment());
 	return loop;
 }
 

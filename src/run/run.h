@@ -22,7 +22,12 @@
 typedef int (*fiber_fn)(void *arg, struct fault *fault);
 
 /* Makes the loop, runs fn(arg) in the first fiber until it returns, ends the loop. Not re-entrant.
- * Returns what fn returned. SIGPIPE is ignored from here on. */
+ * Returns what fn returned. SIGPIPE is ignored from here on.
+ *
+ * Ready fibers run first come, first served. In a test the environment can say otherwise, read once, here:
+ *	MAILFERRY_RUN_SEED=N   1 and up: which of the ready fibers is next is drawn from N. The same N draws the same,
+ *			       as far as kernel and threads make fibers ready in the same order
+ * A value that cannot be understood ends the process. Without the variable nothing is drawn. */
 int run_main(const char *name, fiber_fn fn, void *arg, struct fault *fault);
 
 /* Has signal `number` call fn(arg) on the loop, outside any fiber: fn may cancel or wake, not suspend.
@@ -123,7 +128,7 @@ void waiters_init(struct waiters *waiters);
 
 /* Suspends until woken. `what` (a literal) is shown in the dump. Check the condition in a loop. */
 SUSPENDS int waiters_wait(struct waiters *waiters, const char *what, struct fault *fault);
-void waiters_wake_one(struct waiters *waiters);
+void waiters_wake_one(struct waiters *waiters); /* who has waited longest, whatever the seed */
 void waiters_wake_all(struct waiters *waiters);
 
 /* --- file descriptors ------------------------------------------------------------------------ */

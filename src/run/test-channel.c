@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Channels: order, the bound in bytes, fairness, closing. */
 #include "lib/check.h"
-#include "run/loop.h"
+#include "run/testing.h"
 
 static void in_fiber(struct check *check, fiber_fn fn)
 {
@@ -142,11 +142,12 @@ static int large_first(void *arg, struct fault *fault)
 	_cleanup_(nursery_done) struct nursery nursery;
 	_cleanup_(buf_done) struct buf got = BUF_NULL;
 
+	loop_shuffle(0);
 	channel_init(&channel, 100);
 	nursery_init(&nursery, "senders");
 	for (size_t i = 0; i < ARRAY_SIZE(senders); i++)
 		nursery_start(&nursery, send_one, &senders[i], "sender %zu", i);
-	EXPECT(run_yield(fault) == 0);
+	EXPECT(let_all_wait(fault) == 0);
 	EXPECT(channel.bytes == 100);
 	EXPECT(receive_numbers(&channel, 5, &got, fault) == 0);
 	EXPECT(strcmp(buf_str(&got), "12345") == 0);
@@ -173,9 +174,11 @@ static int large_gives_up(void *arg, struct fault *fault)
 	nursery_init(&nursery, "senders");
 	nursery_init(&giver, "giver");
 	nursery_start(&nursery, send_one, &first, "first");
+	EXPECT(let_all_wait(fault) == 0);
 	nursery_start(&giver, send_one, &large, "large");
+	EXPECT(let_all_wait(fault) == 0);
 	nursery_start(&nursery, send_one, &small, "small");
-	EXPECT(run_yield(fault) == 0);
+	EXPECT(let_all_wait(fault) == 0);
 	EXPECT(channel.bytes == 60);
 	nursery_cancel(&giver);
 	EXPECT(nursery_wait(&giver, fault) == -1);
@@ -202,9 +205,10 @@ static int room_for_several(void *arg, struct fault *fault)
 	channel_init(&channel, 100);
 	nursery_init(&nursery, "senders");
 	nursery_start(&nursery, send_one, &large, "large");
+	EXPECT(let_all_wait(fault) == 0);
 	for (int i = 0; i < 4; i++)
 		nursery_start(&nursery, send_one, &small, "small");
-	EXPECT(run_yield(fault) == 0);
+	EXPECT(let_all_wait(fault) == 0);
 	EXPECT(channel_receive(&channel, &item, fault) == 0 && item == item_of(1));
 	EXPECT(nursery_wait(&nursery, fault) == 0);
 	EXPECT(channel.bytes == 40);
@@ -237,8 +241,9 @@ static int close_with_waiters(void *arg, struct fault *fault)
 	channel_init(&channel, 100);
 	nursery_init(&nursery, "senders");
 	nursery_start(&nursery, send_one, &one, "one");
+	EXPECT(let_all_wait(fault) == 0);
 	nursery_start(&nursery, send_one, &two, "two");
-	EXPECT(run_yield(fault) == 0);
+	EXPECT(let_all_wait(fault) == 0);
 	channel_close(&channel);
 	EXPECT(nursery_wait(&nursery, fault) == 0);
 	EXPECT(one.result == 0 && two.result == 1);
@@ -272,7 +277,7 @@ static int close_on_receiver(void *arg, struct fault *fault)
 	nursery_init(&nursery, "receivers");
 	nursery_start(&nursery, receive_all, &t, "one");
 	nursery_start(&nursery, receive_all, &t, "two");
-	EXPECT(run_yield(fault) == 0);
+	EXPECT(let_all_wait(fault) == 0);
 	channel_close(&t.channel);
 	EXPECT(nursery_wait(&nursery, fault) == 0);
 	channel_done(&t.channel, NULL);

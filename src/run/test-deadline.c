@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Deadlines, the timers behind them, and shields. */
 #include "lib/check.h"
-#include "run/loop.h"
+#include "run/testing.h"
 
 static void in_fiber(struct check *check, fiber_fn fn)
 {
@@ -217,9 +217,9 @@ static int cancel_shielded(void *arg, struct fault *fault)
 	nursery_init(&nursery, "outer");
 	waiters_init(&child.gate);
 	nursery_start(&nursery, wait_shielded, &child, "child");
-	EXPECT(run_yield(fault) == 0);
+	EXPECT(let_all_wait(fault) == 0);
 	nursery_cancel(&nursery);
-	EXPECT(run_yield(fault) == 0);
+	EXPECT(let_all_wait(fault) == 0);
 	EXPECT(child.result == 99);
 	waiters_wake_all(&child.gate);
 	EXPECT(nursery_wait(&nursery, fault) == -1);

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "lib/check.h"
-#include "run/loop.h"
+#include "run/testing.h"
 
 static void in_fiber(struct check *check, fiber_fn fn)
 {
@@ -213,6 +213,7 @@ static int second_reader(void *arg, struct fault *fault)
 	struct heir heir = { .pair = &pair };
 	_cleanup_(nursery_done) struct nursery nursery;
 
+	loop_shuffle(0);
 	pair_open(&pair, check);
 	nursery_init(&nursery, "readers");
 	nursery_start(&nursery, wait_readable, &heir, "first");

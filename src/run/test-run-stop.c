@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "lib/check.h"
-#include "run/loop.h"
+#include "run/testing.h"
 
 /* What the calls wait on; nothing in it ever comes by itself. */
 struct world {
@@ -292,7 +292,7 @@ static int way_cancelled_while(struct world *world, struct fault *fault)
 	nursery_init(&nursery, "outer");
 	nursery_start(&nursery, call_it, world, "caller");
 	child = list_entry(nursery.children.next, struct fiber, sibling);
-	if (run_yield(fault) < 0)
+	if (let_all_wait(fault) < 0)
 		return -1;
 	EXPECT(child->state == FIBER_WAITING);
 	nursery_cancel(&nursery);

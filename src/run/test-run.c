@@ -3,11 +3,13 @@
  * call does when it is stopped in test-run-stop.c; descriptors, signals and the pool in test-run-io.c. */
 #include <signal.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/xalloc.h"
 #include "lib/check.h"
-#include "run/loop.h"
+#include "run/testing.h"
 
 static void in_fiber(struct check *check, fiber_fn fn)
 {
@@ -82,6 +84,7 @@ static int first_come_first_served(void *arg, struct fault *fault)
 	struct writer a = { &diary, "a", 2, 0 }, b = { &diary, "b", 1, 5 }, c = { &diary, "c", 3, 0 };
 	_cleanup_(nursery_done) struct nursery nursery;
 
+	loop_shuffle(0);
 	nursery_init(&nursery, "writers");
 	nursery_start(&nursery, write_and_yield, &a, "a");
 	nursery_start(&nursery, write_and_yield, &b, "b");
@@ -98,18 +101,23 @@ static void order(struct check *check)
 	in_fiber(check, first_come_first_served);
 }
 
-static int shuffle_once(struct diary *diary, uint64_t seed, struct fault *fault)
+static int write_all(struct diary *diary, struct fault *fault)
 {
 	struct writer writers[6];
 	_cleanup_(nursery_done) struct nursery nursery;
 
-	loop_shuffle(seed);
 	nursery_init(&nursery, "writers");
 	for (int i = 0; i < 6; i++) {
 		writers[i] = (struct writer){ diary, &"a\0b\0c\0d\0e\0f"[2 * i], 2, 0 };
 		nursery_start(&nursery, write_and_yield, &writers[i], "%s", writers[i].name);
 	}
 	return nursery_wait(&nursery, fault);
+}
+
+static int shuffle_once(struct diary *diary, uint64_t seed, struct fault *fault)
+{
+	loop_shuffle(seed);
+	return write_all(diary, fault);
 }
 
 static int shuffled(void *arg, struct fault *fault)
@@ -130,6 +138,50 @@ static int shuffled(void *arg, struct fault *fault)
 static void order_from_a_seed(struct check *check)
 {
 	in_fiber(check, shuffled);
+}
+
+static int in_environment(void *arg, struct fault *fault)
+{
+	struct check *check = arg;
+	struct diary one = { .check = check }, again = { .check = check };
+
+	if (write_all(&one, fault) < 0)
+		return -1;
+	EXPECT(strcmp(buf_str(&one.text), "a1 b1 c1 d1 e1 f1 a2 b2 c2 d2 e2 f2") != 0);
+	loop_shuffle(42);
+	if (write_all(&again, fault) < 0)
+		return -1;
+	expect_diary(&again, buf_str(&one.text));
+	buf_done(&one.text);
+	return 0;
+}
+
+static int do_nothing(void *arg, struct fault *fault)
+{
+	return 0;
+}
+
+static int status_of(fiber_fn fn);
+
+static void order_from_the_environment(struct check *check)
+{
+	static const char name[] = "MAILFERRY_RUN_SEED";
+	static const char *const wrong[] = { "", "0", "-1", "1x", "99999999999999999999" };
+	_cleanup_(freep) char *former = getenv(name) ? xstrdup(getenv(name)) : NULL;
+
+	setenv(name, "42", 1);
+	in_fiber(check, in_environment);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		int status;
+
+		setenv(name, wrong[i], 1);
+		status = status_of(do_nothing);
+		CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	}
+	if (former)
+		setenv(name, former, 1);
+	else
+		unsetenv(name);
 }
 
 static int sleep_for(void *arg, struct fault *fault)
@@ -174,6 +226,7 @@ static int failing_sibling(void *arg, struct fault *fault)
 	struct writer a = { &diary, "a", 0, 0 }, b = { &diary, "b", 1, -7 }, c = { &diary, "c", 0, 0 };
 	_cleanup_(nursery_done) struct nursery nursery;
 
+	loop_shuffle(0);
 	nursery_init(&nursery, "writers");
 	nursery_start(&nursery, write_and_sleep, &a, "a");
 	nursery_start(&nursery, write_and_yield, &b, "b");
@@ -219,7 +272,7 @@ static int cancel_reaches_down(void *arg, struct fault *fault)
 
 	nursery_init(&nursery, "outer");
 	nursery_start(&nursery, parent_of_sleepers, &child, "child");
-	if (run_yield(fault) < 0 || run_yield(fault) < 0)
+	if (let_all_wait(fault) < 0)
 		return -1;
 	nursery_cancel(&nursery);
 	EXPECT(nursery_wait(&nursery, fault) == -1);
@@ -338,6 +391,7 @@ static int wake_after_cancel(void *arg, struct fault *fault)
 	struct writer a = { &diary, "a", 0, 0 }, b = { &diary, "b", 0, 0 }, c = { &diary, "c", 0, 0 };
 	_cleanup_(nursery_done) struct nursery one, others;
 
+	loop_shuffle(0);
 	nursery_init(&one, "one");
 	nursery_init(&others, "others");
 	waiters_init(&diary.gate);
@@ -385,7 +439,7 @@ static int dump_all(void *arg, struct fault *fault)
 	waiters_init(&diary.gate);
 	nursery_start(&nursery, parent_of_sleepers, &child, "copy %s", "In\x1b[2Jbox");
 	nursery_start(&gate, wait_at_gate, &child, "guard");
-	if (run_yield(fault) < 0 || run_yield(fault) < 0)
+	if (let_all_wait(fault) < 0)
 		return -1;
 	nursery_cancel(&gate);
 	run_dump(&text);
@@ -570,6 +624,7 @@ int main(int argc, char **argv)
 	static const struct check_case cases[] = {
 		{ "first come, first served", order },
 		{ "another order from a seed", order_from_a_seed },
+		{ "a seed in the environment", order_from_the_environment },
 		{ "sleepers wake in order", sleep_order },
 		{ "a failure cancels the siblings", failure_cancels_siblings },
 		{ "cancellation reaches grandchildren", nested_cancel },
