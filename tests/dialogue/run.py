@@ -28,7 +28,9 @@ import threading
 HERE = os.path.dirname(os.path.abspath(__file__))
 PASSWORD = "secret"
 LIMIT, SLOW_LIMIT = 60, 900  # seconds for one run of the program
-SAMPLE, MANY = 60, 1000  # steps of a crown, and numbers of an open sweep, that are tried at most; --slow: the latter
+FEW, SAMPLE, MANY = 60, 40, 1000  # steps of a crown up to FEW are all tried, of more a sample
+SHOWN = 200  # lines of a failed test
+AT_ONCE = 8  # numbers of an open sweep
 ENDED = "this rule never acted"
 HEADINGS = ("run", "sweep", "change", "server", "connection", "on", "on:", "folder", "expect")
 NEVER = [  # in no output, whatever happens
@@ -310,7 +312,9 @@ class Play:
         self.tell(f"run {number}")
         result = self.execute(run)
         wanted = ["0"] if one_of(run, "crown") == "yes" else one_of(run, "crown").split()
-        self.note(f"run {number}, with nothing left to do", result, judge(run, result, wanted, self.args.sanitized))
+        found = [f"stdout lacks /{p}/" for p in all_of(run, "then") if not re.search(p, result.out, re.M)]
+        self.note(f"run {number}, with nothing left to do", result,
+                  judge(run, result, wanted, self.args.sanitized) + found)
         self.tell("quiet")
 
     def play_all(self):
@@ -348,21 +352,21 @@ class Play:
 # --- one test ---------------------------------------------------------------------------------------------
 
 def play_together(args, plays):
-    """Plays (title, play) at once, as many as --jobs allows in all; yields (title, play, problems) in order."""
+    """Plays (title, play) at once, as many as are allowed in all; yields (title, play, problems) in order."""
     def one(play):
         with args.slots:
             problems = play.play()
         if not args.keep and not problems:
             shutil.rmtree(play.folder)
         return problems
-    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+    with concurrent.futures.ThreadPoolExecutor(args.plays) as pool:
         futures = [(title, play, pool.submit(one, play)) for title, play in plays]
         for title, play, future in futures:
             yield title, play, future.result()
 
 
 def chosen_steps(args, name, n):
-    if args.slow or n <= SAMPLE:
+    if args.slow or n <= FEW:
         return list(range(1, n + 1))
     between = random.Random(f"{args.seed} {name}").sample(range(2, n), SAMPLE - 2)
     return [1, *sorted(between), n]
@@ -394,21 +398,28 @@ def play_variant(args, title, dialogue, folder, cert):
     return [f"{title}: {p}" if title else p for p in problems]
 
 
-def play_combination(args, dialogue, folder, cert, values):
-    """One choice of the sweeps' values. Where a sweep is open, its numbers one after the other until the rule that has
-    it acts no more."""
+def play_values(args, dialogue, folder, cert, values):
+    title, variant = dialogue.variant(folder, values)
+    return play_variant(args, title, variant, os.path.dirname(variant.path), cert)
+
+
+def play_combination(args, pool, dialogue, folder, cert, values):
+    """One choice of the sweeps' values. Where a sweep is open, some of its numbers at a time until the rule that has it
+    acts no more."""
     if not values:
         return play_variant(args, "", dialogue, folder, cert)
     first = next((value for value in values if isinstance(value, int)), None)
-    problems = []
-    for k in range(first or 0, (first or 0) + (MANY if args.slow else SAMPLE)):
-        title, variant = dialogue.variant(folder, [str(k) if isinstance(value, int) else value for value in values])
-        found = play_variant(args, title, variant, os.path.dirname(variant.path), cert)
-        if first is not None and k > first and any(ENDED in problem for problem in found):
-            break
-        problems += found
-        if first is None:
-            break
+    if first is None:
+        return play_values(args, dialogue, folder, cert, values)
+
+    problems, most = [], MANY if args.slow else FEW
+    for begin in range(first, first + most, AT_ONCE):
+        chosen = [[str(k) if isinstance(value, int) else value for value in values]
+                  for k in range(begin, min(begin + AT_ONCE, first + most))]
+        for number, found in enumerate(pool.map(lambda v: play_values(args, dialogue, folder, cert, v), chosen), begin):
+            if number > first and any(ENDED in problem for problem in found):
+                return problems
+            problems += found
     return problems
 
 
@@ -416,8 +427,9 @@ def test(args, dialogue, top, cert):
     folder = os.path.join(top, dialogue.name)
     os.mkdir(folder)
     try:
-        with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-            return sum(pool.map(lambda values: play_combination(args, dialogue, folder, cert, values),
+        with concurrent.futures.ThreadPoolExecutor(args.plays) as pool, \
+                concurrent.futures.ThreadPoolExecutor(args.plays) as inner:
+            return sum(pool.map(lambda values: play_combination(args, inner, dialogue, folder, cert, values),
                                 dialogue.combinations()), [])
     except (Failure, OSError, subprocess.SubprocessError) as problem:
         return [str(problem)]
@@ -453,7 +465,8 @@ def arguments():
 
 def main():
     args = arguments()
-    args.slots = threading.BoundedSemaphore(args.jobs)
+    args.plays = 3 * args.jobs  # most of the time they wait
+    args.slots = threading.BoundedSemaphore(args.plays)
     with open(args.mailferry, "rb") as f:
         args.sanitized = b"__asan_init" in f.read()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -462,7 +475,7 @@ def main():
     todo = list(selected(args))
     failed = 0
     print(f"1..{len(todo)}")
-    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+    with concurrent.futures.ThreadPoolExecutor(args.plays) as pool:
         results = [pool.submit(test, args, dialogue, top, cert) if isinstance(dialogue, Dialogue) and not skip else None
                    for _, dialogue, skip in todo]
         for number, ((name, dialogue, skip), result) in enumerate(zip(todo, results), 1):
@@ -472,7 +485,9 @@ def main():
             problems = result.result() if result else [str(dialogue)]
             failed += bool(problems)
             print(f"{'not ok' if problems else 'ok'} {number} - {name}")
-            print("".join(f"# {line}\n" for p in problems for line in p.splitlines()), end="", flush=True)
+            lines = [line for p in problems for line in p.splitlines()]
+            shown = lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"and {len(lines) - SHOWN} more lines"]
+            print("".join(f"# {line}\n" for line in shown), end="", flush=True)
     if args.keep:
         print(f"# all output is in {top}")
     else:

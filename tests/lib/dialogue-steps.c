@@ -33,6 +33,7 @@ static const struct step_word {
 	{ "later", STEP_LATER, NONE },
 	{ "do:", STEP_DO, CHANGE },
 	{ "kill", STEP_KILL, NONE },
+	{ "wait", STEP_WAIT, NUMBER },
 };
 
 /* C-literal: N bytes · C-literal: sha256 HEX · C-literal: "the bytes themselves" */

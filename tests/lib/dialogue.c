@@ -274,7 +274,8 @@ static const char *const server_settings[] = {
 
 static const char *const run_settings[] = {
 	"about", "options", "exit", "stdout", "stderr", "not stdout", "not stderr", "max-rss",
-	"from", "to", "password", "slow", "kill", "keep", "crown", "fail", "save", "restore",
+	"from", "to", "password", "slow", "kill", "keep", "crown", "then", "fail", "save",
+	"restore",
 };
 
 static bool is_one_of(struct bytes name, const char *const *names, size_t n)

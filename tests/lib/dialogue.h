@@ -39,6 +39,7 @@ enum dialogue_step_kind {
 	STEP_LATER,           /* in a rule: the steps below run after the next command's answer */
 	STEP_DO,              /* the mailbox changes, whoever did that */
 	STEP_KILL,            /* the client is killed (SIGKILL) */
+	STEP_WAIT,            /* number milliseconds */
 	STEP_KINDS,
 };
 

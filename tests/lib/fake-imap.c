@@ -560,6 +560,13 @@ static int play_kill(struct play *p)
 	return 0;
 }
 
+static int play_wait(struct play *p)
+{
+	struct fault fault;
+
+	return run_sleep((int64_t)p->step->number * MSEC, &fault) < 0 ? over(p->c) : 0;
+}
+
 static int (*const players[STEP_KINDS])(struct play *) = {
 	[STEP_SEND] = play_send,
 	[STEP_SEND_LITERAL] = play_send_literal,
@@ -586,6 +593,7 @@ static int (*const players[STEP_KINDS])(struct play *) = {
 	[STEP_LATER] = play_later,
 	[STEP_DO] = play_do,
 	[STEP_KILL] = play_kill,
+	[STEP_WAIT] = play_wait,
 };
 
 /* The client went away while we were sending, and the script was still to expect something. */
