@@ -242,6 +242,8 @@ int ledger_open(const char *path, const struct ledger_ends *ends, enum ledger_mo
 	};
 	int r;
 
+	if (strlen(ends->source) > ENDS_MAX || strlen(ends->destination) > ENDS_MAX)
+		return fault_usage(fault, "the name of a mailbox is longer than %d bytes", ENDS_MAX);
 	run_random(&opening.seed, sizeof(opening.seed));
 	r = pool_call("opening the ledger", open_on_pool, &opening, fault);
 	if (r != 0)

@@ -316,6 +316,20 @@ static void short_logs_after_checkpoint(struct check *check)
 	power_lost(check, &plan, 250001);
 }
 
+/* Without its log, too, a ledger says that it was not closed in order. */
+static void no_log(struct check *check)
+{
+	struct plan plan = large_plan(check);
+	LEDGER_TEST(t);
+	_cleanup_(buf_done) struct buf file = BUF_NULL, wal = BUF_NULL;
+
+	t.data = &plan;
+	leave(check, &t, &file, &wal);
+	place(&t, buf_bytes(&file), BYTES_NULL);
+	CHECK_EQ(testing_sql_number(t.path, "SELECT in_order FROM state"), 0);
+	CHECK(testing_sql_number(t.path, "SELECT count(*) FROM message") > 0);
+}
+
 /* A frame that never reached the disk: what was committed from there on is not taken for good. */
 static void torn_logs(struct check *check)
 {
@@ -424,6 +438,7 @@ int main(int argc, char **argv)
 		{ "killed at checkpoints", killed_at_checkpoints },
 		{ "the log's end is lost", short_logs },
 		{ "the log's end is lost after a checkpoint", short_logs_after_checkpoint },
+		{ "the log is gone", no_log },
 		{ "a torn log", torn_logs },
 		{ "a failing disk", failing_disk },
 		{ "a disk that fails at checkpoints", failing_checkpoints },

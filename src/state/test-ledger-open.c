@@ -385,6 +385,37 @@ static void crash_is_noted(struct check *check)
 	CHECK(log.n > 0);
 }
 
+static int read_crashed(void *arg, struct fault *fault)
+{
+	struct testing_ledger *t = arg;
+	struct check *check = t->check;
+
+	TRY(testing_ledger_open(t, LEDGER_READ, fault));
+	EXPECT(ledger_fact(t->ledger, "a") && strcmp(ledger_fact(t->ledger, "a"), "b") == 0);
+	TRY(read_messages(t->ledger, fault));
+	t->ledger = ledger_close(t->ledger);
+	return 0;
+}
+
+/* What a crash left in the log is read, and stays where it is. */
+static void read_after_crash(struct check *check)
+{
+	LEDGER_TEST(t);
+	_cleanup_(buf_done) struct buf file = BUF_NULL, log = BUF_NULL, file_after = BUF_NULL, log_after = BUF_NULL;
+
+	testing_ledger_run(&t, fill);
+	CHECK_EQ(testing_fork(forked, &t, NULL, NULL), 1);
+	file = testing_file(t.path);
+	log = testing_file(testing_path(&t.folder, "a.db-wal"));
+	CHECK(log.n > 0);
+	testing_ledger_run(&t, read_crashed);
+	file_after = testing_file(t.path);
+	log_after = testing_file(testing_path(&t.folder, "a.db-wal"));
+	CHECK(bytes_equal(buf_bytes(&file), buf_bytes(&file_after)));
+	CHECK(bytes_equal(buf_bytes(&log), buf_bytes(&log_after)));
+	testing_ledger_run(&t, use);
+}
+
 /* --- rows that nobody of us wrote ------------------------------------------------------------- */
 
 static void hostile_rows(struct check *check)
@@ -514,6 +545,7 @@ int main(int argc, char **argv)
 		{ "bits flipped", bits_flipped },
 		{ "when all of it is checked", when_checked },
 		{ "a crash is noted", crash_is_noted },
+		{ "read after a crash", read_after_crash },
 		{ "hostile rows", hostile_rows },
 		{ "hostile schemas", hostile_schemas },
 		{ 0 },

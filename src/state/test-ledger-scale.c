@@ -64,6 +64,41 @@ static struct ledger_message a_message(struct ledger *ledger, uint32_t folder, u
 	return m;
 }
 
+/* The intent first, as a copy does: state SENDING, without a digest. */
+static void put_intent(struct ledger *ledger, const struct ledger_message *message)
+{
+	struct ledger_message m = *message;
+
+	m.state = LEDGER_SENDING;
+	m.cause = 0;
+	m.has = 0;
+	m.copy_uid = 0;
+	ledger_put_message(ledger, &m);
+}
+
+static int fill_intents(struct job *job, struct fault *fault)
+{
+	char id[100];
+
+	start(job);
+	for (uint32_t uid = 1; uid <= job->rows + BATCH; uid++) {
+		struct ledger_message m = a_message(job->ledger, 49, uid, id, sizeof(id));
+
+		if (uid <= job->rows)
+			put_intent(job->ledger, &m);
+		if (uid > BATCH) {
+			m = a_message(job->ledger, 49, uid - BATCH, id, sizeof(id));
+			ledger_put_message(job->ledger, &m);
+		}
+		if (ledger_queued(job->ledger) >= BATCH && ledger_commit(job->ledger, fault) < 0)
+			return -1;
+	}
+	if (ledger_commit(job->ledger, fault) < 0)
+		return -1;
+	stop(job, "writing all rows again, each SENDING before");
+	return 0;
+}
+
 static int fill(struct job *job, struct fault *fault)
 {
 	struct ledger_folder folder = { .current = true, .source_name = BYTES("INBOX"),
@@ -195,7 +230,7 @@ static int all(void *arg, struct fault *fault)
 	    ledger_open(job->path, &ends, LEDGER_CREATE, &job->ledger, fault) < 0)
 		return -1;
 	start(job);
-	if (query(job, fault) < 0 || change(job, fault) < 0)
+	if (query(job, fault) < 0 || change(job, fault) < 0 || fill_intents(job, fault) < 0)
 		return -1;
 	start(job);
 	job->ledger = ledger_close(job->ledger);
