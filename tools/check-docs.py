@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Documents keep up with the code: docs/map.md names every folder of src/, the manual page names every long
-option that `mailferry copy --help` prints and every exit status, links in our Markdown lead somewhere.
+option that the --help of VERBS prints and every exit status, links in our Markdown lead somewhere.
 
     check-docs.py [TREE [PROGRAM]]"""
 import os
@@ -10,6 +10,8 @@ import subprocess
 import sys
 
 import csource
+
+VERBS = ("copy", "verify")
 
 
 def map_problems(top):
@@ -28,11 +30,14 @@ def manual_problems(top, program):
         return [], ["the manual page or the program is not there yet"]
     text = "".join(csource.read(top, f"docs/man/{p}") for p in pages).replace("\\-", "-")
     text = re.sub(r"\bFl -", "--", text)  # mdoc(7): .Fl -name is --name
-    helped = subprocess.run([program, "copy", "--help"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", helped.stdout))
-    problems = [f"docs/man: does not name {o}" for o in sorted(options) if not re.search(rf"{o}(?![\w-])", text)]
-    if helped.returncode or not options:
-        problems.append(f"{program} copy --help: status {helped.returncode}, {len(options)} options")
+    problems = []
+    for verb in VERBS:
+        helped = subprocess.run([program, verb, "--help"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", helped.stdout))
+        problems += [f"docs/man: does not name {o} of {verb}" for o in sorted(options)
+                     if not re.search(rf"{o}(?![\w-])", text)]
+        if helped.returncode or not options:
+            problems.append(f"{program} {verb} --help: status {helped.returncode}, {len(options)} options")
     return problems, []
 
 
