@@ -538,6 +538,12 @@ static int patiently(struct copy *copy, int (*step)(struct copy *copy, struct fa
 	return 0;
 }
 
+static int lose_folders(struct copy *copy, struct fault *fault)
+{
+	copy->vanished_n = 0; /* of a try before */
+	return copy_links_lost(copy, fault);
+}
+
 static int run_pass(void *arg, struct fault *fault)
 {
 	struct copy *copy = arg;
@@ -547,7 +553,7 @@ static int run_pass(void *arg, struct fault *fault)
 	if (r == 0)
 		r = patiently(copy, copy_links_rename, fault);
 	if (r == 0)
-		r = copy_links_lost(copy, fault);
+		r = patiently(copy, lose_folders, fault);
 	if (r == 0)
 		r = create_folders(copy, fault);
 	count_surveys(copy);

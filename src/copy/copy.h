@@ -76,6 +76,7 @@ struct copy {
 	struct map vanished_by_look; /* first index + 1 of a chain, by size and date */
 	struct waiters to_record; /* ledger rows are queued, or the pass has ended */
 	bool recorded_all;       /* no more rows will come */
+	unsigned commits_begun, commits_done; /* of the fiber that records */
 	size_t next_survey, surveys_left; /* folders of earlier passes: into books.order; not yet surveyed */
 	struct waiters surveyed;
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "copy/record.h"
 #include "copy/sender.h"
 #include "imap/write.h"
 #include "pace/pace.h"
@@ -37,6 +38,7 @@ struct feed {
 	struct fetch fetches[FETCHES];
 	size_t fetch_first, fetch_n;
 	size_t next;     /* index of the next message to ask for */
+	unsigned intended_at; /* copy->commits_begun when the intents ahead were queued */
 	bool last_begun; /* the last message of the oldest FETCH is streaming */
 	bool skipping;   /* the body under way is not to be sent */
 };
@@ -247,6 +249,44 @@ static size_t choose(struct feed *f, struct imap_range **ranges, size_t *n, stru
 	return chosen;
 }
 
+/* Queues the intents that are missing of messages from `first` on; how many there were. */
+static size_t intend(struct feed *f, size_t first, size_t end, size_t most, enum message_state state)
+{
+	struct imap_messages *messages = &f->pass->messages;
+	size_t n = 0, seen = 0;
+
+	for (size_t i = first; i < end && seen < most; i++) {
+		struct imap_message *m = &messages->p[i];
+
+		if (state_of(m) != state)
+			continue;
+		seen++;
+		if (m->state & MESSAGE_INTENDED)
+			continue;
+		copy_record_intent(f->pass, m);
+		m->state |= MESSAGE_INTENDED;
+		n++;
+	}
+	return n;
+}
+
+/* The intents of what is asked for are durable before it can be sent. Those of the next FETCH are queued already, so
+ * that they are durable by then without anybody waiting. */
+static int make_intents_durable(struct feed *f, const struct fetch *fetch, struct fault *fault)
+{
+	struct copy *copy = f->worker->copy;
+	bool late = intend(f, fetch->first, fetch->end, SIZE_MAX, MESSAGE_ASKED) > 0;
+
+	if ((late || copy->commits_done <= f->intended_at) && ledger_commit(copy->options.ledger, fault) < 0)
+		return -1;
+
+	if (intend(f, fetch->end, f->pass->messages.n, FETCH_MESSAGES, MESSAGE_WAITING)) {
+		f->intended_at = copy->commits_begun;
+		waiters_wake_all(&copy->to_record);
+	}
+	return 0;
+}
+
 static size_t fetches_allowed(const struct feed *f)
 {
 	bool ahead = f->last_begun && !f->worker->fetch_alone && !should_probe(f) &&
@@ -268,6 +308,8 @@ static int ask(struct feed *f, struct fault *fault)
 			return -1;
 		if (choose(f, &ranges, &n, fetch) == 0)
 			return 0;
+		if (make_intents_durable(f, fetch, fault) < 0)
+			return -1;
 		if (imap_fetch_bodies(f->from, &fetch->command, ranges, n, fault) < 0)
 			return -1;
 		f->fetch_n++;

@@ -174,6 +174,9 @@ static int know_message(struct copy_pass *pass, struct imap_message *m, const st
 		if (!row->copy_uid && pass->settled) /* not to be found */
 			return 0;
 		break;
+	case LEDGER_SENDING:
+		m->state |= MESSAGE_INTENDED;
+		return 0;
 	case LEDGER_EXCEPTED:
 		if (o->retry_exceptions)
 			return 0;
@@ -290,7 +293,7 @@ static int check_partial(struct copy_pass *pass, struct fault *fault)
 	r = ledger_load_bare(copy->options.ledger, copy->links[pass->index].known->id, pass->low, pass->high,
 			     &rows, fault);
 	for (size_t i = 0; i < rows.n && r == 0; i++)
-		fresh -= fresh && rows.p[i].state != LEDGER_GONE;
+		fresh -= fresh && rows.p[i].state != LEDGER_GONE && rows.p[i].state != LEDGER_SENDING;
 	ledger_messages_done(&rows);
 	if (r < 0 || count_known(pass, pass->messages.n, fresh, &adds_up, fault) < 0)
 		return -1;
@@ -367,6 +370,7 @@ static int account_unlisted(struct copy_pass *pass, struct fault *fault)
 static int check_count(struct copy_pass *pass, struct fault *fault)
 {
 	struct copy *copy = pass->worker->copy;
+	uint64_t out = copy->links[pass->index].moved_out;
 	uint64_t expected = pass->there_messages + pass->folder->copied + pass->folder->moved;
 	struct imap_folder now;
 	unsigned doubles;
@@ -374,6 +378,7 @@ static int check_count(struct copy_pass *pass, struct fault *fault)
 
 	if (!pass->folder->copied)
 		return 0;
+	expected = expected > out ? expected - out : 0;
 	if (imap_status(pass->worker->to, pass->folder->destination_name, &now, fault) < 0 ||
 	    copy_settle_late(pass, &doubles, fault) < 0)
 		return cannot_look(pass, fault);
@@ -461,32 +466,38 @@ static int copy_into_ledger(struct copy_pass *pass, struct fault *fault)
 {
 	struct copy *copy = pass->worker->copy;
 	struct copy_link *link = &copy->links[pass->index];
-	bool former;
+	struct ledger_folder *former;
+	size_t at = 0;
 
 	if (link->known && link->known->source_uidvalidity &&
 	    pass->worker->from->selected.uidvalidity != link->known->source_uidvalidity) {
-		link->former = link->known;
+		link->formers = true;
 		link->known = NULL;
 	}
-	former = link->former && !link->known;
 	copy_record_folder(pass);
 	copy_note_begun(pass);
-	if (former && copy_settle_former(pass, fault) < 0)
-		return -1;
+	while ((former = copy_link_next_former(copy, pass->index, &at)))
+		if (copy_settle_former(pass, former, fault) < 0)
+			return -1;
 	return 0;
 }
 
-/* What the folder under its former UIDVALIDITY held and this one does not. */
-static int lose_former(struct copy_pass *pass, struct fault *fault)
+/* What the folder under former UIDVALIDITYs held and this one does not. */
+static int lose_formers(struct copy_pass *pass, struct fault *fault)
 {
 	struct copy *copy = pass->worker->copy;
 	struct copy_link *link = &copy->links[pass->index];
+	struct ledger_folder *former;
+	size_t at = 0;
 
-	if (!link->former || link->former_lost)
+	if (link->formers_lost)
 		return 0;
 
-	link->former_lost = true;
-	return copy_vanished_add_folder(copy, link->former, fault);
+	link->formers_lost = true;
+	while ((former = copy_link_next_former(copy, pass->index, &at)))
+		if (copy_vanished_add_folder(copy, former, fault) < 0)
+			return -1;
+	return 0;
 }
 
 static int copy_listed(struct copy_pass *pass, struct fault *fault)
@@ -497,6 +508,12 @@ static int copy_listed(struct copy_pass *pass, struct fault *fault)
 		return -1;
 
 	return copy_check_end(pass, fault);
+}
+
+/* An earlier pass may have left something at the destination that no row knows. */
+static bool is_unsettled(const struct copy_pass *pass)
+{
+	return pass->worker->copy->links[pass->index].known->mark;
 }
 
 static int copy_messages(struct copy_pass *pass, struct fault *fault)
@@ -511,8 +528,12 @@ static int copy_messages(struct copy_pass *pass, struct fault *fault)
 	exists = pass->counted = w->from->selected.exists;
 	if (exists > pass->folder->expected)
 		pass->folder->expected = exists;
-	if (copy_persist(pass, copy_into_ledger, fault) < 0 || (exists && copy_listed(pass, fault) < 0) ||
-	    lose_former(pass, fault) < 0)
+	if (copy_persist(pass, copy_into_ledger, fault) < 0)
+		return -1;
+	if (exists ? copy_listed(pass, fault) < 0
+		   : is_unsettled(pass) && copy_persist(pass, open_destination, fault) < 0)
+		return -1;
+	if (lose_formers(pass, fault) < 0)
 		return -1;
 
 	copy_record_no_mark(pass);

@@ -219,6 +219,29 @@ static bool is_unchanged(const struct copy *copy, const struct copy_link *link)
 	       same_uids(&known->destination, &link->destination) && !has_leftovers(copy, known);
 }
 
+struct ledger_folder *copy_link_next_former(const struct copy *copy, size_t index, size_t *at)
+{
+	const struct copy_link *link = &copy->links[index];
+
+	while (link->formers && *at < copy->known_n) {
+		struct ledger_folder *f = &copy->known[(*at)++];
+
+		if (f->current && f != link->known &&
+		    bytes_equal(f->source_name, copy->books.folders[index].source_name))
+			return f;
+	}
+	return NULL;
+}
+
+/* The row that speaks of the folder as it is now, of those that have its name: the newest. */
+static void put_newest(struct map *by_name, struct ledger_folder *f)
+{
+	const struct ledger_folder *other = map_get(by_name, f->source_name);
+
+	if (!other || (f->current && !other->current) || (f->current == other->current && f->id > other->id))
+		map_put(by_name, f->source_name, f);
+}
+
 static int link_folder(struct copy *copy, const struct map *by_name, const struct mapping_entry *entry,
 		       struct copy_link *link, struct fault *fault)
 {
@@ -254,26 +277,31 @@ static int link_folder(struct copy *copy, const struct map *by_name, const struc
 
 	if (known->source_uidvalidity && link->source.uidvalidity &&
 	    known->source_uidvalidity != link->source.uidvalidity) {
-		link->former = known;
+		known->current = true;
+		link->formers = true;
 		return 0;
 	}
 
 	known->current = true; /* it may be back after passes without it */
 	link->known = known;
-	link->unchanged = is_unchanged(copy, link);
+	link->unchanged = !link->formers && is_unchanged(copy, link);
 	return 0;
 }
 
 int copy_links_make(struct copy *copy, struct fault *fault)
 {
 	_cleanup_(map_done) struct map by_name = { .n_slots = 0 }, there = { .n_slots = 0 };
+	_cleanup_(map_done) struct map several = { .n_slots = 0 };
 	uint64_t seed;
 
 	run_random(&seed, sizeof(seed));
 	map_init(&by_name, seed);
 	map_init(&there, seed);
-	for (size_t i = copy->known_n; i-- > 0;) { /* current ones come first in the ledger: they win */
-		map_put(&by_name, copy->known[i].source_name, &copy->known[i]);
+	map_init(&several, seed);
+	for (size_t i = 0; i < copy->known_n; i++) {
+		if (copy->known[i].current && map_has(&by_name, copy->known[i].source_name))
+			map_put(&several, copy->known[i].source_name, copy);
+		put_newest(&by_name, &copy->known[i]);
 		map_put(&there, copy->known[i].destination_name, copy);
 	}
 
@@ -284,6 +312,7 @@ int copy_links_make(struct copy *copy, struct fault *fault)
 		if (entry->action != MAPPING_COPY)
 			continue;
 		copy->links[copy->book_of[i]].there_known = map_has(&there, entry->wire);
+		copy->links[copy->book_of[i]].formers = map_has(&several, copy->source.p[entry->source].name);
 		if (link_folder(copy, &by_name, entry, &copy->links[copy->book_of[i]], fault) < 0)
 			return -1;
 	}
@@ -467,6 +496,19 @@ static void names_at_source(const struct copy *copy, struct map *names)
 		map_put(names, copy->source.p[i].name, &copy->source.p[i]);
 }
 
+static int settle_formers(struct copy *copy, struct fault *fault)
+{
+	for (size_t i = 0; i < copy->books.n; i++) {
+		struct ledger_folder *f;
+		size_t at = 0;
+
+		while ((f = copy_link_next_former(copy, i, &at)))
+			if (copy_settle_lost(copy, f, fault) < 0)
+				return -1;
+	}
+	return 0;
+}
+
 static bool is_lost(const struct copy *copy, const struct ledger_folder *known, const struct map *names)
 {
 	return known->current && !map_has(names, known->source_name) && !is_renamed(copy, known);
@@ -491,10 +533,17 @@ int copy_links_lost(struct copy *copy, struct fault *fault)
 	names_at_source(copy, &names);
 	for (size_t i = 0; i < copy->known_n; i++)
 		if (is_lost(copy, &copy->known[i], &names) &&
-		    copy_vanished_add_folder(copy, &copy->known[i], fault) < 0)
+		    (copy_settle_lost(copy, &copy->known[i], fault) < 0 ||
+		     copy_vanished_add_folder(copy, &copy->known[i], fault) < 0))
 			return -1;
 
-	return 0;
+	return settle_formers(copy, fault);
+}
+
+static void forget(struct copy *copy, struct ledger_folder *folder)
+{
+	folder->current = folder->complete = false;
+	ledger_put_folder(copy->options.ledger, folder);
 }
 
 void copy_links_forget_lost(struct copy *copy)
@@ -505,8 +554,14 @@ void copy_links_forget_lost(struct copy *copy)
 	for (size_t i = 0; i < copy->known_n; i++) {
 		if (!is_lost(copy, &copy->known[i], &names))
 			continue;
-		copy->known[i].current = copy->known[i].complete = false;
-		ledger_put_folder(copy->options.ledger, &copy->known[i]);
+		forget(copy, &copy->known[i]);
+	}
+	for (size_t i = 0; i < copy->books.n; i++) {
+		struct ledger_folder *f;
+		size_t at = 0;
+
+		while (copy->links[i].formers_lost && (f = copy_link_next_former(copy, i, &at)))
+			forget(copy, f);
 	}
 }
 

@@ -10,7 +10,8 @@
 /* One for each of books.folders. */
 struct copy_link {
 	struct ledger_folder *known;   /* its row; NULL: none yet */
-	struct ledger_folder *former;  /* the row of the same name under another UIDVALIDITY, whose messages may be here */
+	bool formers;                  /* there are rows of folders of the same name under another UIDVALIDITY, whose
+					* messages may be here: copy_link_next_former() */
 	bool rename;                   /* known->destination_name is to be renamed to what the mapping says */
 	bool unchanged;                /* nothing to be done */
 	bool adopt;                    /* its destination holds messages that no row knows: match them first */
@@ -22,7 +23,8 @@ struct copy_link {
 	struct ledger_seen source, destination; /* as listed by copy_prepare() */
 	bool source_told, destination_told;
 	size_t vanished;               /* so many of copy->vanished were here */
-	bool former_lost;              /* former's messages that are not here are among the vanished */
+	uint64_t moved_out;            /* copies that this pass moved to other folders */
+	bool formers_lost;             /* the formers' messages that are not here are among the vanished */
 	bool done;                     /* went through, and is completed when all is settled */
 };
 
@@ -42,6 +44,9 @@ struct copy_vanished {
 };
 
 /* --- links.c --------------------------------------------------------------------------------- */
+
+/* Walks through them, from *at = 0; NULL: no more. They stay current until a pass has settled all that they hold. */
+struct ledger_folder *copy_link_next_former(const struct copy *copy, size_t index, size_t *at);
 
 /* Loads the ledger's folders, follows those that were renamed at the destination, and finds those renamed at the
  * source. After both sides were listed, before the mapping. */

@@ -15,7 +15,8 @@
 /* A new message and the one it was. */
 struct move {
 	struct imap_message *message;
-	struct copy_vanished *was;
+	struct copy_vanished was; /* as it was when it was found … */
+	size_t index;             /* … in copy->vanished, which grows meanwhile */
 	unsigned char digest[32];
 	uint64_t size;
 };
@@ -96,7 +97,10 @@ static int match(struct copy_pass *pass, struct moves *moves, struct fault *faul
 			continue;
 		was->moved = true; /* until it turns out that it cannot be */
 		moves->p = xgrow(moves->p, &moves->size, moves->n + 1, sizeof(*moves->p));
-		moves->p[moves->n] = (struct move){ .message = m, .was = was, .size = items[i].size };
+		moves->p[moves->n] = (struct move){
+			.message = m, .was = *was, .size = items[i].size,
+			.index = (size_t)(was - pass->worker->copy->vanished),
+		};
 		memcpy(moves->p[moves->n++].digest, items[i].digest, 32);
 	}
 	return 0;
@@ -108,9 +112,9 @@ static int by_origin(const void *a, const void *b)
 {
 	const struct move *x = a, *y = b;
 
-	if (x->was->folder->id != y->was->folder->id)
-		return x->was->folder->id < y->was->folder->id ? -1 : 1;
-	return x->was->copy_uid < y->was->copy_uid ? -1 : x->was->copy_uid > y->was->copy_uid;
+	if (x->was.folder->id != y->was.folder->id)
+		return x->was.folder->id < y->was.folder->id ? -1 : 1;
+	return x->was.copy_uid < y->was.copy_uid ? -1 : x->was.copy_uid > y->was.copy_uid;
 }
 
 static void moved(struct copy_pass *pass, struct move *move, uint32_t copy_uid)
@@ -120,21 +124,23 @@ static void moved(struct copy_pass *pass, struct move *move, uint32_t copy_uid)
 	struct ledger_folder *known = copy->links[pass->index].known;
 	struct imap_message *m = move->message;
 
-	ledger_move_message(ledger, move->was->folder->id, move->was->uid, known->id, m->uid, copy_uid);
+	ledger_move_message(ledger, move->was.folder->id, move->was.uid, known->id, m->uid, copy_uid);
 	ledger_set_state(ledger, known->id, m->uid, LEDGER_COPIED, 0);
 	m->state |= MESSAGE_SETTLED;
 	m->copy_uid = copy_uid;
+	if (move->was.link)
+		move->was.link->moved_out++;
 	pass->folder->moved++;
-	if (move->was->flags != copy_record_flags(pass, m->flags))
-		copy_stores_want(pass, m->uid, copy_uid, move->was->flags,
-				 copy_record_flags(pass, m->flags), move->was->copy_flags);
+	if (move->was.flags != copy_record_flags(pass, m->flags))
+		copy_stores_want(pass, m->uid, copy_uid, move->was.flags,
+				 copy_record_flags(pass, m->flags), move->was.copy_flags);
 }
 
 static struct move *find_move(struct move *p, size_t n, uint32_t copy_uid)
 {
 	for (size_t low = 0, high = n; low < high;) {
 		size_t middle = low + (high - low) / 2;
-		uint32_t at = p[middle].was->copy_uid;
+		uint32_t at = p[middle].was.copy_uid;
 
 		if (at == copy_uid)
 			return &p[middle];
@@ -176,7 +182,7 @@ static int by_from(const void *a, const void *b)
 static int move_group(struct copy_pass *pass, struct move *p, size_t n, struct fault *fault)
 {
 	struct imap_session *to = pass->worker->to;
-	struct bytes origin = p->was->folder->destination_name;
+	struct bytes origin = p->was.folder->destination_name;
 	bool can_move = imap_can(&to->capabilities, IMAP_CAP_MOVE);
 	_cleanup_(freep) struct imap_range *ranges = NULL;
 	size_t ranges_n = 0, capacity = 0;
@@ -186,18 +192,18 @@ static int move_group(struct copy_pass *pass, struct move *p, size_t n, struct f
 
 	if (bytes_equal(origin, pass->folder->destination_name)) { /* a folder that has other UIDs now */
 		for (size_t i = 0; i < n; i++)
-			moved(pass, &p[i], p[i].was->copy_uid);
+			moved(pass, &p[i], p[i].was.copy_uid);
 		return 0;
 	}
 	if (imap_select(to, origin, false, fault) < 0)
 		return -1;
-	if (to->selected.uidvalidity != p->was->folder->destination_uidvalidity)
+	if (to->selected.uidvalidity != p->was.folder->destination_uidvalidity)
 		return imap_unselect(to, origin, fault);
 
 	for (size_t i = 0; i < n; i++) {
-		if (p[i].was->copy_uid > last)
-			imap_set_add(&ranges, &ranges_n, &capacity, p[i].was->copy_uid);
-		last = p[i].was->copy_uid;
+		if (p[i].was.copy_uid > last)
+			imap_set_add(&ranges, &ranges_n, &capacity, p[i].was.copy_uid);
+		last = p[i].was.copy_uid;
 	}
 	r = imap_copy(to, ranges, ranges_n, can_move, pass->folder->destination_name, &copied, fault);
 	for (size_t i = 0; i < copied.n; i++) {
@@ -222,7 +228,7 @@ static int move_groups(struct copy_pass *pass, struct moves *moves, struct fault
 	while (first < moves->n) {
 		size_t end = first;
 
-		while (end < moves->n && moves->p[end].was->folder == moves->p[first].was->folder)
+		while (end < moves->n && moves->p[end].was.folder == moves->p[first].was.folder)
 			end++;
 		if (move_group(pass, &moves->p[first], end - first, fault) < 0 &&
 		    fault->reach > REACH_FOLDER)
@@ -250,7 +256,7 @@ int copy_moves(struct copy_pass *pass, struct fault *fault)
 		r = move_groups(pass, &moves, fault);
 	for (size_t i = 0; i < moves.n; i++) /* those that could not be are copied, and gone where they were */
 		if (!(moves.p[i].message->state & MESSAGE_SETTLED))
-			moves.p[i].was->moved = false;
+			copy->vanished[moves.p[i].index].moved = false;
 	if (r == 0 && moves.n)
 		r = ledger_commit(copy->options.ledger, fault);
 	if (r == 0)

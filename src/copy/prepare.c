@@ -252,7 +252,7 @@ static int messages_there(struct copy *copy, struct bytes wire, uint64_t *ret, s
 
 static bool is_known(const struct copy_link *link)
 {
-	return link->known || link->former || link->there_known;
+	return link->known || link->formers || link->there_known;
 }
 
 static int count_already_there(struct copy *copy, struct fault *fault)

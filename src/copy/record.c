@@ -21,7 +21,8 @@ void copy_record_folder(struct copy_pass *pass)
 	struct copy *copy = pass->worker->copy;
 	struct copy_link *link = &copy->links[pass->index];
 	const struct imap_folder *listed = NULL;
-	struct ledger_folder *known;
+	struct ledger_folder *known, *former;
+	size_t at = 0;
 
 	if (link->known)
 		return;
@@ -39,15 +40,11 @@ void copy_record_folder(struct copy_pass *pass)
 		.since = copy->options.since, .before = copy->options.before,
 	};
 	ledger_add_folder(ledger_of(pass), known);
-	if (link->former) { /* its copies are where they were */
-		known->destination_uidvalidity = link->former->destination_uidvalidity;
-		known->mark = link->former->mark;
-		link->former->current = false;
-		ledger_put_folder(ledger_of(pass), link->former);
-		ledger_put_folder(ledger_of(pass), known);
-		ledger_set_mark(ledger_of(pass), known, known->mark);
-	}
 	link->known = known;
+	while ((former = copy_link_next_former(copy, pass->index, &at))) { /* its copies are where they were */
+		known->destination_uidvalidity = former->destination_uidvalidity;
+		ledger_put_folder(ledger_of(pass), known);
+	}
 }
 
 int copy_record_mark(struct copy_pass *pass, uint32_t uidnext, struct fault *fault)
@@ -104,6 +101,14 @@ static void queued(struct copy *copy)
 {
 	if (ledger_queued(copy->options.ledger) >= COMMIT_ROWS)
 		waiters_wake_all(&copy->to_record);
+}
+
+void copy_record_intent(struct copy_pass *pass, const struct imap_message *m)
+{
+	struct ledger_message row;
+
+	copy_record_fill(pass, m, LEDGER_SENDING, &row);
+	ledger_put_message(ledger_of(pass), &row);
 }
 
 void copy_record_copied(struct copy_pass *pass, const struct imap_message *m,
@@ -167,9 +172,15 @@ int copy_record_run(void *arg, struct fault *fault)
 {
 	struct copy *copy = arg;
 
-	while (!copy->recorded_all)
-		if (wait_for_rows(copy, fault) < 0 || ledger_commit(copy->options.ledger, fault) < 0)
-			return -1;
+	while (!copy->recorded_all) {
+		unsigned number;
 
+		if (wait_for_rows(copy, fault) < 0)
+			return -1;
+		number = ++copy->commits_begun;
+		if (ledger_commit(copy->options.ledger, fault) < 0)
+			return -1;
+		copy->commits_done = number;
+	}
 	return 0;
 }

@@ -21,6 +21,10 @@ void copy_record_no_mark(struct copy_pass *pass);
 void copy_record_fill(struct copy_pass *pass, const struct imap_message *message, enum ledger_state state,
 		      struct ledger_message *ret);
 
+/* A message is about to be sent. Only when this is durable may it be: after a crash the row tells what the destination
+ * may hold of it, even if it has left the source by then. */
+void copy_record_intent(struct copy_pass *pass, const struct imap_message *message);
+
 /* A message was copied: digest and size are in the pass; header as in struct mail_identity, and the Message-ID, as far
  * as they were seen on the way: else NULL. */
 void copy_record_copied(struct copy_pass *pass, const struct imap_message *message,

@@ -14,6 +14,7 @@
 #include "copy/record.h"
 #include "copy/rematch.h"
 #include "copy/stores.h"
+#include "copy/survey.h"
 #include "copy/worker.h"
 
 enum { ROWS = 4096 };
@@ -26,6 +27,14 @@ struct lone {
 	struct imap_message message;
 	uint32_t flags;  /* in the ledger */
 	bool has_row;    /* it says COPIED, without knowing where */
+	bool intended;   /* it says SENDING, with these flags: */
+	uint32_t sent_flags;
+};
+
+/* A message that may have been sent, and is no longer at the source. */
+struct orphan {
+	struct ledger_message row; /* without strings */
+	struct ledger_folder *folder;
 };
 
 struct settle {
@@ -37,6 +46,8 @@ struct settle {
 	size_t lone_size, ours_size;
 	uint32_t *copy_uids;            /* beside theirs.p, when those are rows */
 	size_t theirs_size, copy_uids_size;
+	struct orphan *orphans;
+	size_t orphans_n, orphans_size;
 	struct imap_messages there;     /* strangers' flags and dates */
 };
 
@@ -46,6 +57,7 @@ static void settle_done(struct settle *s)
 	free(s->theirs.p);
 	free(s->lone);
 	free(s->copy_uids);
+	free(s->orphans);
 	imap_messages_done(&s->there);
 }
 
@@ -76,7 +88,7 @@ static int list_strangers(struct settle *s, uint32_t mark, struct fault *fault)
 	if (s->there.incomplete)
 		return fault_set(fault, FAULT_DATA, REACH_MAILBOX, AGAIN_LATER,
 				 "folder %.*s: the destination does not list all its messages; whether it holds what "
-				 "was sent before cannot be told", BYTES_ARG(s->pass->folder->destination_utf8));
+				 "was sent before cannot be told", BYTES_ARG(s->known->destination_name));
 
 	s->theirs.p = xzalloc((s->there.n + 1) * sizeof(*s->theirs.p));
 	for (size_t i = 0; i < s->there.n; i++) {
@@ -124,11 +136,58 @@ static void add_row(struct settle *s, const struct ledger_message *row)
 	}
 }
 
-static void add_message(struct settle *s, const struct imap_message *m)
+static void add_orphan(struct settle *s, struct ledger_folder *folder, const struct ledger_message *row)
 {
-	struct lone lone = { .message = *m, .flags = copy_record_flags(s->pass, m->flags) };
+	s->orphans = xgrow(s->orphans, &s->orphans_size, s->orphans_n + 1, sizeof(*s->orphans));
+	s->orphans[s->orphans_n] = (struct orphan){ *row, folder };
+	s->orphans[s->orphans_n].row.message_id = s->orphans[s->orphans_n].row.detail = NULL;
+	s->orphans_n++;
+}
+
+/* Of a folder that is gone, or has other UIDs now. */
+static int load_orphans(struct settle *s, struct ledger_folder *folder, struct fault *fault)
+{
+	uint32_t after = 0;
+
+	for (;;) {
+		struct ledger_messages rows;
+		size_t n;
+		int r = ledger_load_next(s->ledger, folder->id, after, ROWS, &rows, fault);
+
+		for (size_t i = 0; i < rows.n && r == 0; i++) {
+			const struct ledger_message *row = &rows.p[i];
+
+			after = row->uid;
+			if (row->state == LEDGER_SENDING || (row->state == LEDGER_COPIED && !row->copy_uid))
+				add_orphan(s, folder, row);
+		}
+		n = rows.n;
+		ledger_messages_done(&rows);
+		if (r < 0 || n < ROWS)
+			return r;
+	}
+}
+
+/* intent: its row that says SENDING, or NULL. */
+static void add_message(struct settle *s, const struct imap_message *m, const struct ledger_message *intent)
+{
+	struct lone lone = {
+		.message = *m, .flags = copy_record_flags(s->pass, m->flags), .intended = intent,
+		.sent_flags = intent ? intent->flags : 0,
+	};
 
 	add_ours(s, &lone);
+}
+
+/* here: its message, if the source still has it. */
+static void take_row(struct settle *s, const struct ledger_message *row, const struct imap_message *here)
+{
+	if (row->state == LEDGER_COPIED && !row->copy_uid)
+		add_row(s, row);
+	else if (row->state == LEDGER_SENDING && here)
+		add_message(s, here, row);
+	else if (row->state == LEDGER_SENDING)
+		add_orphan(s, s->known, row);
 }
 
 /* Of the listed window: messages without a row, and rows without a copy. */
@@ -146,11 +205,8 @@ static int take_window(struct settle *s, struct fault *fault)
 		for (; i < rows.n && r == 0 && rows.p[i].uid <= s->pass->high; i++) {
 			after = rows.p[i].uid;
 			while (at < m->n && m->p[at].uid < after)
-				add_message(s, &m->p[at++]);
-			if (at < m->n && m->p[at].uid == after)
-				at++;
-			if (rows.p[i].state == LEDGER_COPIED && !rows.p[i].copy_uid)
-				add_row(s, &rows.p[i]);
+				add_message(s, &m->p[at++], NULL);
+			take_row(s, &rows.p[i], at < m->n && m->p[at].uid == after ? &m->p[at++] : NULL);
 		}
 		n = rows.n;
 		ledger_messages_done(&rows);
@@ -160,7 +216,7 @@ static int take_window(struct settle *s, struct fault *fault)
 			break;
 	}
 	while (at < m->n)
-		add_message(s, &m->p[at++]);
+		add_message(s, &m->p[at++], NULL);
 	return 0;
 }
 
@@ -170,6 +226,11 @@ static int list_ours(struct settle *s, struct fault *fault)
 	uint64_t behind = 0;
 
 	pass->low = 1;
+	pass->messages.n = 0;
+	if (!pass->worker->from->selected.exists) {
+		pass->high = UINT32_MAX;
+		return take_window(s, fault);
+	}
 	do {
 		if (copy_window_end(pass, behind, &pass->high, fault) < 0 ||
 		    imap_fetch_messages(pass->worker->from, pass->low, pass->high, true, &pass->messages,
@@ -242,7 +303,10 @@ static void found(struct settle *s, size_t index)
 	}
 	ledger_put_message(s->ledger, &row);
 	s->pass->folder->adopted++;
-	if (row.copy_flags != row.flags) /* the user may have added some there: only what is missing goes */
+	/* What was sent may have been changed since; what was found may have more flags, which are its user's. */
+	if (lone->intended)
+		copy_stores_want(s->pass, item->uid, mate->uid, lone->sent_flags, row.flags, row.copy_flags);
+	else if (row.copy_flags != row.flags)
 		copy_stores_want(s->pass, item->uid, mate->uid, row.copy_flags, row.flags, row.copy_flags);
 }
 
@@ -258,12 +322,144 @@ static int take_found(struct settle *s, bool prove, struct fault *fault)
 	return ledger_commit(s->ledger, fault);
 }
 
-/* What only the destination has stays. */
-static int add_missing_flags(struct copy_pass *pass, struct fault *fault)
+/* --- orphans ---------------------------------------------------------------------------------- */
+
+static int by_look(const void *a, const void *b)
+{
+	const struct orphan *x = a, *y = b;
+
+	if (x->row.date != y->row.date)
+		return x->row.date < y->row.date ? -1 : 1;
+	if (x->row.size != y->row.size)
+		return x->row.size < y->row.size ? -1 : 1;
+	return x->row.uid < y->row.uid ? -1 : x->row.uid > y->row.uid;
+}
+
+static int stranger_by_look(const void *a, const void *b, void *arg)
+{
+	const struct rematch_item *items = arg;
+	const struct rematch_item *x = &items[*(const uint32_t *)a], *y = &items[*(const uint32_t *)b];
+
+	if (x->date != y->date)
+		return x->date < y->date ? -1 : 1;
+	if (x->size != y->size)
+		return x->size < y->size ? -1 : 1;
+	return x->uid < y->uid ? -1 : x->uid > y->uid;
+}
+
+/* Negative, 0 or positive, as the orphan comes before the stranger, looks like it, or comes behind it. */
+static int compare_look(const struct orphan *o, const struct rematch_item *stranger)
+{
+	if (o->row.date != stranger->date)
+		return o->row.date < stranger->date ? -1 : 1;
+	if (o->row.size != stranger->size)
+		return o->row.size < stranger->size ? -1 : 1;
+	return 0;
+}
+
+/* It is at the destination, and has left the source: known from now on, as what it is. */
+static void claim(struct settle *s, struct orphan *o, const struct rematch_item *stranger)
+{
+	struct copy *copy = s->pass->worker->copy;
+	struct copy_link *link = NULL;
+
+	for (size_t i = 0; i < copy->books.n && !link; i++)
+		if (copy->links[i].known == o->folder)
+			link = &copy->links[i];
+
+	o->row.state = LEDGER_COPIED;
+	o->row.copy_uid = stranger->uid;
+	if (stranger->has & REMATCH_DIGEST && !(o->row.has & LEDGER_HAS_DIGEST)) {
+		o->row.has |= LEDGER_HAS_DIGEST;
+		memcpy(o->row.digest, stranger->digest, sizeof(o->row.digest));
+	}
+	ledger_put_message(s->ledger, &o->row);
+	if (link) /* the folder's other rows are surveyed, or taken as a whole */
+		copy_vanished_add(copy, o->folder, link, &o->row);
+}
+
+static size_t unmatched(const struct rematch_side *side, uint32_t *to)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < side->n; i++)
+		if (!side->p[i].mate)
+			to[n++] = (uint32_t)i;
+
+	return n;
+}
+
+/* Strangers that no message of the source is like: those that have the size and the date of one that was about to be
+ * sent are it. (Mail that came from elsewhere has the date of its arrival, which is now.) The others are somebody else's;
+ * intents without a stranger were never done. */
+static int settle_orphans(struct settle *s, struct fault *fault)
+{
+	_cleanup_(freep) uint32_t *left = xreallocarray(NULL, s->theirs.n + 1, sizeof(*left));
+	size_t n = unmatched(&s->theirs, left);
+	size_t at = 0;
+
+	if (!s->orphans_n)
+		return 0;
+	if (n && rematch_read_digests(s->pass->worker, &s->theirs, left, n, fault) < 0)
+		return -1;
+
+	qsort(s->orphans, s->orphans_n, sizeof(*s->orphans), by_look);
+	qsort_r(left, n, sizeof(*left), stranger_by_look, s->theirs.p);
+	for (size_t i = 0; i < s->orphans_n; i++) {
+		struct orphan *o = &s->orphans[i];
+
+		while (at < n && compare_look(o, &s->theirs.p[left[at]]) > 0)
+			at++;
+		if (at < n && compare_look(o, &s->theirs.p[left[at]]) == 0)
+			claim(s, o, &s->theirs.p[left[at++]]);
+		else
+			ledger_forget_message(s->ledger, o->row.folder, o->row.uid);
+	}
+	return 0;
+}
+
+static int settle_lost(struct settle *s, struct fault *fault)
+{
+	if (load_orphans(s, s->known, fault) < 0)
+		return -1;
+	if (!s->orphans_n)
+		return 0;
+
+	return list_strangers(s, s->known->mark, fault) < 0 ? -1 : settle_orphans(s, fault);
+}
+
+int copy_settle_lost(struct copy *copy, struct ledger_folder *folder, struct fault *fault)
+{
+	struct copy_worker w = { .copy = copy, .from = copy->from, .to = copy->to };
+	struct copy_pass pass = { .worker = &w };
+	struct settle s = { .pass = &pass, .ledger = copy->options.ledger, .known = folder };
+	int r;
+
+	if (!folder->mark || !copy_listed_there(copy, folder->destination_name))
+		return 0;
+	if (imap_select(copy->to, folder->destination_name, true, fault) < 0)
+		return fault->reach > REACH_FOLDER ? -1 : 0;
+
+	w.hash = EVP_MD_CTX_new();
+	EVP_DigestInit_ex(w.hash, EVP_sha256(), NULL);
+	s.theirs.session = copy->to;
+	imap_messages_init(&s.there);
+	r = settle_lost(&s, fault);
+	settle_done(&s);
+	EVP_MD_CTX_free(w.hash);
+	if (r < 0)
+		return -1;
+
+	ledger_set_mark(copy->options.ledger, folder, 0);
+	return imap_unselect(copy->to, folder->destination_name, fault);
+}
+
+/* Of what was not sent by us: what only the destination has stays. */
+static int change_flags(struct copy_pass *pass, bool sent, struct fault *fault)
 {
 	int r;
 
-	pass->only_add_flags = true;
+	pass->only_add_flags = !sent;
 	r = copy_stores_run(pass, fault);
 	pass->only_add_flags = false;
 	return r;
@@ -272,7 +468,8 @@ static int add_missing_flags(struct copy_pass *pass, struct fault *fault)
 int copy_settle(struct copy_pass *pass, bool prove, struct fault *fault)
 {
 	struct imap_session *to = pass->worker->to;
-	struct ledger_folder *known = pass->worker->copy->links[pass->index].known;
+	const struct copy_link *link = &pass->worker->copy->links[pass->index];
+	struct ledger_folder *known = link->known;
 	struct settle s;
 	int r;
 
@@ -288,12 +485,14 @@ int copy_settle(struct copy_pass *pass, bool prove, struct fault *fault)
 	if (r == 0 && s.theirs.n)
 		r = copy_rematch(pass->worker, &s.ours, &s.theirs, prove, fault);
 	if (r == 0)
+		r = settle_orphans(&s, fault);
+	if (r == 0)
 		r = take_found(&s, prove, fault);
 	settle_done(&s);
 	if (r == 0)
 		r = imap_unselect(to, known->destination_name, fault);
 	pass->settled |= r == 0;
-	return r < 0 ? -1 : add_missing_flags(pass, fault);
+	return r < 0 ? -1 : change_flags(pass, prove, fault);
 }
 
 /* --- rows of the folder under another UIDVALIDITY ----------------------------------------------- */
@@ -312,7 +511,7 @@ static int load_former(struct settle *s, struct ledger_folder *former, struct fa
 			struct rematch_item *item;
 
 			after = row->uid;
-			if (row->state == LEDGER_GONE || row->state == LEDGER_EXCEPTED)
+			if (row->state != LEDGER_COPIED && row->state != LEDGER_REMOVED)
 				continue;
 			s->theirs.p = xgrow(s->theirs.p, &s->theirs_size, s->theirs.n + 1, sizeof(*item));
 			s->copy_uids = xgrow(s->copy_uids, &s->copy_uids_size, s->theirs.n + 1,
@@ -337,7 +536,7 @@ static int load_former(struct settle *s, struct ledger_folder *former, struct fa
 	}
 }
 
-int copy_settle_former(struct copy_pass *pass, struct fault *fault)
+int copy_settle_former(struct copy_pass *pass, struct ledger_folder *former, struct fault *fault)
 {
 	struct copy_link *link = &pass->worker->copy->links[pass->index];
 	struct settle s;
@@ -345,7 +544,7 @@ int copy_settle_former(struct copy_pass *pass, struct fault *fault)
 
 	settle_begin(&s, pass);
 	s.theirs.session = NULL; /* rows: what they know is all there is */
-	r = load_former(&s, link->former, fault);
+	r = load_former(&s, former, fault);
 	if (r == 0)
 		r = list_ours(&s, fault);
 	if (r == 0 && s.theirs.n && s.ours.n)
@@ -354,7 +553,7 @@ int copy_settle_former(struct copy_pass *pass, struct fault *fault)
 		const struct rematch_item *item = &s.ours.p[i];
 
 		if (item->mate && !item->differs)
-			ledger_move_message(s.ledger, link->former->id, s.theirs.p[item->mate - 1].uid,
+			ledger_move_message(s.ledger, former->id, s.theirs.p[item->mate - 1].uid,
 					    link->known->id, item->uid, s.copy_uids[item->mate - 1]);
 	}
 	settle_done(&s);

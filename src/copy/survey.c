@@ -36,7 +36,7 @@ static void row_is_missing(struct copy_pass *pass, const struct ledger_message *
 {
 	if (row->state == LEDGER_COPIED)
 		copy_vanished_add(pass->worker->copy, link_of(pass)->known, link_of(pass), row);
-	else if (row->state != LEDGER_GONE) /* at neither side any more */
+	else if (row->state != LEDGER_GONE && row->state != LEDGER_SENDING) /* at neither side any more */
 		ledger_forget_message(ledger_of(pass), row->folder, row->uid);
 }
 
@@ -391,7 +391,7 @@ static int survey(struct copy_pass *pass, struct fault *fault)
 		return -1;
 
 	if (link->known->source_uidvalidity && from->selected.uidvalidity != link->known->source_uidvalidity) {
-		link->former = link->known;
+		link->formers = true;
 		link->known = NULL;
 		return 0;
 	}

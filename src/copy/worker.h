@@ -41,6 +41,7 @@ enum {
 				 * by some one for one */
 	MESSAGE_FATAL = 4096,   /* how often the connection was lost over it, a count of up to … */
 	MESSAGE_FATAL_MOST = 3 * MESSAGE_FATAL, /* … this, in two bits */
+	MESSAGE_INTENDED = 32768, /* its row in the ledger says that it is about to be sent */
 	MESSAGE_IN_DOUBT = 16384, /* being looked for at the destination */
 	MESSAGE_OWN_DATE = 512, /* its date is that of its Date header: the source gave none */
 };
@@ -145,8 +146,12 @@ SUSPENDS int copy_pass_set_mark(struct copy_pass *pass, struct fault *fault);
  * The source folder is selected; pass->messages is used. */
 SUSPENDS int copy_settle(struct copy_pass *pass, bool prove, struct fault *fault);
 
-/* Rows of the folder under another UIDVALIDITY (link->former) become rows of this one. */
-SUSPENDS int copy_settle_former(struct copy_pass *pass, struct fault *fault);
+/* What a pass that stopped may have left in the destination of a folder that the source has no more. With the
+ * first pair of sessions. */
+SUSPENDS int copy_settle_lost(struct copy *copy, struct ledger_folder *folder, struct fault *fault);
+
+/* Rows of the folder under another UIDVALIDITY become rows of this one. */
+SUSPENDS int copy_settle_former(struct copy_pass *pass, struct ledger_folder *former, struct fault *fault);
 
 /* After a lost connection: pass->doubts are copied, or wait again. */
 SUSPENDS int copy_settle_doubts(struct copy_pass *pass, struct fault *fault);

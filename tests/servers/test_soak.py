@@ -3,8 +3,11 @@
 """Passes over a mailbox that people work in, each killed at a moment chosen by a seed. When all has fallen quiet, one
 last pass must end with both sides equal: nothing lost, nothing twice. MAILFERRY_SEED chooses other moments,
 MAILFERRY_SOAK how many seconds of work."""
+import contextlib
+import glob
 import os
 import random
+import sqlite3
 import threading
 import time
 import unittest
@@ -35,6 +38,19 @@ class Work(threading.Thread):
                 time.sleep(pause.uniform(0, 0.06))
         except Exception as e:  # shown by the test
             self.error = e
+
+
+def ledger(there):
+    """What it says, for whoever has to find out why."""
+    lines = []
+    for path in glob.glob(os.path.join(product.state_of(there), "**", "*.db"), recursive=True):
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            for table in ("folder", "message"):
+                cursor = db.execute(f"SELECT * FROM {table}")
+                lines.append(" ".join(c[0] for c in cursor.description))
+                lines += [" ".join(v.hex()[:8] if isinstance(v, bytes) and table == "message" else str(v) for v in row)
+                          for row in cursor]
+    return "\n".join(lines)
 
 
 class Soak(unittest.TestCase):
@@ -70,7 +86,7 @@ class Soak(unittest.TestCase):
         # Order is that of arrival; a folder that was renamed or deleted leaves an empty one behind.
         left = [n for n in comparison.notes if not n.startswith(("order", "folder only there")) or "(0 messages)" not in n
                 and n.startswith("folder only there")]
-        self.assertEqual(left, [], f"{seen}\n{last}")
+        self.assertEqual(left, [], f"{seen}\n{ledger(there)}\n{last}")
         self.assertEqual(again.status, 0, str(again))
         total = again.report().total
         self.assertEqual((total["copied"], total["moved"], total["deleted"], total["flags_changed"]), (0, 0, 0, 0), str(again))
