@@ -4,12 +4,19 @@
 
 #include "imap/commands.h"
 
-static void note_name(struct imap_session *s, const struct imap_response *r)
+static void note(char *to, size_t size, struct bytes value)
 {
-	for (size_t i = 0; i < r->id.n; i++)
+	snprintf(to, size, "%.*s", BYTES_ARG(bytes_head(value, size - 1)));
+}
+
+static void note_server(struct imap_session *s, const struct imap_response *r)
+{
+	for (size_t i = 0; i < r->id.n; i++) {
 		if (bytes_equal_nocase(r->id.names[i], BYTES("name")))
-			snprintf(s->server_name, sizeof(s->server_name), "%.*s",
-				 BYTES_ARG(bytes_head(r->id.values[i], sizeof(s->server_name) - 1)));
+			note(s->server_name, sizeof(s->server_name), r->id.values[i]);
+		if (bytes_equal_nocase(r->id.names[i], BYTES("version")))
+			note(s->server_version, sizeof(s->server_version), r->id.values[i]);
+	}
 }
 
 int imap_id(struct imap_session *s, struct fault *fault)
@@ -29,7 +36,7 @@ int imap_id(struct imap_session *s, struct fault *fault)
 		if (imap_read(s, &input, fault) < 0)
 			return -1;
 		if (input.event == IMAP_EVENT_RESPONSE && input.response->kind == IMAP_ID)
-			note_name(s, input.response);
+			note_server(s, input.response);
 	}
 	return 0;
 }

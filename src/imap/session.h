@@ -118,6 +118,7 @@ struct imap_session {
 	bool entered;            /* account->enter() was called, leave() is owed */
 	bool preauthenticated, encrypted, logged_in;
 	char server_name[64]; /* from ID: "Dovecot"; or guessed from the greeting; or "" */
+	char server_version[48]; /* from ID, or "" */
 	struct imap_selected selected;
 
 	unsigned next_tag;

@@ -44,7 +44,8 @@ static int list_side(void *arg, struct fault *fault)
 			return -1;
 	}
 	l->side->failures = 0;
-	snprintf(l->server, l->server_size, "%s", l->side->first->server_name);
+	snprintf(l->server, l->server_size, "%s%s%s", l->side->first->server_name,
+		 l->side->first->server_version[0] ? " " : "", l->side->first->server_version);
 	return 0;
 }
 

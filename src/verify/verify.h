@@ -100,7 +100,7 @@ struct verify {
 	size_t accepted_n;
 	struct arena arena;
 
-	char from_server[100], to_server[100]; /* name and version, as far as told */
+	char from_server[128], to_server[128]; /* name and version, as far as told */
 	struct verify_folder *folders;  /* those copied and those to be copied, in the order of the source's list */
 	size_t n;
 	size_t *order;                  /* indexes, largest first */
