@@ -105,6 +105,8 @@ json_t *many_parked(const struct fleet_mailbox *m, const struct fault *why, int6
 
 	put_fault(object, why);
 	json_object_set_new(object, "again_in_us", json_integer(for_us));
+	/* Of a server that is away an event of its own tells. */
+	json_object_set_new(object, "with_server", json_boolean(m->job.gate->state != GATE_OPEN));
 	return object;
 }
 

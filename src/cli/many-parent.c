@@ -362,12 +362,10 @@ int many_run_parent(const struct many_options *options)
 {
 	struct parent p = { .options = options, .n = options->processes };
 	struct fault fault;
-	uint64_t seed;
 	int status = EXIT_STOPPED;
 
 	many_show_init(&p.show, options);
-	run_random(&seed, sizeof(seed));
-	map_init(&p.tally.by_wave, seed);
+	tally_init(&p.tally, options->choice);
 	p.children = xzalloc(p.n * sizeof(*p.children));
 	if (run_main("main", parent_main, &p, &fault) < 0) {
 		many_fault(&p.show, &fault);

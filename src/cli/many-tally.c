@@ -7,14 +7,6 @@
 #include "cli/commands.h"
 #include "cli/show.h"
 
-void tally_done(struct tally *t)
-{
-	map_done(&t->by_wave);
-	arena_done(&t->arena);
-}
-
-/* --- adding ---------------------------------------------------------------------------------- */
-
 static struct tally_line *line_of(struct tally *t, const char *wave)
 {
 	struct tally_line *line = map_get(&t->by_wave, bytes_of(wave));
@@ -26,6 +18,25 @@ static struct tally_line *line_of(struct tally *t, const char *wave)
 	}
 	return line;
 }
+
+void tally_init(struct tally *t, const struct choice *choice)
+{
+	uint64_t seed;
+
+	*t = (struct tally){ .took_us = 0 };
+	run_random(&seed, sizeof(seed));
+	map_init(&t->by_wave, seed);
+	for (size_t i = 0; i < choice->n; i++)
+		line_of(t, choice->mailboxes[i]->wave);
+}
+
+void tally_done(struct tally *t)
+{
+	map_done(&t->by_wave);
+	arena_done(&t->arena);
+}
+
+/* --- adding ---------------------------------------------------------------------------------- */
 
 static void add_books(struct tally_line *line, const struct fleet_status *s)
 {
@@ -165,6 +176,7 @@ static void print_named(const char *what, const struct tally_named *named, uint6
 void tally_show(const struct tally *t, bool dry)
 {
 	const struct tally_line *l = &t->total;
+	uint64_t tried = l->done + l->failed;
 	double seconds = (double)(t->took_us > 0 ? t->took_us : 1) / (double)SECOND;
 	char a[32], b[32], c[32], d[32], e[32];
 
@@ -181,8 +193,8 @@ void tally_show(const struct tally *t, bool dry)
 		       show_count(d, l->missing), show_count(e, l->changed),
 		       l->source == l->present + l->copied + l->missing + l->changed ? ": the books close."
 										      : ", and the rest not reached.");
-	printf("%s mailbox%s in %s: %.1f mailboxes/s, %s/s\n", show_count(a, l->mailboxes),
-	       l->mailboxes == 1 ? "" : "es", show_duration(b, t->took_us), (double)l->mailboxes / seconds,
+	printf("%s mailbox%s in %s: %.1f mailboxes/s, %s/s\n", show_count(a, tried), tried == 1 ? "" : "es",
+	       show_duration(b, t->took_us), (double)tried / seconds,
 	       show_bytes(c, (uint64_t)((double)l->bytes / seconds)));
 	fflush(stdout);
 }

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/map.h"
+#include "cli/choose.h"
 #include "fleet/fleet.h"
 
 struct tally_line {
@@ -33,6 +34,8 @@ struct tally {
 	int status;              /* a fault that stopped all: at least this exit status */
 };
 
+/* Waves are shown in the order of the mailboxes of the choice. */
+void tally_init(struct tally *tally, const struct choice *choice);
 void tally_done(struct tally *tally);
 
 /* status: NULL when it was never begun; why: "" or a sentence. Nothing is kept of them but copies. */

@@ -107,7 +107,7 @@ static void parked(struct many_show *show, const json_t *event)
 {
 	char wait[32];
 
-	if (show->quiet)
+	if (show->quiet || json_is_true(json_object_get(event, "with_server")))
 		return;
 
 	sentence(show, event, ": ");

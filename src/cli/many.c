@@ -250,7 +250,7 @@ static int open_fleet(struct run *run, struct fault *fault)
 	};
 
 	run_random(&options.seed, sizeof(options.seed));
-	map_init(&run->tally.by_wave, options.seed);
+	tally_init(&run->tally, o->choice);
 	return fleet_open(&options, &run->fleet, fault);
 }
 
