@@ -3,6 +3,8 @@
 #ifndef STATE_INSIDE_H
 #define STATE_INSIDE_H
 
+#include <stdatomic.h>
+
 #include "base/map.h"
 #include "os/lock.h"
 #include "state/db.h"
@@ -23,6 +25,7 @@ struct ledger {
 	struct db db;
 	bool busy;
 	struct waiters turn;
+	atomic_flag on_thread; /* a thread is in it: asserts that the above holds */
 
 	/* Operations, oldest first. queued and written count those of all times. */
 	struct batch *first, *last, *spare;

@@ -214,6 +214,7 @@ static int open_on_pool(void *arg, struct fault *fault)
 	ledger = xzalloc(sizeof(*ledger));
 	opening->ledger = ledger;
 	waiters_init(&ledger->turn);
+	atomic_flag_clear(&ledger->on_thread);
 	waiters_init(&ledger->followers);
 	words_init(&ledger->words, opening->seed);
 	map_init(&ledger->facts, opening->seed);

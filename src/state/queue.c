@@ -2,6 +2,8 @@
 /* The ledger's queue and its one connection. Whoever first needs what is queued to be durable leads: in its turn it takes
  * all there is and writes it as one transaction on the pool; what others queue meanwhile goes with the next one, led
  * by the first of those who waited. A leader that was cancelled before a thread had begun puts everything back. */
+#include <assert.h>
+
 #include "state/inside.h"
 
 size_t ledger_queued(const struct ledger *ledger)
@@ -55,9 +57,13 @@ struct job {
 static int on_pool(void *arg, struct fault *fault)
 {
 	struct job *job = arg;
+	int r;
 
 	job->began = true;
-	return job->fn(&job->ledger->db, job->arg, fault);
+	assert(!atomic_flag_test_and_set(&job->ledger->on_thread));
+	r = job->fn(&job->ledger->db, job->arg, fault);
+	atomic_flag_clear(&job->ledger->on_thread);
+	return r;
 }
 
 /* Turns are handed on, first come, first served: who has just had one cannot take the next before those who wait,

@@ -324,6 +324,8 @@ static void no_log(struct check *check)
 	_cleanup_(buf_done) struct buf file = BUF_NULL, wal = BUF_NULL;
 
 	t.data = &plan;
+	CHECK_EQ(testing_fork(writer, &t, NULL, NULL), 0);
+	CHECK_EQ(testing_sql_number(t.path, "SELECT in_order FROM state"), 1);
 	leave(check, &t, &file, &wal);
 	place(&t, buf_bytes(&file), BYTES_NULL);
 	CHECK_EQ(testing_sql_number(t.path, "SELECT in_order FROM state"), 0);

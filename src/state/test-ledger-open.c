@@ -347,6 +347,12 @@ static void when_checked(struct check *check)
 	testing_sql(t.path, "UPDATE state SET checked = checked + 3600 * 1000000"); /* the clock was set back */
 	check_damaged(check, &t, testing_ledger_try, "NULL value in message.zone");
 
+	/* there is a log, whatever is in it */
+	testing_file_write(t.path, buf_bytes(&damaged));
+	testing_write(testing_path(&t.folder, "a.db-wal"), "x");
+	check_damaged(check, &t, testing_ledger_try, "NULL value in message.zone");
+	unlink(testing_path(&t.folder, "a.db-wal"));
+
 	/* a sound one is noted as checked */
 	testing_file_write(t.path, buf_bytes(&sound));
 	testing_sql(t.path, "UPDATE state SET in_order = 0, checked = 5");
