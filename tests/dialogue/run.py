@@ -234,7 +234,7 @@ class Play:
         with open(password, "w", encoding="utf-8") as f:
             f.write(one_of(run, "password", PASSWORD) + "\n")
         options = shlex.split(self.fill(one_of(run, "options", "")))
-        line = [self.args.mailferry, "copy"]
+        line = [self.args.mailferry, one_of(run, "verb", "copy")]
         for side in ("from", "to"):
             line += ["--" + side, self.fill(one_of(run, side, "imap://u@127.0.0.1:{%s}" % side))]
             if not any(option.startswith(f"--{side}-token-") for option in options):
