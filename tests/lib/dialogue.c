@@ -273,7 +273,7 @@ static const char *const server_settings[] = {
 };
 
 static const char *const run_settings[] = {
-	"about", "options", "exit", "stdout", "stderr", "not stdout", "not stderr", "max-rss",
+	"about", "verb", "options", "exit", "stdout", "stderr", "not stdout", "not stderr", "max-rss",
 	"from", "to", "password", "slow", "kill", "keep", "crown", "then", "fail", "save",
 	"restore",
 };
