@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The configuration and the mailboxes of its list that a command is about: --config, --state, --wave and the words
- * behind the options, the same for every verb. */
+/* The configuration and the mailboxes of its list that a command is about: --config, --state,
+ * --wave and the words behind the options, the same for every verb. */
 #ifndef CLI_CHOOSE_H
 #define CLI_CHOOSE_H
 
@@ -11,7 +11,7 @@
 
 struct choice_options {
 	const char *config, *state, *wave; /* NULL: not given */
-	const struct string_list *names;   /* mailboxes by address; empty: all, or all of the wave */
+	const struct string_list *names; /* mailboxes by address; empty: all, or all of the wave */
 };
 
 struct choice {

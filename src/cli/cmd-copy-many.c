@@ -9,10 +9,12 @@
 #include "cli/many.h"
 #include "os/process.h"
 
-/* Names are looked up, ledgers written and commands run on these: one slow name server must not hold up all. */
+/* Names are looked up, ledgers written and commands run on these: one slow name server must not
+ * hold up all. */
 static const char pool_threads[] = "16";
 
-/* Files of a mailbox that is at work besides its connections: the ledger's three, a status file, one to spare. */
+/* Files of a mailbox that is at work besides its connections: the ledger's three, a status file,
+ * one to spare. */
 enum { FILES_EACH = 6, FILES_IN_ALL = 64 };
 
 struct options {
@@ -24,14 +26,16 @@ struct options {
 static const struct option_line lines[] = {
 	{ "Many mailboxes, of a configuration", OPTION_HEADING, 0, NULL, "", 0, 0 },
 	{ "config", OPTION_STRING, offsetof(struct options, config), "FILE",
-	  "the configuration (default " CHOOSE_CONFIG " in the current\nfolder); it names the list of mailboxes" },
+	  "the configuration (default " CHOOSE_CONFIG
+	  " in the current\nfolder); it names the list of mailboxes" },
 	{ "wave", OPTION_STRING, offsetof(struct options, wave), "WAVE",
 	  "only the mailboxes of this wave; or name mailboxes" },
 	{ "processes", OPTION_COUNT, offsetof(struct options, processes), "N",
 	  "share the work among N processes, and the limits too", 1, 64 },
 	{ "at-once", OPTION_COUNT, offsetof(struct options, at_once), "N",
 	  "at most N mailboxes at once in a process", 1, 10000 },
-	{ "state", OPTION_STRING, offsetof(struct options, state), "DIR", "in place of the configuration's" },
+	{ "state", OPTION_STRING, offsetof(struct options, state), "DIR",
+	  "in place of the configuration's" },
 	{ "retry-exceptions", OPTION_FLAG, offsetof(struct options, retry_exceptions), NULL,
 	  "try again what earlier passes could not copy" },
 	{ "dry-run", OPTION_FLAG, offsetof(struct options, dry_run), NULL,
@@ -49,8 +53,8 @@ static const struct option_line lines[] = {
 void copy_many_help(void)
 {
 	puts("\nusage: mailferry copy [--config FILE] [--wave WAVE | MAILBOX …] [option …]\n\n"
-	     "Runs one pass over each of these mailboxes, many at once. The accounts, what is copied\n"
-	     "and the limits are the configuration's: mailferry init writes one to begin with.");
+	     "Runs one pass over each of these mailboxes, many at once. Accounts, limits and what is\n"
+	     "copied are the configuration's: mailferry init writes one to begin with.");
 	options_help(lines, ARRAY_SIZE(lines));
 }
 
@@ -58,7 +62,9 @@ void copy_many_help(void)
 static unsigned fit_at_once(unsigned at_once, unsigned connections, bool quiet)
 {
 	unsigned files = os_raise_file_limit();
-	unsigned fit = files > FILES_IN_ALL ? (files - FILES_IN_ALL) / (2 * connections + FILES_EACH) : 1;
+	unsigned fit = files > FILES_IN_ALL
+			       ? (files - FILES_IN_ALL) / (2 * connections + FILES_EACH)
+			       : 1;
 
 	if (fit < 1)
 		fit = 1;
@@ -66,37 +72,45 @@ static unsigned fit_at_once(unsigned at_once, unsigned connections, bool quiet)
 		return at_once;
 
 	if (!quiet)
-		fprintf(stderr, "mailferry: %u mailboxes at once in place of %u: a process may open %u files here "
-			"(ulimit -n)\n", fit, at_once, files);
+		fprintf(stderr, "mailferry: %u mailboxes at once in place of %u: a process may open %u "
+			"files here (ulimit -n)\n", fit, at_once, files);
 	return fit;
 }
 
-static int parse(struct options *o, struct string_list *names, struct many_worker *worker, int argc, char **argv,
-		 bool *ret_worker, struct fault *fault)
+static int parse(struct options *o, struct string_list *names, struct many_worker *worker, int argc,
+		 char **argv, bool *ret_worker, struct fault *fault)
 {
 	int r = argc > 1 ? many_worker_of(argv[1], worker) : 0;
 
 	if (r < 0)
-		return fault_usage(fault, "%s is for processes of one run among themselves", argv[1]);
+		return fault_usage(fault, "%s is for processes of one run among themselves",
+				   argv[1]);
 
 	*ret_worker = r > 0;
 	return options_parse(lines, ARRAY_SIZE(lines), argc - r, argv + r, o, names, fault);
 }
 
-static int run(const struct options *o, const struct choice *choice, const struct many_worker *worker, int argc,
-	       char **argv, struct fault *fault)
+static int run(const struct options *o, const struct choice *choice,
+	       const struct many_worker *worker, int argc, char **argv, struct fault *fault)
 {
 	_cleanup_(transcript_closep) struct transcript *transcript = NULL;
 	struct many_options options = {
-		.choice = choice, .at_once = o->at_once ? o->at_once : choice->config.at_once,
-		.processes = o->processes ? o->processes : choice->config.processes, .dry_run = o->dry_run,
-		.retry_exceptions = o->retry_exceptions, .json = o->json, .quiet = o->quiet,
-		.progress = o->progress, .argv = (const char *const *)argv, .argc = argc,
+		.choice = choice,
+		.at_once = o->at_once ? o->at_once : choice->config.at_once,
+		.processes = o->processes ? o->processes : choice->config.processes,
+		.dry_run = o->dry_run,
+		.retry_exceptions = o->retry_exceptions,
+		.json = o->json,
+		.quiet = o->quiet,
+		.progress = o->progress,
+		.argv = (const char *const *)argv,
+		.argc = argc,
 	};
 
 	if (choice->n == 0)
-		return fault_usage(fault, "%s lists no mailbox%s%s to copy", choice->config.list_path,
-				   o->wave ? " of wave " : "", o->wave ? o->wave : "");
+		return fault_usage(fault, "%s lists no mailbox%s%s to copy",
+				   choice->config.list_path, o->wave ? " of wave " : "",
+				   o->wave ? o->wave : "");
 
 	if (options.processes > choice->n)
 		options.processes = (unsigned)choice->n;
@@ -109,7 +123,8 @@ static int run(const struct options *o, const struct choice *choice, const struc
 		return -1;
 
 	options.transcript = transcript;
-	options.at_once = fit_at_once(options.at_once, choice->config.connections, o->quiet || worker);
+	options.at_once = fit_at_once(options.at_once, choice->config.connections,
+				      o->quiet || worker);
 	return worker ? many_run_worker(&options, worker) : many_run(&options);
 }
 

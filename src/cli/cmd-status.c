@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* mailferry status: what is known of the mailboxes of a configuration, from their status files. Ledgers are not
- * opened: whoever works on a mailbox has the only connection to its ledger. */
+/* mailferry status: what is known of the mailboxes of a configuration, from their status files.
+ * Ledgers are not opened: whoever works on a mailbox has the only connection to its ledger. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,14 +25,18 @@ static const struct option_line lines[] = {
 	{ "What is asked for", OPTION_HEADING, 0, NULL, "", 0, 0 },
 	{ "config", OPTION_STRING, offsetof(struct options, config), "FILE",
 	  "the configuration (default " CHOOSE_CONFIG " in the current folder)" },
-	{ "state", OPTION_STRING, offsetof(struct options, state), "DIR", "in place of the configuration's" },
-	{ "wave", OPTION_STRING, offsetof(struct options, wave), "WAVE", "only the mailboxes of this wave" },
+	{ "state", OPTION_STRING, offsetof(struct options, state), "DIR",
+	  "in place of the configuration's" },
+	{ "wave", OPTION_STRING, offsetof(struct options, wave), "WAVE",
+	  "only the mailboxes of this wave" },
 	{ "failed", OPTION_FLAG, offsetof(struct options, failed), NULL,
 	  "name those that failed, were interrupted or have exceptions" },
 	{ "all", OPTION_FLAG, offsetof(struct options, all), NULL, "name every mailbox" },
 	{ "How it is shown", OPTION_HEADING, 0, NULL, "", 0, 0 },
-	{ "watch", OPTION_FLAG, offsetof(struct options, watch), NULL, "again each second, until Ctrl-C" },
-	{ "json", OPTION_FLAG, offsetof(struct options, json), NULL, "one JSON object a line on standard output" },
+	{ "watch", OPTION_FLAG, offsetof(struct options, watch), NULL,
+	  "again each second, until Ctrl-C" },
+	{ "json", OPTION_FLAG, offsetof(struct options, json), NULL,
+	  "one JSON object a line on standard output" },
 };
 
 struct run {
@@ -45,10 +49,10 @@ struct run {
 static void help(void)
 {
 	puts("usage: mailferry status [--config FILE] [--wave WAVE | MAILBOX …] [option …]\n\n"
-	     "Tells where each mailbox stands: sums by wave, then those that are at work or in trouble.");
+	     "Tells where each mailbox stands: sums by wave, then those at work or in trouble.");
 	options_help(lines, ARRAY_SIZE(lines));
-	puts("\nExit status: 0 all asked for are done; 1 done, with exceptions; 2 wrong usage or configuration;\n"
-	     "3 some are not done: waiting, at work, parked, failed or interrupted.");
+	puts("\nExit status: 0 all asked for are done; 1 done, with exceptions; 2 wrong usage or\n"
+	     "configuration; 3 some are not done: waiting, at work, parked, failed or interrupted.");
 }
 
 /* --- reading --------------------------------------------------------------------------------- */

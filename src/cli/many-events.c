@@ -25,7 +25,8 @@ static json_t *number(uint64_t n)
 
 static json_t *event_of(const char *name, const struct fleet_mailbox *m)
 {
-	json_t *object = json_pack("{s:s, s:o}", "event", name, "mailbox", text(bytes_of(m->config->address)));
+	json_t *object = json_pack("{s:s, s:o}", "event", name, "mailbox",
+				   text(bytes_of(m->config->address)));
 
 	if (m->config->wave[0])
 		json_object_set_new(object, "wave", text(bytes_of(m->config->wave)));
@@ -71,7 +72,8 @@ json_t *many_plan(const struct fleet_mailbox *m, const struct copy *copy)
 	return object;
 }
 
-json_t *many_exception(const struct fleet_mailbox *m, const struct copy *copy, const struct copy_exception *e)
+json_t *many_exception(const struct fleet_mailbox *m, const struct copy *copy,
+		       const struct copy_exception *e)
 {
 	json_t *object = event_of("exception", m);
 
@@ -113,8 +115,9 @@ json_t *many_parked(const struct fleet_mailbox *m, const struct fault *why, int6
 json_t *many_ended(const struct fleet_mailbox *m, enum fleet_end end, const struct fault *why)
 {
 	static const char *const names[] = {
-		[FLEET_ENDED_DONE] = "done", [FLEET_ENDED_FAILED] = "failed", [FLEET_ENDED_STOPPED] = "stopped",
-		[FLEET_ENDED_HELD] = "held", [FLEET_ENDED_SKIPPED] = "skipped",
+		[FLEET_ENDED_DONE] = "done",	   [FLEET_ENDED_FAILED] = "failed",
+		[FLEET_ENDED_STOPPED] = "stopped", [FLEET_ENDED_HELD] = "held",
+		[FLEET_ENDED_SKIPPED] = "skipped",
 	};
 	json_t *object = event_of("mailbox-ended", m);
 
@@ -135,7 +138,10 @@ json_t *many_ended(const struct fleet_mailbox *m, enum fleet_end end, const stru
 json_t *many_server(const struct sched_gate *gate)
 {
 	static const char *const names[] = {
-		[GATE_OPEN] = "answers", [GATE_SHUT] = "waiting", [GATE_TRIED] = "tried", [GATE_DEAD] = "given-up",
+		[GATE_OPEN] = "answers",
+		[GATE_SHUT] = "waiting",
+		[GATE_TRIED] = "tried",
+		[GATE_DEAD] = "given-up",
 	};
 	json_t *object = json_pack("{s:s, s:s}", "event", "server", "state", names[gate->state]);
 
@@ -149,8 +155,8 @@ json_t *many_server(const struct sched_gate *gate)
 
 json_t *many_waiting(const char *why, int64_t for_us)
 {
-	return json_pack("{s:s, s:o, s:I}", "event", "waiting", "text", text(bytes_of(why)), "again_in_us",
-			 (json_int_t)for_us);
+	return json_pack("{s:s, s:o, s:I}", "event", "waiting", "text", text(bytes_of(why)),
+			 "again_in_us", (json_int_t)for_us);
 }
 
 /* --- progress -------------------------------------------------------------------------------- */

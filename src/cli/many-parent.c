@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Many mailboxes in several processes: this one starts the others, passes on what they say line by line, starts another
- * one for each that was killed, and sums up from what they left in the round and in status files. It has no ledger and
- * no connection of its own. */
+/* Many mailboxes in several processes: this one starts the others, passes on what they say line by
+ * line, starts another one for each that was killed, and sums up from what they left in the round
+ * and in status files. It has no ledger and no connection of its own. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,7 +50,8 @@ int many_worker_of(const char *text, struct many_worker *ret)
 
 	if (strncmp(text, MANY_WORKER, strlen(MANY_WORKER)) != 0)
 		return 0;
-	if (sscanf(text + strlen(MANY_WORKER), "%79[0-9-]:%u/%u%c", ret->round, &ret->part, &ret->parts, &end) != 3 ||
+	if (sscanf(text + strlen(MANY_WORKER), "%79[0-9-]:%u/%u%c", ret->round, &ret->part,
+		   &ret->parts, &end) != 3 ||
 	    ret->part >= ret->parts || ret->parts > 1000)
 		return -1;
 	return 1;
@@ -113,11 +114,11 @@ static void take_lines(struct listening *l, struct buf *text, bool last)
 static int listen_to(void *arg, struct fault *fault)
 {
 	struct listening *l = arg;
-	_cleanup_(stream_freep) struct stream *stream = tcp_stream_new(l->fd, "another process of this run");
+	_cleanup_(stream_freep) struct stream *s = tcp_stream_new(l->fd, "another process");
 	_cleanup_(buf_done) struct buf text = BUF_NULL;
 	int n;
 
-	while ((n = stream_read(stream, buf_reserve(&text, READ_AT_ONCE), READ_AT_ONCE, fault)) > 0) {
+	while ((n = stream_read(s, buf_reserve(&text, READ_AT_ONCE), READ_AT_ONCE, fault)) > 0) {
 		text.n += (size_t)n;
 		text.p[text.n] = '\0';
 		take_lines(l, &text, false);
@@ -168,7 +169,8 @@ static void end_it(struct child *child)
 	run_unshield(former);
 }
 
-/* Runs one to its end. What it started and left behind may hold its standard error open: that is not waited for. */
+/* Runs one to its end. What it started and left behind may hold its standard error open: that is
+ * not waited for. */
 static int run_one(struct child *child, struct fault *fault)
 {
 	struct listening out = { child, -1, take_event }, err = { child, -1, take_words };
@@ -214,7 +216,8 @@ static int run_child(void *arg, struct fault *fault)
 			return 0;
 
 		many_erase_line(&p->show);
-		fprintf(stderr, "mailferry: a process of this run was ended by signal %d%s\n", child->status - 128,
+		fprintf(stderr, "mailferry: a process of this run was ended by signal %d%s\n",
+			child->status - 128,
 			child->restarts < RESTARTS ? "; another one takes over what it left" : "");
 		if (child->restarts++ >= RESTARTS)
 			return 0;
@@ -281,9 +284,11 @@ static void add_mailbox(struct parent *p, const struct config_mailbox *m, struct
 	known = fleet_status_read(buf_str(&path), arena, &status) == 0 &&
 		strcmp(status.round, buf_str(&p->round)) == 0;
 	if (round_ask(state, buf_str(&p->round), buf_str(&slug), how, sizeof(how), &ignored) == 0)
-		tally_add(&p->tally, m->address, m->wave, end_of(how), known ? &status : NULL, sentence_of(how));
+		tally_add(&p->tally, m->address, m->wave, end_of(how), known ? &status : NULL,
+			  sentence_of(how));
 	else
-		tally_add(&p->tally, m->address, m->wave, FLEET_ENDED_STOPPED, known ? &status : NULL, "");
+		tally_add(&p->tally, m->address, m->wave, FLEET_ENDED_STOPPED,
+			  known ? &status : NULL, "");
 }
 
 static int sum_up(void *arg, struct fault *fault)

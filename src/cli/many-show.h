@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a run over many mailboxes tells on its way. Every event is a JSON object first: printed as a line (--json, and by
- * processes that another one started), or turned into text. Names of events and keys are promises: add, never change. */
+/* What a run over many mailboxes tells on its way. Every event is a JSON object first: printed as a
+ * line (--json, and by processes that another one started), or turned into text. Names of events
+ * and keys are promises: add, never change. */
 #ifndef CLI_MANY_SHOW_H
 #define CLI_MANY_SHOW_H
 
@@ -21,7 +22,7 @@ void many_tell(struct many_show *show, json_t *event);
 
 void many_erase_line(struct many_show *show);
 
-/* --- events, many-events.c ---------------------------------------------------------------------- */
+/* --- events, many-events.c -------------------------------------------------------------------- */
 
 json_t *many_begun(const struct fleet_mailbox *mailbox);
 json_t *many_plan(const struct fleet_mailbox *mailbox, const struct copy *copy);
@@ -29,7 +30,8 @@ json_t *many_exception(const struct fleet_mailbox *mailbox, const struct copy *c
 		       const struct copy_exception *exception);
 json_t *many_note(const struct fleet_mailbox *mailbox, const char *text);
 json_t *many_parked(const struct fleet_mailbox *mailbox, const struct fault *why, int64_t for_us);
-json_t *many_ended(const struct fleet_mailbox *mailbox, enum fleet_end end, const struct fault *why);
+json_t *many_ended(const struct fleet_mailbox *mailbox, enum fleet_end end,
+		   const struct fault *why);
 json_t *many_server(const struct sched_gate *gate);
 json_t *many_waiting(const char *why, int64_t for_us);
 
@@ -44,7 +46,7 @@ json_t *many_progress(const struct many_progress *progress);
 void many_progress_of(const json_t *event, struct many_progress *ret);
 void many_progress_add(struct many_progress *sum, const struct many_progress *part);
 
-/* --- text, many-text.c --------------------------------------------------------------------------- */
+/* --- text, many-text.c ------------------------------------------------------------------------ */
 
 void many_text(struct many_show *show, const json_t *event);
 void many_draw(struct many_show *show, const struct many_progress *progress);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See many-tally.h. Memory is that of the waves and of forty sentences, however many mailboxes there were. */
+/* See many-tally.h. Memory is that of the waves and of forty sentences, however many mailboxes
+ * there were. */
 #include "cli/many-tally.h"
 
 #include <stdio.h>
@@ -70,7 +71,9 @@ static void name(struct tally *t, struct tally_named *named, uint64_t before, co
 	if (before >= TALLY_NAMED)
 		return;
 
-	named[before] = (struct tally_named){ arena_strdup(&t->arena, mailbox), arena_strdup(&t->arena, why), end };
+	named[before].mailbox = arena_strdup(&t->arena, mailbox);
+	named[before].why = arena_strdup(&t->arena, why);
+	named[before].end = end;
 }
 
 void tally_add(struct tally *t, const char *mailbox, const char *wave, enum fleet_end end,
@@ -107,9 +110,10 @@ static void print_line(const struct tally_line *line, size_t columns)
 
 	fputs("  ", stdout);
 	show_cell(bytes_of(wave), columns);
-	printf(" %10s %10s %10s %8s %8s %11s %10s\n", show_count(a, line->mailboxes), show_count(b, line->done),
-	       show_count(c, line->excepted), show_count(d, line->failed),
-	       show_count(e, line->stopped + line->held), show_count(f, line->copied), show_bytes(g, line->bytes));
+	printf(" %10s %10s %10s %8s %8s %11s %10s\n", show_count(a, line->mailboxes),
+	       show_count(b, line->done), show_count(c, line->excepted),
+	       show_count(d, line->failed), show_count(e, line->stopped + line->held),
+	       show_count(f, line->copied), show_bytes(g, line->bytes));
 }
 
 static size_t widest(const struct tally *t)
@@ -130,8 +134,8 @@ static void print_waves(const struct tally *t)
 
 	printf("\n  ");
 	show_cell(BYTES("wave"), columns);
-	printf(" %10s %10s %10s %8s %8s %11s %10s\n", "mailboxes", "done", "exceptions", "failed", "not done",
-	       "copied", "size");
+	printf(" %10s %10s %10s %8s %8s %11s %10s\n", "mailboxes", "done", "exceptions", "failed",
+	       "not done", "copied", "size");
 	if (map_count(&t->by_wave) > 1)
 		while (map_next(&t->by_wave, &at, &entry))
 			print_line(entry.value, columns);
@@ -146,7 +150,8 @@ static void print_causes(const struct tally_line *total)
 	for (size_t i = 0; i < CAUSE_COUNT_; i++) {
 		if (!total->causes[i])
 			continue;
-		printf("%s%s %s%s", before, books_cause_name(i), show_count(count, total->causes[i]),
+		printf("%s%s %s%s", before, books_cause_name(i),
+		       show_count(count, total->causes[i]),
 		       books_cause_loses(i) ? " (not at the destination)" : "");
 		before = ", ";
 	}
@@ -185,16 +190,19 @@ void tally_show(const struct tally *t, bool dry)
 	print_named("Failed", t->failed, l->failed);
 	print_named("In use by other processes", t->held, l->held);
 	if (l->stopped)
-		printf("\n%s mailbox%s not reached or not finished: the same command goes on with them.\n",
+		printf("\n%s mailbox%s not reached or not finished: the same command goes on.\n",
 		       show_count(a, l->stopped), l->stopped == 1 ? " was" : "es were");
 	if (!dry)
-		printf("\nsource %s = present %s + copied %s + excepted %s + changed meanwhile %s%s\n",
-		       show_count(a, l->source), show_count(b, l->present), show_count(c, l->copied),
-		       show_count(d, l->missing), show_count(e, l->changed),
-		       l->source == l->present + l->copied + l->missing + l->changed ? ": the books close."
-										      : ", and the rest not reached.");
-	printf("%s mailbox%s in %s: %.1f mailboxes/s, %s/s\n", show_count(a, tried), tried == 1 ? "" : "es",
-	       show_duration(b, t->took_us), (double)tried / seconds,
+		printf("\nsource %s = present %s + copied %s + excepted %s + changed meanwhile "
+		       "%s%s\n",
+		       show_count(a, l->source), show_count(b, l->present),
+		       show_count(c, l->copied), show_count(d, l->missing),
+		       show_count(e, l->changed),
+		       l->source == l->present + l->copied + l->missing + l->changed
+			       ? ": the books close."
+			       : ", and the rest not reached.");
+	printf("%s mailbox%s in %s: %.1f mailboxes/s, %s/s\n", show_count(a, tried),
+	       tried == 1 ? "" : "es", show_duration(b, t->took_us), (double)tried / seconds,
 	       show_bytes(c, (uint64_t)((double)l->bytes / seconds)));
 	fflush(stdout);
 }
@@ -204,18 +212,20 @@ void tally_show(const struct tally *t, bool dry)
 static json_t *line_json(const struct tally_line *l)
 {
 	json_t *causes = json_object();
-	json_t *object = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-				   "mailboxes", (json_int_t)l->mailboxes, "done", (json_int_t)l->done,
-				   "with_exceptions", (json_int_t)l->excepted, "failed", (json_int_t)l->failed,
-				   "stopped", (json_int_t)l->stopped, "held", (json_int_t)l->held, "source",
-				   (json_int_t)l->source, "present", (json_int_t)l->present, "copied",
-				   (json_int_t)l->copied, "excepted", (json_int_t)l->missing, "changed",
-				   (json_int_t)l->changed, "bytes", (json_int_t)l->bytes, "flags_changed",
-				   (json_int_t)l->flags_changed, "deleted", (json_int_t)l->deleted);
+	json_t *object = json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+		"mailboxes", (json_int_t)l->mailboxes, "done", (json_int_t)l->done,
+		"with_exceptions", (json_int_t)l->excepted, "failed", (json_int_t)l->failed,
+		"stopped", (json_int_t)l->stopped, "held", (json_int_t)l->held, "source",
+		(json_int_t)l->source, "present", (json_int_t)l->present, "copied",
+		(json_int_t)l->copied, "excepted", (json_int_t)l->missing, "changed",
+		(json_int_t)l->changed, "bytes", (json_int_t)l->bytes, "flags_changed",
+		(json_int_t)l->flags_changed, "deleted", (json_int_t)l->deleted);
 
 	for (size_t i = 0; i < CAUSE_COUNT_; i++)
 		if (l->causes[i])
-			json_object_set_new(causes, books_cause_name(i), json_integer((json_int_t)l->causes[i]));
+			json_object_set_new(causes, books_cause_name(i),
+					    json_integer((json_int_t)l->causes[i]));
 	json_object_set_new(object, "exceptions", causes);
 	return object;
 }
@@ -227,7 +237,8 @@ json_t *tally_json(const struct tally *t)
 	size_t at = 0;
 
 	while (map_next(&t->by_wave, &at, &entry))
-		json_object_set_new(waves, ((struct tally_line *)entry.value)->wave, line_json(entry.value));
+		json_object_set_new(waves, ((struct tally_line *)entry.value)->wave,
+				    line_json(entry.value));
 	json_object_set_new(object, "event", json_string("summary"));
 	json_object_set_new(object, "waves", waves);
 	json_object_set_new(object, "milliseconds", json_integer(t->took_us / MSEC));

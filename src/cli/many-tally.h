@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The closing summary of a run over many mailboxes: sums in all and by wave, exceptions by cause, who failed and why. */
+/* The closing summary of a run over many mailboxes: sums in all and by wave, exceptions by cause,
+ * who failed and why. */
 #ifndef CLI_MANY_TALLY_H
 #define CLI_MANY_TALLY_H
 
@@ -12,8 +13,11 @@
 
 struct tally_line {
 	const char *wave;        /* "": none; NULL: the total */
-	uint64_t mailboxes, done, excepted, failed, stopped, held; /* done: with and without exceptions; excepted: with */
-	uint64_t source, present, copied, missing, changed, bytes, flags_changed, deleted; /* messages, bytes */
+	uint64_t mailboxes;
+	uint64_t done, excepted; /* excepted: those of `done` that have exceptions */
+	uint64_t failed, stopped, held;
+	uint64_t source, present, copied, missing, changed, flags_changed, deleted; /* messages */
+	uint64_t bytes;
 	uint64_t causes[CAUSE_COUNT_];
 };
 
@@ -38,7 +42,7 @@ struct tally {
 void tally_init(struct tally *tally, const struct choice *choice);
 void tally_done(struct tally *tally);
 
-/* status: NULL when it was never begun; why: "" or a sentence. Nothing is kept of them but copies. */
+/* status: NULL when it was never begun; why: "" or a sentence. Copies are kept. */
 void tally_add(struct tally *tally, const char *mailbox, const char *wave, enum fleet_end end,
 	       const struct fleet_status *status, const char *why);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Events of many mailboxes as text, see many-show.h. Texts in events are printable already, but they may have come
- * through a pipe: whatever is printed passes show_name() once more. */
+/* Events of many mailboxes as text, see many-show.h. Texts in events are printable already, but
+ * they may have come through a pipe: whatever is printed passes show_name() once more. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -62,7 +62,8 @@ static uint64_t exceptions(const json_t *event)
 static void done_line(struct many_show *show, const json_t *event)
 {
 	uint64_t copied = count(event, "copied"), deleted = count(event, "deleted");
-	uint64_t flags = count(event, "flags_changed"), moved = count(event, "moved"), bad = exceptions(event);
+	uint64_t flags = count(event, "flags_changed"), moved = count(event, "moved");
+	uint64_t bad = exceptions(event);
 	int64_t took = (int64_t)(count(event, "ended") - count(event, "began"));
 	char a[32], b[32], c[32];
 
@@ -111,7 +112,8 @@ static void parked(struct many_show *show, const json_t *event)
 		return;
 
 	sentence(show, event, ": ");
-	fprintf(stderr, "; trying again in %s\n", show_duration(wait, (int64_t)count(event, "again_in_us")));
+	fprintf(stderr, "; trying again in %s\n",
+		show_duration(wait, (int64_t)count(event, "again_in_us")));
 }
 
 static void exception(struct many_show *show, const json_t *event)
@@ -165,7 +167,8 @@ static void waiting(struct many_show *show, const json_t *event)
 	if (show->quiet)
 		return;
 
-	fprintf(stderr, "  nothing can begin for %s: ", show_duration(wait, (int64_t)count(event, "again_in_us")));
+	fprintf(stderr, "  nothing can begin for %s: ",
+		show_duration(wait, (int64_t)count(event, "again_in_us")));
 	print_word(stderr, event, "text");
 	fputc('\n', stderr);
 }
@@ -179,7 +182,8 @@ static void plan(struct many_show *show, const json_t *event)
 	print_word(stdout, event, "mailbox");
 	fputs(": ", stdout);
 	print_word(stdout, event, "pass");
-	printf(", %" PRIu64 " folders (%" PRIu64 " to create, %" PRIu64 " not to copy), %s messages, %s\n",
+	printf(", %" PRIu64 " folders (%" PRIu64 " to create, %" PRIu64
+	       " not to copy), %s messages, %s\n",
 	       count(event, "folders"), count(event, "create"), count(event, "skip"),
 	       show_count(a, count(event, "messages")), show_bytes(b, count(event, "bytes")));
 }
@@ -190,8 +194,12 @@ void many_text(struct many_show *show, const json_t *event)
 		const char *name;
 		void (*print)(struct many_show *show, const json_t *event);
 	} events[] = {
-		{ "mailbox-ended", ended }, { "mailbox-parked", parked }, { "exception", exception },
-		{ "server", server },       { "waiting", waiting },       { "mailbox-plan", plan },
+		{ "exception", exception },
+		{ "mailbox-ended", ended },
+		{ "mailbox-parked", parked },
+		{ "mailbox-plan", plan },
+		{ "server", server },
+		{ "waiting", waiting },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
@@ -226,8 +234,8 @@ static void progress_words(const struct many_progress *p, struct buf *to)
 		buf_appendf(to, "  %s parked", show_count(d, p->parked));
 	if (p->failed)
 		buf_appendf(to, "  %s failed", show_count(d, p->failed));
-	buf_appendf(to, "  %s messages  %s  %s/s", show_count(a, p->messages), show_bytes(d, p->bytes),
-		    show_bytes(e, p->bytes_per_second));
+	buf_appendf(to, "  %s messages  %s  %s/s", show_count(a, p->messages),
+		    show_bytes(d, p->bytes), show_bytes(e, p->bytes_per_second));
 }
 
 void many_draw(struct many_show *show, const struct many_progress *progress)

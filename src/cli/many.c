@@ -65,14 +65,16 @@ static void on_note(void *arg, const struct fleet_mailbox *m, const char *text)
 		many_tell(&run->show, many_note(m, text));
 }
 
-static void on_parked(void *arg, const struct fleet_mailbox *m, const struct fault *why, int64_t for_us)
+static void on_parked(void *arg, const struct fleet_mailbox *m, const struct fault *why,
+		      int64_t for_us)
 {
 	struct run *run = arg;
 
 	many_tell(&run->show, many_parked(m, why, for_us));
 }
 
-static void on_ended(void *arg, const struct fleet_mailbox *m, enum fleet_end end, const struct fault *why)
+static void on_ended(void *arg, const struct fleet_mailbox *m, enum fleet_end end,
+		     const struct fault *why)
 {
 	struct run *run = arg;
 	char words[700] = "";
@@ -128,9 +130,11 @@ static void look(struct run *run, struct many_progress *ret)
 		ret->messages += m->status->copied;
 		ret->bytes += m->status->bytes_done;
 	}
-	if (run->looked_at && now > run->looked_at && ret->bytes >= run->bytes_then)
-		run->rate = 0.8 * run->rate + 0.2 * (double)(ret->bytes - run->bytes_then) * (double)SECOND /
-						      (double)(now - run->looked_at);
+	if (run->looked_at && now > run->looked_at && ret->bytes >= run->bytes_then) {
+		double seconds = (double)(now - run->looked_at) / (double)SECOND;
+
+		run->rate += 0.2 * ((double)(ret->bytes - run->bytes_then) / seconds - run->rate);
+	}
 	run->looked_at = now;
 	run->bytes_then = ret->bytes;
 	ret->bytes_per_second = (uint64_t)run->rate;
@@ -176,13 +180,16 @@ static int work(void *arg, struct fault *fault)
 	return fleet_run(run->fleet, fault);
 }
 
-/* The other end is held by the process that started this one, and closed when it ends, however that is. */
+/* The other end is held by the process that started this one, and closed when it ends, however that
+ * is. */
 static int watch_parent(void *arg, struct fault *fault)
 {
 	struct run *run = arg;
 	struct watch *watch = watch_new(STDIN_FILENO);
-	int r = watch ? watch_wait(watch, RUN_READABLE, "the end of the process that started this one", fault) : -1;
+	int r = -1;
 
+	if (watch)
+		r = watch_wait(watch, RUN_READABLE, "the end of the parent", fault);
 	watch_free(watch);
 	if (r == 0)
 		interrupt(run);
@@ -241,12 +248,20 @@ static int open_fleet(struct run *run, struct fault *fault)
 {
 	const struct many_options *o = run->options;
 	struct fleet_options options = {
-		.config = &o->choice->config, .state_dir = o->choice->state, .mailboxes = o->choice->mailboxes,
-		.n = o->choice->n, .at_once = o->at_once, .part = run->worker ? run->worker->part : 0,
+		.config = &o->choice->config,
+		.state_dir = o->choice->state,
+		.mailboxes = o->choice->mailboxes,
+		.n = o->choice->n,
+		.at_once = o->at_once,
+		.part = run->worker ? run->worker->part : 0,
 		.parts = run->worker ? run->worker->parts : 1,
-		.round = run->worker ? run->worker->round : NULL, .dry_run = o->dry_run,
-		.retry_exceptions = o->retry_exceptions, .transcript = o->transcript, .arg = run,
-		.calls = { on_begun, on_prepared, on_exception, on_note, on_parked, on_ended, on_gate, on_waiting },
+		.round = run->worker ? run->worker->round : NULL,
+		.dry_run = o->dry_run,
+		.retry_exceptions = o->retry_exceptions,
+		.transcript = o->transcript,
+		.arg = run,
+		.calls = { on_begun, on_prepared, on_exception, on_note, on_parked, on_ended,
+			   on_gate, on_waiting },
 	};
 
 	run_random(&options.seed, sizeof(options.seed));

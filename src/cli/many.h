@@ -24,7 +24,8 @@ struct many_worker {
 
 #define MANY_WORKER "--worker-of-round="
 
-/* 1 when the word is such a one and can be understood, 0 when it is something else, -1 when it makes no sense. */
+/* 1 when the word is such a one and can be understood, 0 when it is something else, -1 when it
+ * makes no sense. */
 int many_worker_of(const char *word, struct many_worker *ret);
 void many_worker_word(const struct many_worker *worker, char to[128]);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The status of many mailboxes as text and as JSON, see status-show.h. What comes from files is printable when it was
- * read, and passes utf8_truncate() or show_name() again. */
+/* The status of many mailboxes as text and as JSON, see status-show.h. What comes from files is
+ * printable when it was read, and passes utf8_truncate() or show_name() again. */
 #include "cli/status-show.h"
 
 #include <stdio.h>
@@ -60,8 +60,13 @@ static const struct {
 	const char *title;
 	enum fleet_state state;
 } shown_states[] = {
-	{ "done", FLEET_DONE }, { "seeding", FLEET_SEEDING }, { "delta", FLEET_DELTA }, { "parked", FLEET_PARKED },
-	{ "failed", FLEET_FAILED }, { "stopped", FLEET_INTERRUPTED }, { "waiting", FLEET_WAITING },
+	{ "done", FLEET_DONE },
+	{ "seeding", FLEET_SEEDING },
+	{ "delta", FLEET_DELTA },
+	{ "parked", FLEET_PARKED },
+	{ "failed", FLEET_FAILED },
+	{ "stopped", FLEET_INTERRUPTED },
+	{ "waiting", FLEET_WAITING },
 };
 
 static void sum_line(struct page *page, const struct status_sum *sum)
@@ -78,7 +83,8 @@ static void sum_line(struct page *page, const struct status_sum *sum)
 	put_line(page, &line);
 }
 
-static void show_sums(struct page *page, const struct status_sum *total, const struct status_sum *sums, size_t n)
+static void show_sums(struct page *page, const struct status_sum *total,
+		      const struct status_sum *sums, size_t n)
 {
 	_cleanup_(buf_done) struct buf line = BUF_NULL;
 	char number[32];
@@ -95,7 +101,8 @@ static void show_sums(struct page *page, const struct status_sum *total, const s
 	sum_line(page, total);
 
 	if (total->states[FLEET_HELD])
-		buf_appendf(&line, "%s in use by other processes", show_count(number, total->states[FLEET_HELD]));
+		buf_appendf(&line, "%s in use by other processes",
+			    show_count(number, total->states[FLEET_HELD]));
 	if (line.n)
 		put_line(page, &line);
 	for (size_t i = 0; i < CAUSE_COUNT_; i++) {
@@ -116,7 +123,8 @@ static void work_words(const struct fleet_status *s, struct buf *line)
 	char a[32], b[32];
 
 	if (s->folders)
-		buf_appendf(line, "  %s of %s messages", show_count(a, s->messages_done), show_count(b, s->messages));
+		buf_appendf(line, "  %s of %s messages", show_count(a, s->messages_done),
+			    show_count(b, s->messages));
 	if (s->bytes_done || s->bytes)
 		buf_appendf(line, "  %s", show_bytes(a, s->bytes_done));
 	if (s->bytes)
@@ -146,33 +154,38 @@ static void row_line(struct page *page, const struct fleet_status *s)
 	if (exceptions)
 		buf_appendf(&line, "  %s exceptions", show_count(number, exceptions));
 	if (s->state == FLEET_PARKED && s->retry_at > page->view->now)
-		buf_appendf(&line, "  again in %s", show_duration(number, s->retry_at - page->view->now));
+		buf_appendf(&line, "  again in %s",
+			    show_duration(number, s->retry_at - page->view->now));
 	if (s->state != FLEET_DONE && s->error[0])
 		buf_appendf(&line, "  %s", s->error);
 	put_line(page, &line);
 }
 
+static uint64_t bytes_left(const struct fleet_status *s)
+{
+	return s->bytes > s->bytes_done ? s->bytes - s->bytes_done : 0;
+}
+
 static int most_left_first(const void *a, const void *b)
 {
 	const struct fleet_status *const *x = a, *const *y = b;
-	uint64_t left_x = (*x)->bytes - ((*x)->bytes_done < (*x)->bytes ? (*x)->bytes_done : (*x)->bytes);
-	uint64_t left_y = (*y)->bytes - ((*y)->bytes_done < (*y)->bytes ? (*y)->bytes_done : (*y)->bytes);
 
-	if (left_x != left_y)
-		return left_x > left_y ? -1 : 1;
+	if (bytes_left(*x) != bytes_left(*y))
+		return bytes_left(*x) > bytes_left(*y) ? -1 : 1;
 	return strcmp((*x)->mailbox, (*y)->mailbox);
 }
 
 /* Those that `belongs` takes, at most so many; as listed, or sorted. */
-static void show_group(struct page *page, const char *title, bool (*belongs)(const struct fleet_status *s),
-		       size_t most, bool sorted)
+static void show_group(struct page *page, const char *title,
+		       bool (*belongs)(const struct fleet_status *s), size_t most, bool sorted)
 {
 	const struct status_view *view = page->view;
-	_cleanup_(freep) const struct fleet_status **found = xmalloc((view->n + 1) * sizeof(*found));
+	_cleanup_(freep) const struct fleet_status **found = NULL;
 	_cleanup_(buf_done) struct buf line = BUF_NULL;
 	char number[32];
 	size_t n = 0, i = 0;
 
+	found = xmalloc((view->n + 1) * sizeof(*found));
 	for (size_t k = 0; k < view->n; k++)
 		if (belongs(&view->rows_p[k].status))
 			found[n++] = &view->rows_p[k].status;
@@ -219,7 +232,8 @@ static void show_mailboxes(struct page *page)
 		show_group(page, "At work", is_at_work, AT_WORK_MOST, true);
 		show_group(page, "Parked", is_parked, NAMED_MOST, false);
 	}
-	show_group(page, "Failed, interrupted or in use by others", is_bad, view->failed ? SIZE_MAX : NAMED_MOST, false);
+	show_group(page, "Failed, interrupted or in use by others", is_bad,
+		   view->failed ? SIZE_MAX : NAMED_MOST, false);
 	if (view->failed)
 		show_group(page, "Done, with exceptions", has_exceptions, SIZE_MAX, false);
 }
@@ -229,7 +243,8 @@ static void one_line(const struct status_sum *total)
 {
 	char a[32], b[32], c[32];
 
-	printf("%s of %s done, %s at work", show_count(a, total->states[FLEET_DONE]), show_count(b, total->mailboxes),
+	printf("%s of %s done, %s at work", show_count(a, total->states[FLEET_DONE]),
+	       show_count(b, total->mailboxes),
 	       show_count(c, total->states[FLEET_SEEDING] + total->states[FLEET_DELTA]));
 	if (total->states[FLEET_PARKED])
 		printf(", %s parked", show_count(a, total->states[FLEET_PARKED]));
@@ -237,8 +252,8 @@ static void one_line(const struct status_sum *total)
 		printf(", %s failed", show_count(a, total->states[FLEET_FAILED]));
 	if (total->states[FLEET_INTERRUPTED])
 		printf(", %s interrupted", show_count(a, total->states[FLEET_INTERRUPTED]));
-	printf(", %s of %s messages, %s/s\n", show_count(a, total->messages_done), show_count(b, total->messages),
-	       show_bytes(c, total->bytes_per_second));
+	printf(", %s of %s messages, %s/s\n", show_count(a, total->messages_done),
+	       show_count(b, total->messages), show_bytes(c, total->bytes_per_second));
 }
 
 void status_show(struct status_view *view)
@@ -276,11 +291,12 @@ static void print_json(json_t *object)
 
 static json_t *sum_json(const struct status_sum *sum)
 {
-	json_t *object = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "event", sum->wave ? "wave" : "total",
-				   "mailboxes", (json_int_t)sum->mailboxes, "with_exceptions",
-				   (json_int_t)sum->with_exceptions, "messages", (json_int_t)sum->messages,
-				   "messages_done", (json_int_t)sum->messages_done, "bytes_per_second",
-				   (json_int_t)sum->bytes_per_second, "size", (json_int_t)sum->size);
+	json_t *object = json_pack(
+		"{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "event", sum->wave ? "wave" : "total",
+		"mailboxes", (json_int_t)sum->mailboxes, "with_exceptions",
+		(json_int_t)sum->with_exceptions, "messages", (json_int_t)sum->messages,
+		"messages_done", (json_int_t)sum->messages_done, "bytes_per_second",
+		(json_int_t)sum->bytes_per_second, "size", (json_int_t)sum->size);
 	json_t *states = json_object(), *causes = json_object();
 
 	for (int i = 0; i < FLEET_STATES_; i++)
@@ -288,7 +304,8 @@ static json_t *sum_json(const struct status_sum *sum)
 				    json_integer((json_int_t)sum->states[i]));
 	for (size_t i = 0; i < CAUSE_COUNT_; i++)
 		if (sum->exceptions[i])
-			json_object_set_new(causes, books_cause_name(i), json_integer((json_int_t)sum->exceptions[i]));
+			json_object_set_new(causes, books_cause_name(i),
+					    json_integer((json_int_t)sum->exceptions[i]));
 	json_object_set_new(object, "states", states);
 	json_object_set_new(object, "exceptions", causes);
 	if (sum->wave)
@@ -305,7 +322,8 @@ void status_show_json(struct status_view *view)
 		struct status_row *row = &view->rows_p[i];
 		json_t *object;
 
-		if (!row->fresh || (view->failed && !is_bad(&row->status) && !has_exceptions(&row->status)))
+		if (!row->fresh ||
+		    (view->failed && !is_bad(&row->status) && !has_exceptions(&row->status)))
 			continue;
 		object = fleet_status_json(&row->status);
 		json_object_set_new(object, "event", json_string("status"));

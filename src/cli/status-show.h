@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The status of many mailboxes: read, kept while nothing changes, summed by wave, and shown: thousands stay readable. */
+/* The status of many mailboxes: read, kept while nothing changes, summed by wave, and shown:
+ * thousands stay readable. */
 #ifndef CLI_STATUS_SHOW_H
 #define CLI_STATUS_SHOW_H
 
@@ -53,6 +54,7 @@ struct status_sum {
 };
 
 /* total and, in the order of the list, one for each wave: *ret is xmalloc()ed. */
-void status_sums(const struct status_view *view, struct status_sum *total, struct status_sum **ret, size_t *ret_n);
+void status_sums(const struct status_view *view, struct status_sum *total, struct status_sum **ret,
+		 size_t *ret_n);
 
 #endif

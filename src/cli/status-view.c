@@ -97,7 +97,8 @@ static void add(struct status_sum *sum, const struct fleet_status *s)
 		sum->left_us = s->left_us;
 }
 
-void status_sums(const struct status_view *view, struct status_sum *total, struct status_sum **ret, size_t *ret_n)
+void status_sums(const struct status_view *view, struct status_sum *total, struct status_sum **ret,
+		 size_t *ret_n)
 {
 	_cleanup_(map_done) struct map by_name = { 0 };
 	struct status_sum *sums = NULL;
@@ -107,7 +108,8 @@ void status_sums(const struct status_view *view, struct status_sum *total, struc
 	for (size_t i = 0; i < view->n; i++) {
 		const struct fleet_status *s = &view->rows_p[i].status;
 		struct bytes wave = bytes_of(s->wave);
-		size_t at = (size_t)(uintptr_t)map_get(&by_name, wave); /* one more than its index */
+		/* One more than its index. */
+		size_t at = (size_t)(uintptr_t)map_get(&by_name, wave);
 
 		if (!at) {
 			sums = xgrow(sums, &size, n + 1, sizeof(*sums));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is told of many mailboxes: sums, exit statuses, the word one process gives another; and that nothing out of a pipe,
- * a file or a server drives the terminal. */
+/* What is told of many mailboxes: sums, exit statuses, the word one process gives another; and that
+ * nothing out of a pipe, a file or a server drives the terminal. */
 #include <stdio.h>
 #include <unistd.h>
 
@@ -71,7 +71,8 @@ static void harmless(struct check *check, struct bytes text)
 		uint32_t c;
 
 		utf8_next(&rest, &c);
-		if ((c < 0x20 && c != '\n') || (c >= 0x7f && c < 0xa0) || (c >= 0x202a && c <= 0x202e))
+		if ((c < 0x20 && c != '\n') || (c >= 0x7f && c < 0xa0) ||
+		    (c >= 0x202a && c <= 0x202e))
 			CHECK_FAIL("U+%04X in: %.*s", c, BYTES_ARG(text));
 	}
 }
@@ -83,7 +84,8 @@ static bool holds(const struct buf *text, const char *words)
 
 /* --- sums ------------------------------------------------------------------------------------ */
 
-static struct config_mailbox listed[] = { { .address = "a", .wave = "second" }, { .address = "b", .wave = "first" } };
+static struct config_mailbox listed[] = { { .address = "a", .wave = "second" },
+					  { .address = "b", .wave = "first" } };
 static const struct config_mailbox *chosen[] = { &listed[0], &listed[1] };
 static struct choice choice = { .mailboxes = chosen, .n = 2 };
 
@@ -107,7 +109,8 @@ struct summed {
 static void sum_and_show(void *arg)
 {
 	struct summed *s = arg;
-	struct fleet_status well = status_of(0, 5), so_so = status_of(1, 7), stopped = status_of(-1, 2);
+	struct fleet_status well = status_of(0, 5), so_so = status_of(1, 7),
+			    stopped = status_of(-1, 2);
 	struct tally *t = &s->tally;
 
 	tally_init(t, &choice);
@@ -150,7 +153,9 @@ static void sums(struct check *check)
 	json = tally_json(&s.tally);
 	CHECK_EQ(json_integer_value(json_object_get(json, "failed")), 25);
 	CHECK_EQ(json_integer_value(json_object_get(json, "exit_status")), EXIT_STOPPED);
-	CHECK_EQ(json_integer_value(json_object_get(json_object_get(json_object_get(json, "waves"), "first"), "done")), 1);
+	CHECK_EQ(json_integer_value(json_object_get(
+			 json_object_get(json_object_get(json, "waves"), "first"), "done")),
+		 1);
 	json_decref(json);
 	tally_done(&s.tally);
 	buf_done(&p.out);
@@ -160,7 +165,9 @@ static void sums(struct check *check)
 /* --- events ---------------------------------------------------------------------------------- */
 
 static const char *const events[] = {
-	"{\"event\":\"mailbox-ended\",\"end\":\"failed\",\"mailbox\":\"" "\\u001b[2J\\r\\nx" "\",\"text\":\"\\u009b1m\\u202e\"}",
+	"{\"event\":\"mailbox-ended\",\"end\":\"failed\",\"mailbox\":\""
+	"\\u001b[2J\\r\\nx"
+	"\",\"text\":\"\\u009b1m\\u202e\"}",
 	"{\"event\":\"mailbox-ended\",\"end\":\"done\",\"mailbox\":7,\"copied\":-3,\"copied_bytes\":1e300,\"exceptions\":[]}",
 	"{\"event\":\"mailbox-ended\",\"end\":\"done\",\"mailbox\":\"a\",\"pass\":\"\\u0007\",\"copied\":1,\"exceptions\":{\"x\":\"y\"}}",
 	"{\"event\":\"mailbox-ended\",\"end\":\"held\",\"mailbox\":\"a\",\"text\":\"\\u0000\"}",
@@ -221,8 +228,14 @@ static void words_between_processes(struct check *check)
 {
 	struct many_worker worker = { "123-456-789", 2, 5 }, back;
 	static const char *const bad[] = {
-		MANY_WORKER, MANY_WORKER "1", MANY_WORKER "1-2:0/0", MANY_WORKER "1-2:3/3", MANY_WORKER "../x:0/2",
-		MANY_WORKER "1-2:0/2x", MANY_WORKER ":0/2", MANY_WORKER "1-2:0/100000",
+		MANY_WORKER,
+		MANY_WORKER "1",
+		MANY_WORKER "1-2:0/0",
+		MANY_WORKER "1-2:3/3",
+		MANY_WORKER "../x:0/2",
+		MANY_WORKER "1-2:0/2x",
+		MANY_WORKER ":0/2",
+		MANY_WORKER "1-2:0/100000",
 	};
 	char word[128];
 
@@ -298,20 +311,22 @@ static void of_files(struct check *check)
 	testing_folder_make(&folder);
 	here.state = folder.path;
 	status_view_open(&view, &here);
-	for (size_t i = 0; i < 2; i++) { /* in the folder itself, which goes away with all that is in it */
+	for (size_t i = 0; i < 2; i++) { /* in the folder itself: only its own files go with it */
 		free(view.rows_p[i].path);
 		view.rows_p[i].path = strdup(testing_path(&folder, chosen[i]->address));
 	}
 	CHECK_EQ(status_exit_status(&view), EXIT_STOPPED); /* nobody has begun */
 
-	testing_write(testing_path(&folder, "a"), "{\"mailbox\":\"x\",\"state\":\"done\",\"exit_status\":0,\"size\":5}");
+	testing_write(testing_path(&folder, "a"),
+		      "{\"mailbox\":\"x\",\"state\":\"done\",\"exit_status\":0,\"size\":5}");
 	testing_write(testing_path(&folder, "b"), "nonsense");
 	CHECK_EQ(status_view_refresh(&view, &fault), 0);
 	CHECK_EQ(view.rows_p[0].status.state, FLEET_DONE);
 	CHECK_STR(view.rows_p[0].status.mailbox, "a"); /* the list knows better */
 	CHECK_EQ(view.rows_p[1].status.state, FLEET_WAITING);
 
-	testing_write(testing_path(&folder, "b"), "{\"mailbox\":\"b\",\"state\":\"delta\",\"pid\":1,\"pid_began\":1}");
+	testing_write(testing_path(&folder, "b"),
+		      "{\"mailbox\":\"b\",\"state\":\"delta\",\"pid\":1,\"pid_began\":1}");
 	CHECK_EQ(status_view_refresh(&view, &fault), 0);
 	status_sums(&view, &total, &sums_of, &n);
 	CHECK_EQ(n, 2);

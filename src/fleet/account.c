@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Accounts from configuration, see account.h. A mailbox has its secrets only while somebody works on it: with a
- * hundred thousand mailboxes in the list some hundreds of passwords are in memory. */
+/* Accounts from configuration, see account.h. A mailbox has its secrets only while somebody works
+ * on it: with a hundred thousand mailboxes in the list some hundreds of passwords are in memory. */
 #include "fleet/account.h"
 
 #include <limits.h>
@@ -9,12 +9,12 @@
 
 #include "base/xalloc.h"
 
-/* A password command that is the same for all mailboxes is not run for each of them, but often enough for a
- * password that is changed meanwhile to be noticed. */
+/* A password command that is the same for all mailboxes is not run for each of them, but often
+ * enough for a password that is changed meanwhile to be noticed. */
 static const int64_t shared_password_us = 5 * MINUTE;
 
-/* Who holds connections to one side and waits for the other's may wait for one who does the same: after so long it
- * gives up what it holds. */
+/* Who holds connections to one side and waits for the other's may wait for one who does the same:
+ * after so long it gives up what it holds. */
 static const int64_t place_us = 5 * MINUTE;
 
 enum { DEFAULT_SILENCE_S = 120 };
@@ -53,7 +53,8 @@ static struct pace_limits divide_limits(struct pace_limits limits, unsigned part
 	return limits;
 }
 
-struct pace_settings fleet_divide(const struct pace_settings *settings, unsigned parts, struct arena *arena)
+struct pace_settings fleet_divide(const struct pace_settings *settings, unsigned parts,
+				  struct arena *arena)
 {
 	struct pace_settings result = *settings;
 	struct pace_times *times;
@@ -87,8 +88,10 @@ static int open_platform(struct fleet_platforms *p, struct platform *platform, u
 	const struct config_platform *c = platform->config;
 	struct pace_settings settings = fleet_divide(&c->server, parts, &p->arena);
 	struct tls_config tls = {
-		.ca_file = c->ca_file ? c->ca_file : p->config->ca_file, .insecure = c->tls_unverified,
-		.cert_file = c->cert_file, .key_file = c->key_file,
+		.ca_file = c->ca_file ? c->ca_file : p->config->ca_file,
+		.insecure = c->tls_unverified,
+		.cert_file = c->cert_file,
+		.key_file = c->key_file,
 	};
 
 	waiters_init(&platform->password_ready);
@@ -114,7 +117,8 @@ int fleet_platforms_open(const struct config *config, unsigned parts, struct fle
 	if (!total.name)
 		total.name = "all platforms together";
 	p->total = pace_new(&total, NULL);
-	if (open_platform(p, &p->old, parts, fault) < 0 || open_platform(p, &p->new, parts, fault) < 0)
+	if (open_platform(p, &p->old, parts, fault) < 0 ||
+	    open_platform(p, &p->new, parts, fault) < 0)
 		return -1;
 
 	*ret = TAKE_PTR(p);
@@ -156,7 +160,8 @@ static unsigned bearable(const struct pace *pace)
 
 unsigned fleet_room(struct fleet_platforms *p)
 {
-	unsigned both = bearable(p->total), from = bearable(p->old.pace), to = bearable(p->new.pace);
+	unsigned from = bearable(p->old.pace), to = bearable(p->new.pace);
+	unsigned both = bearable(p->total);
 	unsigned room = from < to ? from : to;
 
 	if (both != UINT_MAX && both / 2 < room)
@@ -185,24 +190,28 @@ static const char *or_null(const char *text)
 	return text && text[0] ? text : NULL;
 }
 
-
 /* Whatever goes into a command was checked when the list was read (config/expand.c). */
-static void side_words(const struct platform *platform, const struct config_mailbox *m, bool destination,
-		       struct arena *arena, struct side_options *o)
+static void side_words(const struct platform *platform, const struct config_mailbox *m,
+		       bool destination, struct arena *arena, struct side_options *o)
 {
 	const struct config_platform *c = platform->config;
 	struct words w = words_of(m, destination);
 	const char *login = w.login[0] ? w.login : m->address;
 
 	*o = (struct side_options){
-		.url = or_null(w.url), .user = config_expand(c->login ? c->login : "{login}", m, login, arena),
-		.password_file = or_null(w.password_file), .password_command = or_null(w.password_command),
-		.authzid = or_null(w.authzid), .mechanism = c->mechanism,
+		.url = or_null(w.url),
+		.user = config_expand(c->login ? c->login : "{login}", m, login, arena),
+		.password_file = or_null(w.password_file),
+		.password_command = or_null(w.password_command),
+		.authzid = or_null(w.authzid),
+		.mechanism = c->mechanism,
 		.ca_file = config_expand(c->ca_file, m, login, arena),
 		.cert_file = config_expand(c->cert_file, m, login, arena),
 		.key_file = config_expand(c->key_file, m, login, arena),
-		.tls_unverified = c->tls_unverified, .plaintext = c->plaintext,
-		.no_pipelining = c->no_pipelining, .no_qresync = c->no_qresync,
+		.tls_unverified = c->tls_unverified,
+		.plaintext = c->plaintext,
+		.no_pipelining = c->no_pipelining,
+		.no_qresync = c->no_qresync,
 	};
 	if (!o->authzid)
 		o->authzid = config_expand(c->authzid, m, login, arena);
@@ -321,7 +330,8 @@ static int open_password(struct platform *platform, struct side *side, const str
 	if (!side_wants_password(side, o))
 		return 0;
 
-	if ((shared ? ask_shared(platform, o, &password, fault) : ask_password(o, &password, fault)) < 0)
+	if ((shared ? ask_shared(platform, o, &password, fault)
+		    : ask_password(o, &password, fault)) < 0)
 		return -1;
 
 	side_set_password(side, password);
@@ -358,7 +368,8 @@ static int open_side(struct fleet_platforms *p, const struct config_mailbox *m, 
 	    open_password(platform, side, &o, fault) < 0)
 		return -1;
 
-	settings.name = arena_printf(&sides->arena, "account %.100s at the %s", m->address, platform->side);
+	settings.name = arena_printf(&sides->arena, "account %.100s at the %s", m->address,
+				     platform->side);
 	*pace = pace_new(&settings, platform->pace);
 	side->account.enter = enter;
 	side->account.leave = pace_leave;
@@ -388,8 +399,8 @@ static int of_mailbox(const char *side, struct fault *fault)
 	return fault_prefix(fault, "%s", side);
 }
 
-int fleet_sides_open(struct fleet_platforms *p, const struct config_mailbox *m, struct fleet_sides **ret,
-		     struct fault *fault)
+int fleet_sides_open(struct fleet_platforms *p, const struct config_mailbox *m,
+		     struct fleet_sides **ret, struct fault *fault)
 {
 	_cleanup_(fleet_sides_freep) struct fleet_sides *sides = xzalloc(sizeof(*sides));
 

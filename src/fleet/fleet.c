@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Many mailboxes in one process, see fleet.h: what the scheduler asks, and what is noted of each when its try ended. */
+/* Many mailboxes in one process, see fleet.h: what the scheduler asks, and what is noted of each
+ * when its try ended. */
 #include "fleet/fleet.h"
 
 #include <stdio.h>
@@ -40,10 +41,10 @@ static struct sched_settings settings_of(const struct fleet_options *o)
 	return settings;
 }
 
-/* What a server's fault is shared by: the pair of servers. Where the URL depends on the mailbox it is written out;
- * a program's arguments are not a server. */
-static const char *server_of(const struct config_platform *platform, const char *own_url, const char *login,
-			     const struct config_mailbox *m, struct arena *arena)
+/* What a server's fault is shared by: the pair of servers. Where the URL depends on the mailbox it
+ * is written out; a program's arguments are not a server. */
+static const char *server_of(const struct config_platform *platform, const char *own_url,
+			     const char *login, const struct config_mailbox *m, struct arena *arena)
 {
 	if (own_url[0])
 		return own_url;
@@ -168,12 +169,14 @@ static int note(void *arg, struct fault *fault)
 	return round_note(o->state_dir, o->round, buf_str(&slug), call->how, fault);
 }
 
-/* For the process that started this one, and for those that come after it. What was stopped is not done with. */
+/* For the process that started this one, and for those that come after it. What was stopped is not
+ * done with. */
 static void note_end(struct fleet_mailbox *m, enum fleet_end end)
 {
 	static const char *const words[] = {
-		[FLEET_ENDED_DONE] = "done", [FLEET_ENDED_FAILED] = "failed", [FLEET_ENDED_HELD] = "held",
-		[FLEET_ENDED_STOPPED] = NULL, [FLEET_ENDED_SKIPPED] = NULL,
+		[FLEET_ENDED_DONE] = "done",  [FLEET_ENDED_FAILED] = "failed",
+		[FLEET_ENDED_HELD] = "held",  [FLEET_ENDED_STOPPED] = NULL,
+		[FLEET_ENDED_SKIPPED] = NULL,
 	};
 	_cleanup_(buf_done) struct buf how = BUF_NULL;
 	struct note_call call = { m, NULL };
@@ -182,7 +185,8 @@ static void note_end(struct fleet_mailbox *m, enum fleet_end end)
 	if (!m->fleet->options.round || !words[end])
 		return;
 
-	buf_appendf(&how, "%s %d %s", words[end], end == FLEET_ENDED_DONE ? m->status->exit_status : 3,
+	buf_appendf(&how, "%s %d %s", words[end],
+		    end == FLEET_ENDED_DONE ? m->status->exit_status : 3,
 		    end != FLEET_ENDED_DONE && m->error ? m->error : "");
 	call.how = buf_str(&how);
 	pool_call("noting the end of a mailbox", note, &call, &ignored);
@@ -209,7 +213,8 @@ static void note_status(struct fleet_mailbox *m, enum fleet_end end)
 	fleet_save_status(m);
 }
 
-static void ended(void *arg, struct sched_job *job, enum sched_end sched_end, const struct fault *why)
+static void ended(void *arg, struct sched_job *job, enum sched_end sched_end,
+		  const struct fault *why)
 {
 	struct fleet *fleet = arg;
 	struct fleet_mailbox *m = mailbox_of(job);
@@ -246,7 +251,8 @@ static int64_t closed(void *arg, const char **ret_why)
 		if (state.pause_us < long_pause_us || state.pause_us <= longest)
 			continue;
 		longest = state.pause_us;
-		snprintf(fleet->why, sizeof(fleet->why), "%s: %s", destination ? "destination" : "source", state.why);
+		snprintf(fleet->why, sizeof(fleet->why), "%s: %s",
+			 destination ? "destination" : "source", state.why);
 	}
 	*ret_why = fleet->why;
 	return longest;
@@ -286,13 +292,15 @@ static void days(struct fleet *fleet, bool saving)
 	const struct fleet_options *o = &fleet->options;
 
 	for (int destination = 0; destination < 2; destination++) {
-		const struct config_platform *platform = destination ? &o->config->new : &o->config->old;
+		const struct config_platform *platform = destination ? &o->config->new
+								     : &o->config->old;
 		struct pace *pace = fleet_pace_of_server(fleet->platforms, destination);
 		char name[80];
 
 		if (!platform->server.limits.bytes_per_day || o->dry_run)
 			continue;
-		snprintf(name, sizeof(name), "server-%s-%u-of-%u", platform->name, o->part + 1, o->parts);
+		snprintf(name, sizeof(name), "server-%s-%u-of-%u", platform->name, o->part + 1,
+			 o->parts);
 		if (saving)
 			quota_save(pace, o->state_dir, name);
 		else
@@ -309,7 +317,9 @@ static int save_days(void *arg, struct fault *fault)
 
 int fleet_run(struct fleet *fleet, struct fault *fault)
 {
-	static const struct sched_calls calls = { work, parked, ended, gate, closed, waiting, room };
+	static const struct sched_calls calls = {
+		work, parked, ended, gate, closed, waiting, room
+	};
 	struct sched_settings settings = settings_of(&fleet->options);
 	struct nursery saving;
 	struct fault ignored;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One pass over each of many mailboxes, in this process: accounts (account.h), ledger and copy of each, when the
- * scheduler (sched.h) says so, with a status file (status.h) to show for it. Nothing is printed here: `calls` tells
- * what happens.
+/* One pass over each of many mailboxes, in this process: accounts (account.h), ledger and copy of
+ * each, when the scheduler (sched.h) says so, with a status file (status.h) to show for it. Nothing
+ * is printed here: `calls` tells what happens.
  *
- * A mailbox that waits costs the size of struct fleet_mailbox and its job; one that is at work what its connections,
- * ledger and folder lists need. */
+ * A mailbox that waits costs the size of struct fleet_mailbox and its job; one that is at work what
+ * its connections, ledger and folder lists need. */
 #ifndef FLEET_FLEET_H
 #define FLEET_FLEET_H
 
@@ -41,14 +41,18 @@ struct fleet_mailbox {
 /* What one wants to know while it goes on. None may suspend; any may be NULL. */
 struct fleet_calls {
 	void (*begun)(void *arg, const struct fleet_mailbox *mailbox);
-	/* It can be copied: what would become what is in copy->mapping, expected numbers in the books. */
+	/* It can be copied: what would become what is in copy->mapping, expected numbers in the
+	 * books. */
 	void (*prepared)(void *arg, const struct fleet_mailbox *mailbox, const struct copy *copy);
 	void (*exception)(void *arg, const struct fleet_mailbox *mailbox, const struct copy *copy,
 			  const struct copy_exception *exception);
 	void (*note)(void *arg, const struct fleet_mailbox *mailbox, const char *text);
-	void (*parked)(void *arg, const struct fleet_mailbox *mailbox, const struct fault *why, int64_t for_us);
-	/* mailbox->status is NULL when it was never begun; why is NULL unless failed, stopped or held. */
-	void (*ended)(void *arg, const struct fleet_mailbox *mailbox, enum fleet_end end, const struct fault *why);
+	void (*parked)(void *arg, const struct fleet_mailbox *mailbox, const struct fault *why,
+		       int64_t for_us);
+	/* mailbox->status is NULL when it was never begun; why is NULL unless failed, stopped or
+	 * held. */
+	void (*ended)(void *arg, const struct fleet_mailbox *mailbox, enum fleet_end end,
+		      const struct fault *why);
 	void (*gate)(void *arg, const struct sched_gate *gate);
 	void (*waiting)(void *arg, const char *why, int64_t for_us);
 };
@@ -87,12 +91,13 @@ DEFINE_FREEP(struct fleet, fleet_free);
 /* Until every mailbox has ended. -1: stopped, see sched_run(). */
 SUSPENDS int fleet_run(struct fleet *fleet, struct fault *fault);
 
-/* --- pieces shared by the files of fleet/ -------------------------------------------------------- */
+/* --- pieces shared by the files of fleet/ ----------------------------------------------------- */
 
 /* One try of one mailbox: as sched_calls.work. */
 SUSPENDS int fleet_pass(struct fleet_mailbox *mailbox, struct fault *fault);
 
-/* Writes the status file, through the pool. A disk that does not take it is not said here: the ledger will. */
+/* Writes the status file, through the pool. A disk that does not take it is not said here: the
+ * ledger will. */
 SUSPENDS void fleet_save_status(struct fleet_mailbox *mailbox);
 
 /* Reads what earlier runs left in status files, and sets the order; blocks. */

@@ -12,7 +12,8 @@ enum { SEED_BYTES_PER_SECOND = 2 << 20 };
 
 struct order order_make(const struct order_facts *f, size_t number, int64_t now_us, int64_t soon_us)
 {
-	bool soon = f->cutover_us && f->cutover_us - now_us <= soon_us && now_us - f->cutover_us <= soon_us;
+	bool soon = f->cutover_us && f->cutover_us - now_us <= soon_us &&
+		    now_us - f->cutover_us <= soon_us;
 	struct order order = { .class = ORDER_ORDINARY, .expected_us = -1, .number = number };
 
 	if (soon)

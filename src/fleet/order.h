@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which mailbox comes next. No I/O, no clock of its own.
  *
- * First the waves whose cutover is near: their deltas, then their seeds. Within a class the longest first, so that the
- * last hours of a run are not spent on one large mailbox; of unknown length first of all, to know it soon. One slot in
- * four takes the shortest instead: while the large ones are on their way the others get through as well. */
+ * First the waves whose cutover is near: their deltas, then their seeds. Within a class the longest
+ * first, so that the last hours of a run are not spent on one large mailbox; of unknown length
+ * first of all, to know it soon. One slot in four takes the shortest instead: while the large ones
+ * are on their way the others get through as well. */
 #ifndef FLEET_ORDER_H
 #define FLEET_ORDER_H
 
@@ -28,7 +29,8 @@ struct order {
 };
 
 /* soon_us: a cutover is near when it is no farther away than this, before or after. */
-struct order order_make(const struct order_facts *facts, size_t number, int64_t now_us, int64_t soon_us);
+struct order order_make(const struct order_facts *facts, size_t number, int64_t now_us,
+			int64_t soon_us);
 
 /* Whether a goes before b for an ordinary slot, and for one that takes the shortest. */
 bool order_before(const struct order *a, const struct order *b);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One try of one mailbox: claim, accounts, ledger, copy, and the news of it on the way. Whatever it opens is closed
- * when it returns: a parked mailbox holds nothing. */
+/* One try of one mailbox: claim, accounts, ledger, copy, and the news of it on the way. Whatever it
+ * opens is closed when it returns: a parked mailbox holds nothing. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,16 +90,16 @@ static void measure(struct pass *p, struct fleet_status *s)
 {
 	int64_t now = run_now(), took = now - p->looked_at;
 	uint64_t left = s->bytes > s->bytes_done ? s->bytes - s->bytes_done : 0;
-	double rate;
+	double rate = (double)s->bytes_per_second, lately;
 
 	if (p->looked_at && took > 0) {
-		rate = (double)(s->bytes_done - p->bytes_then) * (double)SECOND / (double)took;
-		s->bytes_per_second = (uint64_t)(s->bytes_per_second ? 0.9 * (double)s->bytes_per_second + 0.1 * rate
-								      : rate);
+		lately = (double)(s->bytes_done - p->bytes_then) * (double)SECOND / (double)took;
+		rate = rate > 0 ? 0.9 * rate + 0.1 * lately : lately;
 	}
 	p->looked_at = now;
 	p->bytes_then = s->bytes_done;
-	s->left_us = left && s->bytes_per_second ? (int64_t)((double)left / (double)s->bytes_per_second) * SECOND : -1;
+	s->bytes_per_second = (uint64_t)rate;
+	s->left_us = left && rate >= 1 ? (int64_t)((double)left / rate) * SECOND : -1;
 }
 
 static void count(struct pass *p)
@@ -175,15 +175,25 @@ static struct copy_options copy_options(struct pass *p)
 	const struct config *c = p->fleet->options.config;
 
 	return (struct copy_options){
-		.from = &p->sides->from.account, .to = &p->sides->to.account, .ledger = p->ledger,
-		.adopt = c->adopt, .flags = flags_rule(c->flags), .mirror_deletes = c->mirror_deletes,
-		.delete_limit = c->delete_limit_percent, .keep_all = why_keep_all(p),
-		.recopy_missing = c->recopy_missing, .retry_exceptions = p->fleet->options.retry_exceptions,
-		.from_pace = p->sides->from_pace, .to_pace = p->sides->to_pace, .patience_us = patience_us,
+		.from = &p->sides->from.account,
+		.to = &p->sides->to.account,
+		.ledger = p->ledger,
+		.adopt = c->adopt,
+		.flags = flags_rule(c->flags),
+		.mirror_deletes = c->mirror_deletes,
+		.delete_limit = c->delete_limit_percent,
+		.keep_all = why_keep_all(p),
+		.recopy_missing = c->recopy_missing,
+		.retry_exceptions = p->fleet->options.retry_exceptions,
+		.from_pace = p->sides->from_pace,
+		.to_pace = p->sides->to_pace,
+		.patience_us = patience_us,
 		.folders = together(c->folders, m->config->folders, &p->arena),
 		.excludes = together(c->excludes, m->config->excludes, &p->arena),
 		.maps = together(c->maps, m->config->maps, &p->arena),
-		.since = c->since, .before = c->before, .connections = m->job.connections,
+		.since = c->since,
+		.before = c->before,
+		.connections = m->job.connections,
 		.retries = c->retries,
 	};
 }
@@ -264,19 +274,21 @@ static int open_ledger(struct pass *p, struct fault *fault)
 	int r;
 
 	ledger_path(p->fleet->options.state_dir, &p->sides->ends, &path);
-	r = ledger_open(buf_str(&path), &p->sides->ends, dry ? LEDGER_READ : LEDGER_CREATE, &p->ledger, fault);
+	r = ledger_open(buf_str(&path), &p->sides->ends, dry ? LEDGER_READ : LEDGER_CREATE,
+			&p->ledger, fault);
 	if (r >= 0)
 		return 0;
 
 	/* Whoever has it works on this mailbox: nothing of it is our business now. */
 	p->mailbox->held = fault->kind == FAULT_REFUSED && fault->again == AGAIN_LATER;
-	if (fault->reach == REACH_PROCESS && fault->kind != FAULT_LOCAL && fault->kind != FAULT_CANCELLED)
+	if (fault->reach == REACH_PROCESS && fault->kind != FAULT_LOCAL &&
+	    fault->kind != FAULT_CANCELLED)
 		fault->reach = REACH_MAILBOX;
 	return -1;
 }
 
-/* Whether a pass ever went through: the ledger knows better than the last status, but keeps no passes that found
- * nothing to do. */
+/* Whether a pass ever went through: the ledger knows better than the last status, but keeps no
+ * passes that found nothing to do. */
 static int look_for_seed(struct pass *p, struct fault *fault)
 {
 	enum { LOOK_AT = 100 };
@@ -292,7 +304,8 @@ static int look_for_seed(struct pass *p, struct fault *fault)
 		return -1;
 
 	for (size_t i = 0; i < n && p->seed; i++)
-		p->seed = !(passes[i].ended && passes[i].exit_status >= 0 && passes[i].exit_status <= 1 &&
+		p->seed = !(passes[i].ended && passes[i].exit_status >= 0 &&
+			    passes[i].exit_status <= 1 &&
 			    strncmp(passes[i].kind, "verify", 6) != 0);
 	return 0;
 }
@@ -387,12 +400,14 @@ static int claim(void *arg, struct fault *fault)
 	enum round_answer answer;
 
 	fleet_slug(m->config->address, &slug);
-	if (round_claim(m->fleet->options.state_dir, m->fleet->options.round, buf_str(&slug), &answer, fault) < 0)
+	if (round_claim(m->fleet->options.state_dir, m->fleet->options.round, buf_str(&slug),
+			&answer, fault) < 0)
 		return -1;
 
 	if (answer == ROUND_CURSED)
-		return fault_set(fault, FAULT_DATA, REACH_MAILBOX, AGAIN_NEVER,
-				 "three processes have ended in the middle of it, so it is left alone");
+		return fault_set(
+			fault, FAULT_DATA, REACH_MAILBOX, AGAIN_NEVER,
+			"three processes have ended in the middle of it, so it is left alone");
 	m->ours = answer == ROUND_OURS;
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What was used up of a day's bytes outlives the process: STATE/pace/NAME, a line each. Losing one loses a day's
- * memory and no mail, so failures are not told. */
+/* What was used up of a day's bytes outlives the process: STATE/pace/NAME, a line each. Losing one
+ * loses a day's memory and no mail, so failures are not told. */
 #ifndef FLEET_QUOTA_H
 #define FLEET_QUOTA_H
 

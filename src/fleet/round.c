@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rounds, see round.h. SLUG.1 is the first claim of a mailbox; who finds that its process is no more claims SLUG.2,
- * and so on: nothing is ever replaced or removed, so of any number who come at once one gets it. */
+/* Rounds, see round.h. SLUG.1 is the first claim of a mailbox; who finds that its process is no
+ * more claims SLUG.2, and so on: nothing is ever replaced or removed, so of any number who come at
+ * once one gets it. */
 #include "fleet/round.h"
 
 #include <inttypes.h>
@@ -17,7 +18,8 @@ enum { CLAIMS = 4, TEXT_MAX = 900 };
 
 static const char maker[] = "maker";
 
-static void path_of(const char *state_dir, const char *id, const char *name, const char *end, struct buf *to)
+static void path_of(const char *state_dir, const char *id, const char *name, const char *end,
+		    struct buf *to)
 {
 	buf_appendf(to, "%s/rounds/%s%s%s%s", state_dir, id, name[0] ? "/" : "", name, end);
 }
@@ -77,7 +79,8 @@ int round_make(const char *state_dir, struct buf *id, struct fault *fault)
 	buf_appendf(id, "%ld-%" PRIu64 "-%" PRId64, self.pid, self.began, run_now());
 	path_of(state_dir, buf_str(id) + start, maker, "", &path);
 	write_self(text);
-	if (os_make_folder_of(buf_str(&path), fault) < 0 || os_claim(buf_str(&path), text, fault) < 0)
+	if (os_make_folder_of(buf_str(&path), fault) < 0 ||
+	    os_claim(buf_str(&path), text, fault) < 0)
 		return -1;
 	return 0;
 }
@@ -108,7 +111,8 @@ static int claim(const char *path, const char *self, struct fault *fault)
 	return runs(text) ? 1 : 2;
 }
 
-static int is_done(const char *state_dir, const char *id, const char *slug, bool *ret, struct fault *fault)
+static int is_done(const char *state_dir, const char *id, const char *slug, bool *ret,
+		   struct fault *fault)
 {
 	char text[8];
 	int r = round_ask(state_dir, id, slug, text, sizeof(text), fault);
@@ -151,7 +155,8 @@ int round_claim(const char *state_dir, const char *id, const char *slug, enum ro
 	return 0;
 }
 
-int round_note(const char *state_dir, const char *id, const char *slug, const char *how, struct fault *fault)
+int round_note(const char *state_dir, const char *id, const char *slug, const char *how,
+	       struct fault *fault)
 {
 	_cleanup_(buf_done) struct buf path = BUF_NULL, text = BUF_NULL;
 
@@ -160,7 +165,8 @@ int round_note(const char *state_dir, const char *id, const char *slug, const ch
 	return os_claim(buf_str(&path), buf_str(&text), fault) < 0 ? -1 : 0;
 }
 
-int round_ask(const char *state_dir, const char *id, const char *slug, char *to, size_t size, struct fault *fault)
+int round_ask(const char *state_dir, const char *id, const char *slug, char *to, size_t size,
+	      struct fault *fault)
 {
 	_cleanup_(buf_done) struct buf path = BUF_NULL;
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Slots, waits and gates, see sched.h. The scheduler's own fiber starts jobs and waits for news; each job's fiber
- * settles what became of it. With n jobs a step costs log n: ready jobs are in two heaps (and skipped in the one they
- * were not taken from), parked ones in a third, those behind a shut gate in its list. */
+/* Slots, waits and gates, see sched.h. The scheduler's own fiber starts jobs and waits for news;
+ * each job's fiber settles what became of it. With n jobs a step costs log n: ready jobs are in two
+ * heaps (and skipped in the one they were not taken from), parked ones in a third, those behind a
+ * shut gate in its list. */
 #include "fleet/sched.h"
 
 #include <assert.h>
@@ -14,7 +15,8 @@ enum { ONE_IN = 4 }; /* slots, for the shortest */
 /* For a last status file or line. */
 static const int64_t last_words_us = 10 * SECOND;
 
-/* Limits by time of day are asked about again after this at the latest: clocks are set, settings adapt. */
+/* Limits by time of day are asked about again after this at the latest: clocks are set, settings
+ * adapt. */
 static const int64_t closed_look_us = MINUTE;
 
 static struct sched_job *job_of(struct list *link)
@@ -24,23 +26,26 @@ static struct sched_job *job_of(struct list *link)
 
 static bool longer(const void *a, const void *b)
 {
-	return order_before(&((const struct sched_job *)a)->order, &((const struct sched_job *)b)->order);
+	return order_before(&((const struct sched_job *)a)->order,
+			    &((const struct sched_job *)b)->order);
 }
 
 static bool shorter(const void *a, const void *b)
 {
-	return order_shorter(&((const struct sched_job *)a)->order, &((const struct sched_job *)b)->order);
+	return order_shorter(&((const struct sched_job *)a)->order,
+			     &((const struct sched_job *)b)->order);
 }
 
 static bool earlier(const void *a, const void *b)
 {
 	const struct sched_job *x = a, *y = b;
 
-	return x->retry_at != y->retry_at ? x->retry_at < y->retry_at : order_before(&x->order, &y->order);
+	return x->retry_at != y->retry_at ? x->retry_at < y->retry_at
+					  : order_before(&x->order, &y->order);
 }
 
-void sched_init(struct sched *s, const struct sched_settings *settings, const struct sched_calls *calls,
-		void *arg)
+void sched_init(struct sched *s, const struct sched_settings *settings,
+		const struct sched_calls *calls, void *arg)
 {
 	*s = (struct sched){ .settings = *settings, .calls = calls, .arg = arg };
 	s->longest.before = longer;
@@ -202,8 +207,8 @@ static void shut_gate(struct sched *s, struct sched_gate *gate, const struct fau
 	waiters_wake_all(&s->news);
 }
 
-/* Whether what this job met says something new of the servers. Those who were on their way when the gate was shut met
- * the same. */
+/* Whether what this job met says something new of the servers. Those who were on their way when the
+ * gate was shut met the same. */
 static bool is_news(const struct sched_job *job)
 {
 	const struct sched_gate *gate = job->gate;
@@ -228,7 +233,8 @@ static void stop_trying(struct sched_job *job)
 	job->gate->trying = NULL;
 }
 
-/* Whether it was let in before, again and again, and got nowhere: then it is one mailbox's trouble. */
+/* Whether it was let in before, again and again, and got nowhere: then it is one mailbox's trouble.
+ */
 static bool goes_in_circles(struct sched_job *job)
 {
 	if (!job->connected)
@@ -275,7 +281,8 @@ static bool is_servers(const struct sched_job *job, const struct fault *fault)
 		return true;
 
 	return !job->connected && fault->reach == REACH_SESSION &&
-	       (fault->kind == FAULT_TRANSPORT || fault->kind == FAULT_TIMEOUT || fault->kind == FAULT_TLS);
+	       (fault->kind == FAULT_TRANSPORT || fault->kind == FAULT_TIMEOUT ||
+		fault->kind == FAULT_TLS);
 }
 
 static int64_t doubled(int64_t first_us, unsigned times, int64_t most_us)
@@ -300,7 +307,8 @@ static void own_fault(struct sched_job *job, const struct fault *fault)
 		return;
 	}
 
-	wait = rand_jitter(&job->sched->rand, doubled(now ? o->now_us : o->later_us, failures, o->longest_us));
+	wait = rand_jitter(&job->sched->rand,
+			   doubled(now ? o->now_us : o->later_us, failures, o->longest_us));
 	park(job, fault->after_us > wait ? fault->after_us : wait, fault);
 }
 
@@ -366,7 +374,8 @@ static int run_job(void *arg, struct fault *fault)
 
 /* --- starting -------------------------------------------------------------------------------- */
 
-/* The connections a job gets: an equal part of what is left for all that could begin now. 0: it has to wait. */
+/* The connections a job gets: an equal part of what is left for all that could begin now. 0: it has
+ * to wait. */
 static unsigned grant(const struct sched *s)
 {
 	unsigned room = s->calls->room ? s->calls->room(s->arg) : 0;
@@ -475,7 +484,8 @@ static void try_gates(struct sched *s)
 		struct sched_gate *gate = list_entry(link, struct sched_gate, link);
 		struct sched_job *job;
 
-		if (gate->state != GATE_SHUT || gate->try_at > run_now() || list_is_empty(&gate->waiting))
+		if (gate->state != GATE_SHUT || gate->try_at > run_now() ||
+		    list_is_empty(&gate->waiting))
 			continue;
 		if (!has_slot(s, &connections) || !may_begin(s))
 			return;
@@ -496,7 +506,8 @@ static int64_t next_try(const struct sched *s)
 	list_for_each(link, &s->gates) {
 		const struct sched_gate *gate = list_entry(link, struct sched_gate, link);
 
-		if (gate->state == GATE_SHUT && !list_is_empty(&gate->waiting) && gate->try_at < moment)
+		if (gate->state == GATE_SHUT && !list_is_empty(&gate->waiting) &&
+		    gate->try_at < moment)
 			moment = gate->try_at;
 	}
 	return moment;
@@ -517,10 +528,12 @@ static int64_t next_moment(const struct sched *s)
 	if (!s->ready && try_at > now)
 		return moment;
 
-	/* Somebody would begin and may not: the hour, or connections that grow by themselves, without news. */
+	/* Somebody would begin and may not: the hour, or connections that grow by themselves,
+	 * without news. */
 	if (s->closed_until > now)
 		return sooner(moment, s->closed_until);
-	return s->calls->room && s->active < s->settings.at_once ? sooner(moment, now + SECOND) : moment;
+	return s->calls->room && s->active < s->settings.at_once ? sooner(moment, now + SECOND)
+								 : moment;
 }
 
 static int wait_for_news(struct sched *s, struct fault *fault)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Many pieces of work, some at a time, each until it is done or cannot be: who comes next (order.h), who tries again
- * and when, and what stops all. What the work is, it does not know: that is `calls`.
+/* Many pieces of work, some at a time, each until it is done or cannot be: who comes next
+ * (order.h), who tries again and when, and what stops all. What the work is, it does not know: that
+ * is `calls`.
  *
- * A job's fault is its own business: AGAIN_NOW is tried a few times after short waits, AGAIN_LATER after what the fault
- * says or growing waits, AGAIN_NEVER not again. A fault that reaches the server shuts the gate of all jobs that go
- * through it: nobody else runs into it, and after a while one job alone tries whether it is over. A fault
- * of this machine stops everything. */
+ * A job's fault is its own business: AGAIN_NOW is tried a few times after short waits, AGAIN_LATER
+ * after what the fault says or growing waits, AGAIN_NEVER not again. A fault that reaches the
+ * server shuts the gate of all jobs that go through it: nobody else runs into it, and after a while
+ * one job alone tries whether it is over. A fault of this machine stops everything. */
 #ifndef FLEET_SCHED_H
 #define FLEET_SCHED_H
 
@@ -51,24 +52,27 @@ enum sched_end {
 	SCHED_DONE,    /* the work returned 0 */
 	SCHED_SKIPPED, /* … 1: somebody else's */
 	SCHED_FAILED,  /* it will not be tried again */
-	SCHED_STOPPED, /* not reached, or in the middle, when all was stopped; or its server cannot be reached */
+	SCHED_STOPPED, /* all was stopped before it was done; or its server cannot be reached */
 };
 
 struct sched_calls {
 	/* One try, in a fiber of its own. 0 done, 1 it is not ours to do, -1 fault. */
 	SUSPENDS int (*work)(void *arg, struct sched_job *job, struct fault *fault);
 
-	/* What became of it, in the same fiber (a stopped one that was not begun: in the scheduler's); why: NULL for DONE and SKIPPED. Shielded
-	 * from being cancelled for some seconds. */
-	SUSPENDS void (*parked)(void *arg, struct sched_job *job, const struct fault *why, int64_t for_us);
-	SUSPENDS void (*ended)(void *arg, struct sched_job *job, enum sched_end end, const struct fault *why);
+	/* What became of it, in the same fiber (of one that was not begun: in the scheduler's),
+	 * shielded from being cancelled for some seconds. why: NULL for DONE and SKIPPED. */
+	SUSPENDS void (*parked)(void *arg, struct sched_job *job, const struct fault *why,
+				int64_t for_us);
+	SUSPENDS void (*ended)(void *arg, struct sched_job *job, enum sched_end end,
+			       const struct fault *why);
 
 	/* A gate was shut (why is in it), opened again, or given up. */
 	void (*gate)(void *arg, const struct sched_gate *gate);
 
-	/* How long nothing may begin by what the time of day allows; 0: now. NULL: always 0. *ret_why: in words. */
+	/* How long nothing may begin by what the time of day allows; 0: now. NULL: always 0.
+	 * *ret_why: in words. */
 	int64_t (*closed)(void *arg, const char **ret_why);
-	void (*waiting)(void *arg, const char *why, int64_t for_us); /* … and that we wait for it */
+	void (*waiting)(void *arg, const char *why, int64_t for_us); /* … and we wait for it */
 
 	/* How many connections to either side there may be in all; 0, or NULL: no limit. */
 	unsigned (*room)(void *arg);
@@ -83,11 +87,12 @@ struct sched_settings {
 	uint64_t seed;               /* of the jitter */
 };
 
+/* Those of life; seed and at_once are the user's. */
 #define SCHED_SETTINGS                                                                             \
 	((struct sched_settings){                                                                  \
-		.at_once = 100, .connections = 4, .now_tries = 3, .later_tries = 6, .now_us = 2 * SECOND, \
-		.later_us = MINUTE, .longest_us = 30 * MINUTE, .gate_us = 5 * SECOND,              \
-		.gate_longest_us = 5 * MINUTE, .gate_patience_us = HOUR })
+		.at_once = 100, .connections = 4, .now_tries = 3, .later_tries = 6,                \
+		.now_us = 2 * SECOND, .later_us = MINUTE, .longest_us = 30 * MINUTE,               \
+		.gate_us = 5 * SECOND, .gate_longest_us = 5 * MINUTE, .gate_patience_us = HOUR })
 
 struct sched {
 	struct sched_settings settings;
@@ -96,7 +101,7 @@ struct sched {
 	struct rand rand;
 	struct nursery fibers;
 	struct waiters news;
-	struct order_heap longest, shortest; /* of ready jobs; those no longer ready are in one of them yet */
+	struct order_heap longest, shortest; /* of ready jobs; others may be in them yet */
 	struct order_heap later;             /* of parked ones, by retry_at */
 	struct list gates;                   /* those that are shut */
 	struct sched_job **jobs;             /* all */
@@ -107,8 +112,8 @@ struct sched {
 	struct fault fatal;                  /* why all was stopped; FAULT_NONE: it was not */
 };
 
-void sched_init(struct sched *sched, const struct sched_settings *settings, const struct sched_calls *calls,
-		void *arg);
+void sched_init(struct sched *sched, const struct sched_settings *settings,
+		const struct sched_calls *calls, void *arg);
 void sched_done(struct sched *sched);
 
 void sched_gate_init(struct sched_gate *gate, void *user);
@@ -116,7 +121,8 @@ void sched_gate_init(struct sched_gate *gate, void *user);
 /* Before sched_run(). job->order and job->gate are set; the rest is initialised here. */
 void sched_add(struct sched *sched, struct sched_job *job);
 
-/* Until all have ended. -1: stopped, by cancellation or by a fault of this machine; every job has ended then, too. */
+/* Until all have ended. -1: stopped, by cancellation or by a fault of this machine; every job has
+ * ended then, too. */
 SUSPENDS int sched_run(struct sched *sched, struct fault *fault);
 
 /* Called by the work: both servers answered and let it in. */

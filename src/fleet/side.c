@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From words to an account, see side.h. Secrets come from files and commands, never from arguments; what holds
- * them is wiped when done. */
+/* From words to an account, see side.h. Secrets come from files and commands, never from arguments;
+ * what holds them is wiped when done. */
 #include "fleet/side.h"
 
 #include <stdlib.h>
@@ -28,7 +28,8 @@ static int command_secret(const char *command, const char *what, char **ret, str
 	struct bytes line;
 	int status = 0;
 
-	if (os_command_output(command, SECRET_MAX, COMMAND_TIMEOUT_S * SECOND, &out, &status, fault) < 0)
+	if (os_command_output(command, SECRET_MAX, COMMAND_TIMEOUT_S * SECOND, &out, &status,
+			      fault) < 0)
 		return fault_prefix(fault, "the command for the %s", what);
 
 	if (status != 0)
@@ -55,7 +56,8 @@ int side_read_password(const struct side_options *o, char **ret, struct fault *f
 bool side_wants_password(const struct side *side, const struct side_options *o)
 {
 	/* The program of a pipe has no business with it either. */
-	return side->url.kind != URL_IMAP_PIPE && !o->token_file && !o->token_command && !o->cert_file;
+	return side->url.kind != URL_IMAP_PIPE && !o->token_file && !o->token_command &&
+	       !o->cert_file;
 }
 
 void side_set_password(struct side *side, char *password)
@@ -99,13 +101,17 @@ static int check_kind(struct side *side, struct fault *fault)
 	enum url_kind kind = side->url.kind;
 
 	if (side->url.folder)
-		return fault_usage(fault, "the URL of the %s names a folder: write it without, and choose "
-				   "folders with --folder and --map", side->name);
+		return fault_usage(fault,
+				   "the URL of the %s names a folder: write it without, and choose "
+				   "folders with --folder and --map",
+				   side->name);
 	if (kind == URL_IMAPS || kind == URL_IMAP || kind == URL_IMAP_PIPE)
 		return 0;
 
-	return fault_usage(fault, "the %s is a %s store, which this version does not copy: use imaps://, "
-			   "imap:// or imap+pipe:", side->name, url_kind_name(kind));
+	return fault_usage(fault,
+			   "the %s is a %s store, which this version does not copy: use imaps://, "
+			   "imap:// or imap+pipe:",
+			   side->name, url_kind_name(kind));
 }
 
 static enum imap_security security(const struct side *side, const struct side_options *o)
@@ -114,7 +120,8 @@ static enum imap_security security(const struct side *side, const struct side_op
 		return IMAP_TLS;
 	if (side->url.kind == URL_IMAP_PIPE || o->plaintext)
 		return IMAP_PLAIN;
-	/* On this machine plain is the rule, unless a CA or certificate is named for this very server. */
+	/* On this machine plain is the rule, unless a CA or certificate is named for this very
+	 * server. */
 	return host_is_loopback(side->url.host) && !o->ca_file && !o->cert_file ? IMAP_PLAIN
 										: IMAP_STARTTLS;
 }
@@ -170,8 +177,8 @@ int side_begin(struct side *side, const char *name, const struct side_options *o
 	return 0;
 }
 
-bool side_wants_tls(const struct side *side, const struct side_options *o, const char *common_ca_file,
-		    struct tls_config *ret)
+bool side_wants_tls(const struct side *side, const struct side_options *o,
+		    const char *common_ca_file, struct tls_config *ret)
 {
 	*ret = (struct tls_config){
 		.ca_file = o->ca_file ? o->ca_file : common_ca_file,

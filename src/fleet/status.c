@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Status files, see status.h. They lie where others may write: what is read is bounded and believed in nothing
- * that matters. */
+/* Status files, see status.h. They lie where others may write: what is read is bounded and believed
+ * in nothing that matters. */
 #include "fleet/status.h"
 
 #include <string.h>
@@ -34,8 +34,15 @@ bool fleet_state_is_open(enum fleet_state state)
 
 void fleet_status_init(struct fleet_status *s, const char *mailbox, const char *wave)
 {
-	*s = (struct fleet_status){ .mailbox = mailbox, .wave = wave, .pass = "", .error = "", .error_kind = "",
-				    .host = "", .round = "", .left_us = -1, .exit_status = -1 };
+	*s = (struct fleet_status){ .mailbox = mailbox,
+				    .wave = wave,
+				    .pass = "",
+				    .error = "",
+				    .error_kind = "",
+				    .host = "",
+				    .round = "",
+				    .left_us = -1,
+				    .exit_status = -1 };
 }
 
 /* --- names ----------------------------------------------------------------------------------- */
@@ -46,8 +53,8 @@ void fleet_slug(const char *address, struct buf *to)
 
 	for (const char *p = address; *p && kept < SLUG_WORDS; p++, kept++) {
 		char c = ascii_lower(*p);
-		bool plain = ascii_is_alpha(c) || ascii_is_digit(c) || c == '@' || c == '-' || c == '_' ||
-			     (c == '.' && kept > 0);
+		bool plain = ascii_is_alpha(c) || ascii_is_digit(c) || c == '@' || c == '-' ||
+			     c == '_' || (c == '.' && kept > 0);
 
 		buf_append_char(to, plain ? c : '_');
 	}
@@ -293,7 +300,8 @@ void fleet_status_count(struct fleet_status *s, const struct books *books)
 	s->folders = books->n;
 	s->folders_done = 0;
 	for (size_t i = 0; i < books->n; i++)
-		s->folders_done += books->folders[i].state == FOLDER_DONE || books->folders[i].state == FOLDER_FAILED;
+		s->folders_done += books->folders[i].state == FOLDER_DONE ||
+				   books->folders[i].state == FOLDER_FAILED;
 
 	s->messages = (t.listed > t.expected ? t.listed : t.expected) - t.filtered;
 	s->messages_done = t.present + t.copied + t.moved + t.excepted + t.changed;

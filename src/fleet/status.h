@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is known of a mailbox at the moment, in one small file each: STATE/status/SLUG.json. Whoever works on the mailbox
- * writes it, anybody may read it, nobody needs it: the ledger has the truth. It says what a run does, and tells the
- * next run how large the mailbox is.
+/* What is known of a mailbox at the moment, in one small file each: STATE/status/SLUG.json. Whoever
+ * works on the mailbox writes it, anybody may read it, nobody needs it: the ledger has the truth.
+ * It says what a run does, and tells the next run how large the mailbox is.
  *
  * Names of keys and states are promises: add, never change. */
 #ifndef FLEET_STATUS_H
@@ -35,13 +35,15 @@ struct fleet_status {
 	enum fleet_state state;
 	const char *pass;            /* "seed", "delta" or "" */
 	uint64_t folders, folders_done;
-	uint64_t messages, messages_done; /* of this pass: expected, and settled one way or another */
+	uint64_t messages,
+		messages_done; /* of this pass: expected, and settled one way or another */
 	uint64_t bytes, bytes_done;  /* expected (0: not told), and read */
 	uint64_t bytes_per_second;   /* lately */
 	int64_t left_us;             /* -1: not known */
 
 	/* The books of the pass so far, all folders together: copy/books.h. */
-	uint64_t source, present, copied, moved, excepted, changed, not_reached, copied_bytes, flags_changed, deleted;
+	uint64_t source, present, copied, moved, excepted, changed, not_reached, copied_bytes,
+		flags_changed, deleted;
 	uint64_t causes[CAUSE_COUNT_]; /* exceptions by cause, earlier ones too */
 
 	const char *error;           /* the last fault's sentence, or "" */
@@ -69,18 +71,19 @@ void fleet_status_path(const char *state_dir, const char *address, struct buf *t
 /* As a JSON object, for files and for events; the caller owns it. Text is made printable. */
 json_t *fleet_status_json(const struct fleet_status *status);
 
-/* The other way; strings go to the arena, cut to sensible lengths. What is missing or of a wrong type is as in
- * fleet_status_init(). -1: it is no status at all. */
+/* The other way; strings go to the arena, cut to sensible lengths. What is missing or of a wrong
+ * type is as in fleet_status_init(). -1: it is no status at all. */
 int fleet_status_of_json(const json_t *object, struct arena *arena, struct fleet_status *ret);
 
-/* Reads the file at `path`; blocks. 0, or 1 when there is none, or none that can be understood: as good as none. */
+/* Reads the file at `path`; blocks. 0, or 1 when there is none, or none that can be understood: as
+ * good as none. */
 int fleet_status_read(const char *path, struct arena *arena, struct fleet_status *ret);
 
 /* What the file is to hold, for os_replace_quickly(); the caller frees it. */
 char *fleet_status_words(const struct fleet_status *status);
 
-/* Open states whose process is no more become FLEET_INTERRUPTED. now: µs since 1970. Of another machine's processes
- * only their silence is known. Reads /proc. */
+/* Open states whose process is no more become FLEET_INTERRUPTED. now: µs since 1970. Of another
+ * machine's processes only their silence is known. Reads /proc. */
 void fleet_status_look(struct fleet_status *status, const char *this_host, int64_t now);
 
 /* Takes over the books of a pass, exceptions included. */

@@ -5,7 +5,9 @@
 static struct order_facts facts_of(const struct fleet_mailbox *m, const struct fleet_status *s)
 {
 	struct order_facts facts = {
-		.seeded = m->seeded, .cutover_us = m->wave ? m->wave->cutover_us : 0, .delta_us = m->delta_us,
+		.seeded = m->seeded,
+		.cutover_us = m->wave ? m->wave->cutover_us : 0,
+		.delta_us = m->delta_us,
 	};
 
 	if (!m->seeded && s && s->bytes)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a line of the list to two accounts: who logs in for whom, where the secret comes from, what is shared. */
+/* From a line of the list to two accounts: who logs in for whom, where the secret comes from, what
+ * is shared. */
 #include "fleet/account.h"
 
 #include <stdio.h>
@@ -11,7 +12,8 @@
 struct opened {
 	struct check *check;
 	struct config config;
-	void (*look)(struct check *check, size_t i, const struct fleet_sides *sides, const struct fault *fault);
+	void (*look)(struct check *check, size_t i, const struct fleet_sides *sides,
+		     const struct fault *fault);
 	unsigned times;
 };
 
@@ -34,8 +36,8 @@ static int open_all(void *arg, struct fault *fault)
 	return 0;
 }
 
-static void open_each(struct check *check, struct testing_folder *folder, const char *conf, const char *list,
-		      unsigned times,
+static void open_each(struct check *check, struct testing_folder *folder, const char *conf,
+		      const char *list, unsigned times,
 		      void (*look)(struct check *check, size_t i, const struct fleet_sides *sides,
 				   const struct fault *fault))
 {
@@ -49,7 +51,8 @@ static void open_each(struct check *check, struct testing_folder *folder, const 
 	config_done(&o.config);
 }
 
-static void look_at_plain(struct check *check, size_t i, const struct fleet_sides *s, const struct fault *fault)
+static void look_at_plain(struct check *check, size_t i, const struct fleet_sides *s,
+			  const struct fault *fault)
 {
 	if (!EXPECT(s != NULL))
 		return;
@@ -61,13 +64,16 @@ static void look_at_plain(struct check *check, size_t i, const struct fleet_side
 		EXPECT(strcmp(s->to.account.password, "of anna@example.org") == 0);
 		EXPECT(strcmp(s->from.account.label, "source old.example") == 0);
 		EXPECT(strcmp(s->ends.source, "imaps://anna@example.org@old.example:993") == 0);
-		EXPECT(strcmp(s->ends.destination, "imaps://anna@example.org@new.example:993") == 0);
-		EXPECT(!s->from.account.authzid && s->from.account.tls && s->from_pace && s->to_pace);
+		EXPECT(strcmp(s->ends.destination, "imaps://anna@example.org@new.example:993") ==
+		       0);
+		EXPECT(!s->from.account.authzid && s->from.account.tls && s->from_pace &&
+		       s->to_pace);
 		EXPECT(s->from.account.enter && s->from.account.enter_arg == s->from_pace);
 		EXPECT(!s->from.account.compress && s->from.account.silence_us == 120 * SECOND);
 	}
 	if (i == 1) {
-		EXPECT(strcmp(s->from.account.user, "odd/us%er") == 0); /* not a part of a URL any more */
+		EXPECT(strcmp(s->from.account.user, "odd/us%er") ==
+		       0); /* not a part of a URL any more */
 		EXPECT(strcmp(s->to.account.host, "127.0.0.1") == 0);
 		EXPECT(s->to.account.port == 1143 && s->to.account.security == IMAP_PLAIN);
 		EXPECT(strcmp(s->to.account.password, "of command") == 0);
@@ -91,7 +97,8 @@ static void plain(struct check *check)
 		  1, look_at_plain);
 }
 
-static void look_at_admin(struct check *check, size_t i, const struct fleet_sides *s, const struct fault *fault)
+static void look_at_admin(struct check *check, size_t i, const struct fleet_sides *s,
+			  const struct fault *fault)
 {
 	if (!EXPECT(s != NULL))
 		return;
@@ -99,7 +106,8 @@ static void look_at_admin(struct check *check, size_t i, const struct fleet_side
 	EXPECT(strcmp(s->from.account.user, "admin") == 0);
 	EXPECT(strcmp(s->from.account.authzid, i ? "b" : "anna@example.org") == 0);
 	/* The ledger is the mailbox's, whoever opens it. */
-	EXPECT(strcmp(s->ends.source, i ? "imaps://b@old.example:993" : "imaps://anna@example.org@old.example:993") == 0);
+	EXPECT(strcmp(s->ends.source, i ? "imaps://b@old.example:993"
+					: "imaps://anna@example.org@old.example:993") == 0);
 	EXPECT(strcmp(s->to.account.user, "anna*master") == 0 || i == 1);
 }
 
@@ -109,14 +117,16 @@ static void an_administrator(struct check *check)
 
 	testing_folder_make(&folder);
 	testing_write(testing_path(&folder, "pw"), "x\n");
-	open_each(check, &folder,
-		  "[mailferry]\n[platform old]\nurl = imaps://old.example\npassword_file = pw\nlogin = admin\n"
-		  "authzid = {login}\n[platform new]\nurl = imaps://new.example\npassword_file = pw\n"
-		  "login = {local}*master\n",
-		  "address,old_login\nanna@example.org,\nberta@example.org,b\n", 1, look_at_admin);
+	open_each(
+		check, &folder,
+		"[mailferry]\n[platform old]\nurl = imaps://old.example\npassword_file = pw\nlogin = admin\n"
+		"authzid = {login}\n[platform new]\nurl = imaps://new.example\npassword_file = pw\n"
+		"login = {local}*master\n",
+		"address,old_login\nanna@example.org,\nberta@example.org,b\n", 1, look_at_admin);
 }
 
-static void look_at_shared(struct check *check, size_t i, const struct fleet_sides *s, const struct fault *fault)
+static void look_at_shared(struct check *check, size_t i, const struct fleet_sides *s,
+			   const struct fault *fault)
 {
 	if (!EXPECT(s != NULL))
 		return;
@@ -136,7 +146,8 @@ static void shared_commands(struct check *check)
 	snprintf(conf, sizeof(conf),
 		 "[mailferry]\n[platform old]\nurl = imaps://old.example\n"
 		 "password_command = echo ran >>%s/ran; echo secret\n"
-		 "[platform new]\nurl = imaps://new.example\npassword_command = echo {address}\n", folder.path);
+		 "[platform new]\nurl = imaps://new.example\npassword_command = echo {address}\n",
+		 folder.path);
 	open_each(check, &folder, conf, "address\na@x.org\nb@x.org\n", 3, look_at_shared);
 	text = testing_read(testing_path(&folder, "ran"));
 	CHECK_STR(buf_str(&text), "ran\n");
@@ -144,7 +155,8 @@ static void shared_commands(struct check *check)
 
 static struct tls_context *first_tls;
 
-static void look_at_tls(struct check *check, size_t i, const struct fleet_sides *s, const struct fault *fault)
+static void look_at_tls(struct check *check, size_t i, const struct fleet_sides *s,
+			const struct fault *fault)
 {
 	if (!EXPECT(s != NULL))
 		return;
@@ -164,7 +176,8 @@ static void shared_trust(struct check *check)
 	open_each(check, &folder, PLAIN_CONF, "address\na@x.org\nb@x.org\n", 2, look_at_tls);
 }
 
-static void look_at_faults(struct check *check, size_t i, const struct fleet_sides *s, const struct fault *fault)
+static void look_at_faults(struct check *check, size_t i, const struct fleet_sides *s,
+			   const struct fault *fault)
 {
 	EXPECT(!s && fault->kind == FAULT_USAGE);
 	EXPECT(strncmp(fault->text, "source: ", 8) == 0);
@@ -178,10 +191,11 @@ static void reach(struct check *check)
 	_cleanup_(testing_folder_remove) struct testing_folder folder;
 
 	testing_folder_make(&folder);
-	open_each(check, &folder,
-		  "[mailferry]\n[platform old]\nurl = imaps://old.example\npassword_command = exit 3\n"
-		  "[platform new]\nurl = imaps://new.example\npassword_command = echo x\n",
-		  "address,old_password_command\na@x.org,\nb@x.org,exit 4\n", 1, look_at_faults);
+	open_each(
+		check, &folder,
+		"[mailferry]\n[platform old]\nurl = imaps://old.example\npassword_command = exit 3\n"
+		"[platform new]\nurl = imaps://new.example\npassword_command = echo x\n",
+		"address,old_password_command\na@x.org,\nb@x.org,exit 4\n", 1, look_at_faults);
 }
 
 static void divided(struct check *check)
@@ -189,7 +203,11 @@ static void divided(struct check *check)
 	_cleanup_(arena_done) struct arena arena = { NULL };
 	struct pace_times times = { .limits = { .connections = 5, .bytes_per_second = 3000 } };
 	struct pace_settings whole = {
-		.name = "x", .limits = { 10, 7, 100, 0, 1000 }, .times = &times, .times_n = 1, .adaptive = true,
+		.name = "x",
+		.limits = { 10, 7, 100, 0, 1000 },
+		.times = &times,
+		.times_n = 1,
+		.adaptive = true,
 	};
 	struct pace_settings part = fleet_divide(&whole, 3, &arena);
 

@@ -34,7 +34,8 @@ static void classes(struct check *check)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct order o = make(cases[i].seeded, cases[i].cutover_in ? now + cases[i].cutover_in : 0, 0, 0, 0);
+		struct order o = make(cases[i].seeded,
+				      cases[i].cutover_in ? now + cases[i].cutover_in : 0, 0, 0, 0);
 
 		CHECK_EQ(o.class, cases[i].class);
 	}

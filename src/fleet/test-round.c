@@ -26,7 +26,8 @@ static int ask(void *arg)
 
 	if (round_claim(a->state, a->id, a->slug, &answer, &fault) < 0)
 		return 99;
-	if (answer == ROUND_OURS && a->note && round_note(a->state, a->id, a->slug, "3 well", &fault) < 0)
+	if (answer == ROUND_OURS && a->note &&
+	    round_note(a->state, a->id, a->slug, "3 well", &fault) < 0)
 		return 98;
 	if (a->dies)
 		kill(getpid(), SIGKILL);

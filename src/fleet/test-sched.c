@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The scheduler, with work that is made up: how long it takes and which faults it meets follow from a number. Waits
- * are milliseconds here. */
+/* The scheduler, with work that is made up: how long it takes and which faults it meets follow from
+ * a number. Waits are milliseconds here. */
 #include "fleet/sched.h"
 
 #include <stdio.h>
@@ -50,12 +50,18 @@ struct world {
 
 static const struct fault not_now = { FAULT_TRANSPORT, REACH_SESSION, AGAIN_NOW, 0, "lost", "" };
 static const struct fault later = { FAULT_LIMIT, REACH_MAILBOX, AGAIN_LATER, 0, "too much", "" };
-static const struct fault much_later = { FAULT_LIMIT, REACH_MAILBOX, AGAIN_LATER, 60 * MSEC, "wait", "" };
-static const struct fault never = { FAULT_AUTH, REACH_MAILBOX, AGAIN_NEVER, 0, "wrong password", "" };
+static const struct fault much_later = { FAULT_LIMIT, REACH_MAILBOX, AGAIN_LATER,
+					 60 * MSEC,   "wait",	     "" };
+static const struct fault never = {
+	FAULT_AUTH, REACH_MAILBOX, AGAIN_NEVER, 0, "wrong password", ""
+};
 static const struct fault server = { FAULT_TRANSPORT, REACH_SERVER, AGAIN_LATER, 0, "refused", "" };
-static const struct fault certificate = { FAULT_TLS, REACH_SERVER, AGAIN_NEVER, 0, "unknown issuer", "" };
+static const struct fault certificate = { FAULT_TLS, REACH_SERVER,     AGAIN_NEVER,
+					  0,	     "unknown issuer", "" };
 static const struct fault disk = { FAULT_LOCAL, REACH_PROCESS, AGAIN_NEVER, 0, "disk full", "" };
-static const struct fault words = { FAULT_USAGE, REACH_PROCESS, AGAIN_NEVER, 0, "no such folder", "" };
+static const struct fault words = {
+	FAULT_USAGE, REACH_PROCESS, AGAIN_NEVER, 0, "no such folder", ""
+};
 
 static size_t gate_of(const struct world *w, const struct sched_job *job)
 {
@@ -67,7 +73,9 @@ static int try(struct world *w, struct job *job, struct fault *fault)
 	struct check *check = w->check;
 	size_t gate = gate_of(w, &job->sched);
 	unsigned number = job->sched.tries - 1;
-	const struct fault *meets = number < ARRAY_SIZE(job->script.tries) ? job->script.tries[number] : NULL;
+	const struct fault *meets = number < ARRAY_SIZE(job->script.tries)
+					    ? job->script.tries[number]
+					    : NULL;
 
 	EXPECT(job->sched.gate->state == GATE_OPEN ||
 	       (job->sched.gate->state == GATE_TRIED && job->sched.gate->trying == &job->sched));
@@ -83,7 +91,8 @@ static int try(struct world *w, struct job *job, struct fault *fault)
 
 	if (!meets || meets->reach != REACH_SERVER || job->script.lets_in)
 		sched_connected(&job->sched);
-	if (job->script.takes_us ? run_sleep(job->script.takes_us, fault) < 0 : run_yield(fault) < 0)
+	if (job->script.takes_us ? run_sleep(job->script.takes_us, fault) < 0
+				 : run_yield(fault) < 0)
 		return -1;
 
 	job->sched.progressed = job->script.progresses;
@@ -133,7 +142,8 @@ static void parked(void *arg, struct sched_job *sched_job, const struct fault *w
 	EXPECT(!job->working);
 }
 
-static void ended(void *arg, struct sched_job *sched_job, enum sched_end end, const struct fault *why)
+static void ended(void *arg, struct sched_job *sched_job, enum sched_end end,
+		  const struct fault *why)
 {
 	struct job *job = (struct job *)sched_job;
 	struct world *w = arg;
@@ -186,7 +196,8 @@ static void world_init(struct world *w, struct check *check, size_t n, unsigned 
 	w->calls = (struct sched_calls){ work, parked, ended, gate, closed, waiting, room };
 	rand_init(&w->rand, 1);
 	for (size_t i = 0; i < n; i++)
-		w->jobs[i].sched.order = (struct order){ ORDER_ORDINARY, (int64_t)(n - i) * SECOND, i };
+		w->jobs[i].sched.order = (struct order){ ORDER_ORDINARY, (int64_t)(n - i) * SECOND,
+							 i };
 }
 
 static void world_done(struct world *w)
@@ -312,11 +323,21 @@ static void own_faults(struct check *check)
 		{ { { &not_now, &not_now } }, SCHED_DONE, 3, 2 },
 		{ { { &not_now, &not_now, &not_now, &not_now } }, SCHED_FAILED, 4, 3 },
 		{ { { &later, &later, &later, &later, &later, &later } }, SCHED_DONE, 7, 6 },
-		{ { { &later, &later, &later, &later, &later, &later, &later } }, SCHED_FAILED, 7, 6 },
-		{ { { &not_now, &not_now, &not_now, &not_now, &not_now, &not_now, &not_now }, true }, SCHED_DONE, 8, 7 },
+		{ { { &later, &later, &later, &later, &later, &later, &later } },
+		  SCHED_FAILED,
+		  7,
+		  6 },
+		{ { { &not_now, &not_now, &not_now, &not_now, &not_now, &not_now, &not_now },
+		    true },
+		  SCHED_DONE,
+		  8,
+		  7 },
 		{ { { &never } }, SCHED_FAILED, 1, 0 },
 		{ { { &not_now, &never } }, SCHED_FAILED, 2, 1 },
-		{ { { &words } }, SCHED_FAILED, 1, 0 }, /* usage that reaches "the process": of one pass only */
+		{ { { &words } },
+		  SCHED_FAILED,
+		  1,
+		  0 }, /* usage that reaches "the process": of one pass only */
 		{ { { &much_later } }, SCHED_DONE, 2, 1 },
 	};
 	struct world w;
@@ -502,7 +523,8 @@ static void outside_the_window(struct check *check)
 /* Anything, in any order: each ends once, within all bounds (which work() looks at). */
 static void anything(struct check *check)
 {
-	static const struct fault *const faults[] = { NULL, NULL, NULL, &not_now, &later, &never, &server };
+	static const struct fault *const faults[] = { NULL,   NULL,   NULL,   &not_now,
+						      &later, &never, &server };
 
 	for (uint64_t seed = 1; seed <= 30; seed++) {
 		struct world w;
@@ -526,7 +548,8 @@ static void anything(struct check *check)
 			job->script.progresses = rand_below(&w.rand, 2);
 			job->script.skipped = rand_below(&w.rand, 9) == 0;
 			for (size_t k = 0; k < ARRAY_SIZE(job->script.tries); k++)
-				job->script.tries[k] = faults[rand_below(&w.rand, ARRAY_SIZE(faults))];
+				job->script.tries[k] =
+					faults[rand_below(&w.rand, ARRAY_SIZE(faults))];
 		}
 		world_run(&w);
 		CHECK_EQ(w.result, w.cancel && w.result < 0 ? -1 : 0);

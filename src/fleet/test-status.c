@@ -33,7 +33,8 @@ static void slugs(struct check *check)
 	buf_reset(&a);
 	fleet_slug("anna", &a);
 	fleet_slug("Anna", &b);
-	CHECK(strcmp(buf_str(&a), buf_str(&b)) != 0); /* two accounts, until somebody says otherwise */
+	CHECK(strcmp(buf_str(&a), buf_str(&b)) !=
+	      0); /* two accounts, until somebody says otherwise */
 
 	memset(longest, 'x', sizeof(longest));
 	longest[sizeof(longest) - 1] = '\0';
@@ -112,7 +113,8 @@ static void hostile(struct check *check)
 		{ "{\"mailbox\":\"a\",\"state\":\"done\"}", 0 },
 		{ "{\"mailbox\":\"a\",\"state\":\"done\",\"folders\":-5,\"messages\":1.5,\"bytes\":\"many\","
 		  "\"exceptions\":7,\"pid\":-1,\"tries\":-9,\"exit_status\":4711,\"retry_at\":-8,\"left_us\":-77,"
-		  "\"seeded\":\"yes\",\"wave\":null,\"error\":{}}", 0 },
+		  "\"seeded\":\"yes\",\"wave\":null,\"error\":{}}",
+		  0 },
 		{ "{\"mailbox\":\"a\",\"state\":\"done\",\"folders\":99999999999999999999}", 1 },
 	};
 	_cleanup_(testing_folder_remove) struct testing_folder folder;

@@ -100,7 +100,8 @@ int os_stamp(const char *path, struct os_stamp *ret, struct fault *fault)
 	return 0;
 }
 
-int os_list_folder(const char *path, struct arena *arena, const char ***ret, size_t *ret_n, struct fault *fault)
+int os_list_folder(const char *path, struct arena *arena, const char ***ret, size_t *ret_n,
+		   struct fault *fault)
 {
 	_cleanup_(freep) const char **names = NULL;
 	size_t n = 0, size = 0;

@@ -10,8 +10,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* A failure of either changes nothing that we could do better, so it is not looked at: a system without them
- * still runs us. The soft limit alone, so that programs we start may raise it again. */
+/* A failure of either changes nothing that we could do better, so it is not looked at: a system
+ * without them still runs us. The soft limit alone, so that programs we start may raise it again.
+ */
 void os_forbid_dumps(void)
 {
 	struct rlimit limit;
@@ -76,7 +77,8 @@ bool os_process_runs(const struct os_process *process)
 {
 	uint64_t now;
 
-	if (process->pid <= 0 || process->pid > INT32_MAX || (kill((pid_t)process->pid, 0) < 0 && errno == ESRCH))
+	if (process->pid <= 0 || process->pid > INT32_MAX ||
+	    (kill((pid_t)process->pid, 0) < 0 && errno == ESRCH))
 		return false;
 
 	now = began(process->pid);

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* No core files, and no reading of our memory by other processes of the same user: passwords are in it.
- * Call it before the first secret is read. Programs we start are as they always are. */
+/* No core files, and no reading of our memory by other processes of the same user: passwords are in
+ * it. Call it before the first secret is read. Programs we start are as they always are. */
 void os_forbid_dumps(void);
 
 /* Lets this process open as many files as its hard limit allows; returns how many that is. */

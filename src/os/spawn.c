@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Commands, see spawn.h. They stay in our process group, on purpose: a password command may ask on the
- * terminal, which is refused to background groups, and ^C should reach it as it reaches us. So only the shell
- * can be killed; what it started and left behind loses its reader. */
+/* Commands, see spawn.h. They stay in our process group, on purpose: a password command may ask on
+ * the terminal, which is refused to background groups, and ^C should reach it as it reaches us. So
+ * only the shell can be killed; what it started and left behind loses its reader. */
 #include "os/spawn.h"
 
 #include <errno.h>
@@ -181,8 +181,8 @@ static int read_output(struct command *c, size_t limit, struct buf *out)
 	return -1;
 }
 
-/* Until the shell has ended and what it printed is read. Something it left in the background may hold
- * the pipe open for ever, so the end of the pipe is not waited for. */
+/* Until the shell has ended and what it printed is read. Something it left in the background may
+ * hold the pipe open for ever, so the end of the pipe is not waited for. */
 static int listen_to(struct command *c, size_t limit, struct buf *out, enum fault_kind *ret_why)
 {
 	bool printing = true;
@@ -243,8 +243,8 @@ int os_command_output(const char *command, size_t max_bytes, int64_t timeout_us,
 
 /* --- more of ourselves ----------------------------------------------------------------------- */
 
-/* The ends it gets: of a pipe for its input, so that it can tell our end from nothing to read, and of sockets, so
- * that a loop can wait for ours. */
+/* The ends it gets: of a pipe for its input, so that it can tell our end from nothing to read, and
+ * of sockets, so that a loop can wait for ours. */
 struct ends {
 	int in[2], out[2], err[2];
 };
@@ -262,7 +262,8 @@ static void close_ends(struct ends *ends, bool ours)
 static int open_ends(struct ends *ends)
 {
 	*ends = (struct ends){ { -1, -1 }, { -1, -1 }, { -1, -1 } };
-	if (pipe2(ends->in, O_CLOEXEC) == 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends->out) == 0 &&
+	if (pipe2(ends->in, O_CLOEXEC) == 0 &&
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends->out) == 0 &&
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends->err) == 0)
 		return 0;
 	return errno;
@@ -318,7 +319,8 @@ int os_child_start(const char *const *argv, struct os_child *ret, struct fault *
 	close_ends(&ends, true); /* which ends it, if it was started */
 	if (pid > 0)
 		reap_pid(pid);
-	return fault_local(fault, "cannot start another process of this program: %s", strerror(error));
+	return fault_local(fault, "cannot start another process of this program: %s",
+			   strerror(error));
 }
 
 void os_child_stop(const struct os_child *child)
