@@ -8,7 +8,8 @@
 /* A row or a schema of ours has some KiB at most. */
 enum { LENGTH_MAX = 1024 * 1024 };
 
-/* The first one must come before the file is looked at: it is what lets SQLite do without shared memory. */
+/* The first one must come before the file is looked at: it is what lets SQLite do without
+ * shared memory. */
 static const char settings[] =
 	"PRAGMA locking_mode = EXCLUSIVE;"
 	"PRAGMA trusted_schema = OFF;"
@@ -19,8 +20,9 @@ static const char settings[] =
 	"PRAGMA cache_size = -1024;"
 	"PRAGMA mmap_size = 0;"
 	"PRAGMA secure_delete = OFF;"
-	"PRAGMA wal_autocheckpoint = 1000;"     /* pages: 4 MB, to be looked through after a crash */
-	"PRAGMA journal_size_limit = 16777216;" /* a WAL that one large commit made does not stay large */
+	/* 4 MB of pages to look through after a crash; larger for a large commit, and only once */
+	"PRAGMA wal_autocheckpoint = 1000;"
+	"PRAGMA journal_size_limit = 16777216;"
 	"PRAGMA synchronous = FULL;";
 
 /* --- faults ---------------------------------------------------------------------------------- */
@@ -54,9 +56,11 @@ int db_damaged(struct db *db, const char *what, struct fault *fault)
 /* Only the first milliseconds of a ledger, before it has a WAL, can leave a journal. */
 static int fault_journal(struct db *db, struct fault *fault)
 {
-	return fault_set(fault, FAULT_USAGE, REACH_MAILBOX, AGAIN_NEVER,
-			 "the ledger %s was interrupted while it was begun: it must be opened for writing "
-			 "once (a copy that is not --dry-run)", db_words(db));
+	return fault_set(
+		fault, FAULT_USAGE, REACH_MAILBOX, AGAIN_NEVER,
+		"the ledger %s was interrupted while it was begun: it must be opened for writing "
+		"once (a copy that is not --dry-run)",
+		db_words(db));
 }
 
 static int fault_disk(struct db *db, struct fault *fault)
@@ -67,8 +71,9 @@ static int fault_disk(struct db *db, struct fault *fault)
 	if (!error)
 		error = sqlite3_system_errno(db->sqlite);
 	why = error ? strerror(error) : sqlite3_errmsg(db->sqlite);
-	return fault_set(fault, FAULT_LOCAL, REACH_MAILBOX, AGAIN_NEVER, "cannot %s the ledger %s: %s",
-			 db->read_only ? "read" : "write", db_words(db), why);
+	return fault_set(fault, FAULT_LOCAL, REACH_MAILBOX, AGAIN_NEVER,
+			 "cannot %s the ledger %s: %s", db->read_only ? "read" : "write",
+			 db_words(db), why);
 }
 
 int db_fault(struct db *db, struct fault *fault)
@@ -88,7 +93,7 @@ int db_fault(struct db *db, struct fault *fault)
 	case SQLITE_MISMATCH:
 		return db_damaged(db, sqlite3_errmsg(db->sqlite), fault);
 	case SQLITE_READONLY:
-		/* it may be written, make_file() saw to that: so its header says that SQLite must not */
+		/* make_file() could write it: so it is its header that forbids it to SQLite */
 		return db->read_only ? fault_journal(db, fault)
 				     : db_damaged(db, sqlite3_errmsg(db->sqlite), fault);
 	default:
@@ -156,9 +161,10 @@ int db_use_wal(struct db *db, struct fault *fault)
 	if (sqlite3_finalize(s) != SQLITE_OK)
 		return db_fault(db, fault);
 	if (!wal)
-		return fault_set(fault, FAULT_LOCAL, REACH_MAILBOX, AGAIN_NEVER,
-				 "the ledger %s cannot have a write-ahead log: SQLite %s refuses it",
-				 db_words(db), sqlite3_libversion());
+		return fault_set(
+			fault, FAULT_LOCAL, REACH_MAILBOX, AGAIN_NEVER,
+			"the ledger %s cannot have a write-ahead log: SQLite %s refuses it",
+			db_words(db), sqlite3_libversion());
 	return 0;
 }
 
@@ -176,7 +182,9 @@ void db_done(struct db *db)
 
 int db_exec(struct db *db, const char *sql, struct fault *fault)
 {
-	return sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : db_fault(db, fault);
+	if (sqlite3_exec(db->sqlite, sql, NULL, NULL, NULL) != SQLITE_OK)
+		return db_fault(db, fault);
+	return 0;
 }
 
 int db_number(struct db *db, const char *sql, int64_t *ret, struct fault *fault)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One connection of SQLite to one ledger's file: opened with the settings of docs/design/ledger.md, its
- * statements, its faults. Everything blocks; one call at a time, from any thread. */
+/* One connection of SQLite to one ledger's file: opened with the settings of
+ * docs/design/ledger.md, its statements, its faults. Everything blocks; one call at a time,
+ * from any thread. */
 #ifndef STATE_DB_H
 #define STATE_DB_H
 
@@ -27,7 +28,8 @@ struct db {
 int db_open(struct db *db, const char *path, bool read_only, struct fault *fault);
 void db_done(struct db *db);
 
-/* Whether closing it may move the WAL into the file: at first not, since it may be damaged, or no ledger. */
+/* Whether closing it may move the WAL into the file: at first not, since it may be damaged, or
+ * no ledger. */
 void db_trust(struct db *db, bool trust);
 
 /* Makes the file keep a WAL (or checks that it does); before anything is written to it. */
@@ -58,7 +60,8 @@ void db_printable(char *text);
 const char *db_words(const struct db *db);
 
 /* --- rows ------------------------------------------------------------------------------------
- * A row at hand; whatever does not fit sets `bad` and reads as 0 or "". Anybody may have written the file. */
+ * A row at hand; whatever does not fit sets `bad` and reads as 0 or "". Anybody may have written
+ * the file. */
 
 struct row {
 	sqlite3_stmt *statement;
@@ -69,7 +72,10 @@ struct row {
 uint64_t row_number(struct row *row, uint64_t max);
 int64_t row_signed(struct row *row, int64_t min, int64_t max);
 int64_t row_date(struct row *row); /* INT64_MIN for NULL */
-void row_digest(struct row *row, bool wanted, unsigned char *to, size_t n); /* zeroed when not wanted */
+
+/* Zeroes when it is not wanted. */
+void row_digest(struct row *row, bool wanted, unsigned char *to, size_t n);
+
 struct bytes row_text(struct row *row, size_t max, struct arena *arena);
 const char *row_string(struct row *row, size_t max, struct arena *arena); /* refuses NUL */
 

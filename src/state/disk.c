@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The disk as SQLite sees it, see disk.h. A VFS on top of SQLite's own; registered for one ledger each, so that
- * what it knows (a failure) belongs to that ledger and nothing is global. */
+/* The disk as SQLite sees it, see disk.h. A VFS on top of SQLite's own; registered for one
+ * ledger each, so that what it knows (a failure) belongs to that ledger and nothing is global. */
 #include "state/disk.h"
 
 #include <assert.h>
@@ -254,7 +254,8 @@ struct disk *disk_new(bool read_only)
 	struct disk *disk = xzalloc(sizeof(*disk));
 
 	assert(below);
-	/* What it does not change is the other's, called with a struct that has the other's pAppData. */
+	/* What it does not change is the other's, called with a struct that has the other's
+	 * pAppData. */
 	disk->vfs = *below;
 	disk->vfs.pNext = NULL;
 	disk->vfs.szOsFile = (int)sizeof(struct disk_file) + below->szOsFile;

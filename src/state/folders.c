@@ -7,13 +7,15 @@
 
 /* --- writing --------------------------------------------------------------------------------- */
 
-static void queue_folder(struct ledger *ledger, enum op_kind kind, const struct ledger_folder *folder)
+static void queue_folder(struct ledger *ledger, enum op_kind kind,
+			 const struct ledger_folder *folder)
 {
 	struct batch *batch = ledger_queue(ledger);
 	struct ledger_folder *copy;
 
 	assert(folder->id > 0);
-	assert(folder->source_name.n <= NAME_MAX_BYTES && folder->destination_name.n <= NAME_MAX_BYTES &&
+	assert(folder->source_name.n <= NAME_MAX_BYTES &&
+	       folder->destination_name.n <= NAME_MAX_BYTES &&
 	       folder->source_object.n <= NAME_MAX_BYTES);
 	if (!batch)
 		return;
@@ -44,8 +46,9 @@ void ledger_set_mark(struct ledger *ledger, struct ledger_folder *folder, uint32
 
 	folder->mark = uidnext;
 	if (batch)
-		ledger_queue_op(ledger, batch, (struct op){ .kind = OP_SET_MARK, .folder = folder->id,
-							    .a = uidnext });
+		ledger_queue_op(
+			ledger, batch,
+			(struct op){ .kind = OP_SET_MARK, .folder = folder->id, .a = uidnext });
 }
 
 /* --- reading --------------------------------------------------------------------------------- */

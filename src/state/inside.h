@@ -21,7 +21,8 @@ enum {
 };
 
 struct ledger {
-	/* One fiber at a time uses the connection, on the worker pool; the next one's turn is handed to it. */
+	/* One fiber at a time uses the connection, on the worker pool; the next one's turn is
+	 * handed to it. */
 	struct db db;
 	bool busy;
 	struct waiters turn;
@@ -45,7 +46,8 @@ struct ledger {
 	int64_t last_pass;
 };
 
-/* The batch to queue in, or NULL: nothing will be written any more. The operation's data go into its arena. */
+/* The batch to queue in, or NULL: nothing will be written any more. The operation's data go
+ * into its arena. */
 struct batch *ledger_queue(struct ledger *ledger);
 void ledger_queue_op(struct ledger *ledger, struct batch *batch, struct op op);
 
@@ -58,9 +60,10 @@ typedef int (*ledger_fn)(struct db *db, void *arg, struct fault *fault);
 SUSPENDS int ledger_run(struct ledger *ledger, const char *what, ledger_fn fn, void *arg,
 			struct fault *fault);
 
-/* Reading the small tables when the ledger is opened: on the pool. */
+/* Reading the small tables when the ledger is opened, on the pool: sets of flags; facts,
+ * last_folder and last_pass. */
 int ledger_read_words(struct ledger *ledger, struct fault *fault);
-int ledger_read_mailbox(struct ledger *ledger, struct fault *fault); /* facts, last_folder, last_pass */
+int ledger_read_mailbox(struct ledger *ledger, struct fault *fault);
 
 void ledger_mailbox_done(struct ledger *ledger);
 

@@ -66,25 +66,29 @@ static int bring_schema(struct opening *opening, struct fault *fault)
 	if (empty < 0 || (empty && opening->read_only))
 		return empty;
 	if (version > (int64_t)schema_n_steps)
-		return fault_set(fault, FAULT_USAGE, REACH_MAILBOX, AGAIN_NEVER,
-				 "the ledger %s was written by a newer mailferry (its schema is %lld, this "
-				 "one knows up to %zu): use that one",
-				 db_words(db), (long long)version, schema_n_steps);
+		return fault_set(
+			fault, FAULT_USAGE, REACH_MAILBOX, AGAIN_NEVER,
+			"the ledger %s was written by a newer mailferry (its schema is %lld, this "
+			"one knows up to %zu): use that one",
+			db_words(db), (long long)version, schema_n_steps);
 	if (version < (int64_t)schema_n_steps && opening->read_only)
-		return fault_set(fault, FAULT_USAGE, REACH_MAILBOX, AGAIN_NEVER,
-				 "the ledger %s was written by an older mailferry: it must be opened for "
-				 "writing once (a copy that is not --dry-run)", db_words(db));
+		return fault_set(
+			fault, FAULT_USAGE, REACH_MAILBOX, AGAIN_NEVER,
+			"the ledger %s was written by an older mailferry: it must be opened for "
+			"writing once (a copy that is not --dry-run)",
+			db_words(db));
 
 	if (!opening->read_only && db_use_wal(db, fault) < 0)
 		return -1;
-	if (!opening->read_only && schema_migrate(db, version, schema_steps, schema_n_steps, begin_state,
-						  opening, fault) < 0)
+	if (!opening->read_only && schema_migrate(db, version, schema_steps, schema_n_steps,
+						  begin_state, opening, fault) < 0)
 		return -1;
 	opening->ledger->new = empty;
 	return schema_verify(db, schema_steps, schema_n_steps, fault);
 }
 
-static int fault_others(struct db *db, const char *source, const char *destination, struct fault *fault)
+static int fault_others(struct db *db, const char *source, const char *destination,
+			struct fault *fault)
 {
 	char from[61], to[61];
 
@@ -92,9 +96,11 @@ static int fault_others(struct db *db, const char *source, const char *destinati
 	snprintf(to, sizeof(to), "%s", destination);
 	db_printable(from);
 	db_printable(to);
-	return fault_set(fault, FAULT_USAGE, REACH_MAILBOX, AGAIN_NEVER,
-			 "the ledger %s is that of %s to %s: name another folder with --state, or move it "
-			 "away", db_words(db), from, to);
+	return fault_set(
+		fault, FAULT_USAGE, REACH_MAILBOX, AGAIN_NEVER,
+		"the ledger %s is that of %s to %s: name another folder with --state, or move it "
+		"away",
+		db_words(db), from, to);
 }
 
 /* The state row: whose ledger it is, and whether all of it must be checked. */
@@ -147,8 +153,9 @@ static int quick_check(struct db *db, const char *sql, struct fault *fault)
 static int check(struct opening *opening, struct fault *fault)
 {
 	static const char *const small[] = {
-		"PRAGMA quick_check(state)", "PRAGMA quick_check(fact)", "PRAGMA quick_check(flags)",
-		"PRAGMA quick_check(folder)", "PRAGMA quick_check(noted)", "PRAGMA quick_check(pass)",
+		"PRAGMA quick_check(state)", "PRAGMA quick_check(fact)",
+		"PRAGMA quick_check(flags)", "PRAGMA quick_check(folder)",
+		"PRAGMA quick_check(noted)", "PRAGMA quick_check(pass)",
 		"PRAGMA quick_check(accepted)",
 	};
 	struct db *db = &opening->ledger->db;
@@ -244,7 +251,8 @@ int ledger_open(const char *path, const struct ledger_ends *ends, enum ledger_mo
 	int r;
 
 	if (strlen(ends->source) > ENDS_MAX || strlen(ends->destination) > ENDS_MAX)
-		return fault_usage(fault, "the name of a mailbox is longer than %d bytes", ENDS_MAX);
+		return fault_usage(fault, "the name of a mailbox is longer than %d bytes",
+				   ENDS_MAX);
 	run_random(&opening.seed, sizeof(opening.seed));
 	r = pool_call("opening the ledger", open_on_pool, &opening, fault);
 	if (r != 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading the messages of a ledger. What a row holds is checked: anybody may have written the file. */
+/* Reading the messages of a ledger. What a row holds is checked: anybody may have written the
+ * file. */
 #include "base/xalloc.h"
 #include "state/inside.h"
 
@@ -85,14 +86,15 @@ static int64_t limit(size_t most)
 }
 
 /* Here, not on the pool: other fibers may have found new sets meanwhile. */
-static int check_flags(struct ledger *ledger, const struct ledger_messages *messages, struct fault *fault)
+static int check_flags(struct ledger *ledger, const struct ledger_messages *messages,
+		       struct fault *fault)
 {
 	for (size_t i = 0; i < messages->n; i++) {
 		const struct ledger_message *m = &messages->p[i];
 
 		if (m->flags > ledger->words.n || m->copy_flags > ledger->words.n)
-			return db_damaged(&ledger->db, "a message in it has flags that it does not know",
-					  fault);
+			return db_damaged(&ledger->db,
+					  "a message in it has flags that it does not know", fault);
 	}
 	return 0;
 }
@@ -110,22 +112,32 @@ static int run(struct ledger *ledger, struct load_job job, struct ledger_message
 int ledger_load_messages(struct ledger *ledger, uint32_t folder, uint32_t low, uint32_t high,
 			 struct ledger_messages *ret, struct fault *fault)
 {
-	return run(ledger, (struct load_job){ .sql = SQL_LOAD_MESSAGES, .numbers = { folder, low, high },
-					      .n_numbers = 3 }, ret, fault);
+	return run(ledger,
+		   (struct load_job){ .sql = SQL_LOAD_MESSAGES,
+				      .numbers = { folder, low, high },
+				      .n_numbers = 3 },
+		   ret, fault);
 }
 
 int ledger_load_bare(struct ledger *ledger, uint32_t folder, uint32_t low, uint32_t high,
 		     struct ledger_messages *ret, struct fault *fault)
 {
-	return run(ledger, (struct load_job){ .sql = SQL_LOAD_BARE, .numbers = { folder, low, high },
-					      .n_numbers = 3, .bare = true }, ret, fault);
+	return run(ledger,
+		   (struct load_job){ .sql = SQL_LOAD_BARE,
+				      .numbers = { folder, low, high },
+				      .n_numbers = 3,
+				      .bare = true },
+		   ret, fault);
 }
 
 int ledger_load_next(struct ledger *ledger, uint32_t folder, uint32_t after, size_t most,
 		     struct ledger_messages *ret, struct fault *fault)
 {
-	return run(ledger, (struct load_job){ .sql = SQL_LOAD_NEXT, .numbers = { folder, after, limit(most) },
-					      .n_numbers = 3 }, ret, fault);
+	return run(ledger,
+		   (struct load_job){ .sql = SQL_LOAD_NEXT,
+				      .numbers = { folder, after, limit(most) },
+				      .n_numbers = 3 },
+		   ret, fault);
 }
 
 int ledger_load_state(struct ledger *ledger, uint32_t folder, enum ledger_state state, size_t most,
@@ -133,7 +145,8 @@ int ledger_load_state(struct ledger *ledger, uint32_t folder, enum ledger_state 
 {
 	struct load_job job = {
 		.sql = folder ? SQL_LOAD_STATE_OF : SQL_LOAD_STATE,
-		.numbers = { state, state == LEDGER_GONE ? LEDGER_MIRRORED : 0, limit(most), folder },
+		.numbers = { state, state == LEDGER_GONE ? LEDGER_MIRRORED : 0, limit(most),
+			     folder },
 		.n_numbers = folder ? 4 : 3,
 	};
 
@@ -170,8 +183,12 @@ int ledger_find_message_id(struct ledger *ledger, const char *message_id, size_t
 	fold(bytes_head(bytes_of(message_id), MESSAGE_ID_MAX), &folded);
 	if (folded.n == 0)
 		return 0;
-	return run(ledger, (struct load_job){ .sql = SQL_FIND_MESSAGE_ID, .text = buf_str(&folded),
-					      .numbers = { 0, limit(most) }, .n_numbers = 2 }, ret, fault);
+	return run(ledger,
+		   (struct load_job){ .sql = SQL_FIND_MESSAGE_ID,
+				      .text = buf_str(&folded),
+				      .numbers = { 0, limit(most) },
+				      .n_numbers = 2 },
+		   ret, fault);
 }
 
 /* --- UIDs at the destination ----------------------------------------------------------------- */

@@ -98,8 +98,12 @@ void ledger_set_cause(struct ledger *ledger, uint32_t folder, uint32_t uid, uint
 	assert(cause > 0 && cause < LEDGER_CAUSES);
 	if (!batch)
 		return;
-	ledger_queue_op(ledger, batch, (struct op){ .kind = OP_SET_CAUSE, .folder = folder, .uid = uid,
-						    .a = cause, .p = keep(batch, detail, DETAIL_MAX) });
+	ledger_queue_op(ledger, batch,
+			(struct op){ .kind = OP_SET_CAUSE,
+				     .folder = folder,
+				     .uid = uid,
+				     .a = cause,
+				     .p = keep(batch, detail, DETAIL_MAX) });
 	if (copy_digest)
 		queue_digest(ledger, OP_SET_COPY_DIGEST, folder, uid, copy_size, copy_digest);
 }

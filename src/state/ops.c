@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writing what was queued, see ops.h. Each function binds one operation to its statement; the statements are in
- * sql.c. Pointers stay valid until the step is done, so nothing is copied (SQLITE_STATIC). */
+/* Writing what was queued, see ops.h. Each function binds one operation to its statement; the
+ * statements are in sql.c. Pointers stay valid until the step is done, so nothing is copied
+ * (SQLITE_STATIC). */
 #include "state/ops.h"
 
 #include "base/xalloc.h"
@@ -172,7 +173,8 @@ static int write_message(struct db *db, sqlite3_stmt *s, const struct op *op)
 	if (message->has & LEDGER_HAS_DIGEST)
 		sqlite3_bind_blob(s, 13, message->digest, sizeof(message->digest), SQLITE_STATIC);
 	if (message->has & LEDGER_HAS_COPY_DIGEST)
-		sqlite3_bind_blob(s, 14, message->copy_digest, sizeof(message->copy_digest), SQLITE_STATIC);
+		sqlite3_bind_blob(s, 14, message->copy_digest, sizeof(message->copy_digest),
+				  SQLITE_STATIC);
 	if (message->has & LEDGER_HAS_HEADER)
 		sqlite3_bind_blob(s, 15, message->header, sizeof(message->header), SQLITE_STATIC);
 	bind_string(s, 16, message->message_id);

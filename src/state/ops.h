@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What waits to be written: operations in the order they were queued, in plain memory, and the function that writes
- * them. A batch is filled by fibers and written on the worker pool; never both at once. */
+/* What waits to be written: operations in the order they were queued, in plain memory, and the
+ * function that writes them. A batch is filled by fibers and written on the worker pool; never
+ * both at once. */
 #ifndef STATE_OPS_H
 #define STATE_OPS_H
 

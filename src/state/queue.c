@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ledger's queue and its one connection. Whoever first needs what is queued to be durable leads: in its turn it takes
- * all there is and writes it as one transaction on the pool; what others queue meanwhile goes with the next one, led
- * by the first of those who waited. A leader that was cancelled before a thread had begun puts everything back. */
+/* The ledger's queue and its one connection. Whoever first needs what is queued to be durable
+ * leads: in its turn it takes all there is and writes it as one transaction on the pool; what
+ * others queue meanwhile goes with the next one, led by the first of those who waited. A leader
+ * that was cancelled before a thread had begun puts everything back. */
 #include <assert.h>
 
 #include "state/inside.h"
@@ -66,12 +67,12 @@ static int on_pool(void *arg, struct fault *fault)
 	return r;
 }
 
-/* Turns are handed on, first come, first served: who has just had one cannot take the next before those who wait,
- * and what they queue meanwhile goes with one commit. */
+/* Turns are handed on, first come, first served: who has just had one cannot take the next
+ * before those who wait, and what they queue meanwhile goes with one commit. */
 static int take_turn(struct ledger *ledger, const char *what, struct fault *fault)
 {
 	if (ledger->busy)
-		return waiters_wait(&ledger->turn, what, fault); /* woken: it is ours, and still busy */
+		return waiters_wait(&ledger->turn, what, fault); /* woken: ours, still busy */
 
 	ledger->busy = true;
 	return 0;
@@ -180,8 +181,9 @@ static int commit(struct ledger *ledger, struct fault *fault)
 int ledger_commit(struct ledger *ledger, struct fault *fault)
 {
 	if (ledger->refused)
-		return fault_usage(fault, "the ledger %s is open for reading: nothing can be written to it",
-				   db_words(&ledger->db));
+		return fault_usage(
+			fault, "the ledger %s is open for reading: nothing can be written to it",
+			db_words(&ledger->db));
 	return commit(ledger, fault);
 }
 

@@ -103,7 +103,8 @@ int schema_verify(struct db *db, const struct schema_step *steps, size_t n, stru
 	_cleanup_(buf_done) struct buf is = BUF_NULL, should = BUF_NULL;
 
 	if (describe_steps(steps, n, &should) < 0)
-		return fault_local(fault, "the schema of ledgers cannot be made in memory: SQLite %s",
+		return fault_local(fault,
+				   "the schema of ledgers cannot be made in memory: SQLite %s",
 				   sqlite3_libversion());
 	if (describe(db->sqlite, &is) < 0)
 		return db_fault(db, fault);

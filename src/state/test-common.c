@@ -7,7 +7,8 @@
 
 #include "lib/check.h"
 
-const struct ledger_ends testing_ends = { "imaps://anna@old.example:993", "imaps://anna.b@new.example:993" };
+const struct ledger_ends testing_ends = { "imaps://anna@old.example:993",
+					  "imaps://anna.b@new.example:993" };
 
 void testing_in_memory(void)
 {
@@ -147,7 +148,8 @@ int64_t testing_sql_number(const char *path, const char *sql)
 	int64_t number;
 
 	if (sqlite3_open(path, &sqlite) != SQLITE_OK ||
-	    sqlite3_prepare_v2(sqlite, sql, -1, &s, NULL) != SQLITE_OK || sqlite3_step(s) != SQLITE_ROW)
+	    sqlite3_prepare_v2(sqlite, sql, -1, &s, NULL) != SQLITE_OK ||
+	    sqlite3_step(s) != SQLITE_ROW)
 		die(sqlite, sql);
 	number = sqlite3_column_int64(s, 0);
 	sqlite3_finalize(s);

@@ -9,11 +9,12 @@
 
 extern const struct ledger_ends testing_ends;
 
-/* Has the folders made in memory where the system offers that and TMPDIR says nothing else: for tests that sync thousands
- * of times, which a busy disk makes slow to no profit. */
+/* Has the folders made in memory where the system offers that and TMPDIR says nothing else: for
+ * tests that sync thousands of times, which a busy disk makes slow to no profit. */
 void testing_in_memory(void);
 
-/* How much of a test that could go on for ever is to be done: 1 under Valgrind, 4 as a rule, 16 nightly. */
+/* How much of a test that could go on for ever is to be done: 1 under Valgrind, 4 as a rule, 16
+ * nightly. */
 int testing_effort(void);
 
 /* A folder of its own with a ledger's path in it, and a ledger if a test opens one. */
@@ -50,7 +51,8 @@ bool testing_same_message(const struct ledger_message *a, const struct ledger_me
 /* A current folder called `name`, with no bounds and nothing known. */
 struct ledger_folder testing_ledger_folder(const char *name);
 
-/* Runs SQL on the file by SQLite alone, with everything allowed; ends the program when SQLite refuses it. */
+/* Runs SQL on the file by SQLite alone, with everything allowed; ends the program when SQLite
+ * refuses it. */
 void testing_sql(const char *path, const char *sql);
 
 /* The number that a query gives. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a crash, a power loss or a failing disk leaves of a ledger: one of its committed states, and none before the
- * last that somebody was told of. Everything runs in forked processes, because the environment is read at the
- * first use of os/: this process must never be that. */
+/* What a crash, a power loss or a failing disk leaves of a ledger: one of its committed states,
+ * and none before the last that somebody was told of. Everything runs in forked processes,
+ * because the environment is read at the first use of os/: this process must never be that. */
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
@@ -97,7 +97,8 @@ static int look(void *arg, struct fault *fault)
 
 	if (ledger_load_messages(t->ledger, 1, 1, UINT32_MAX, &m, fault) < 0)
 		return -1;
-	if (m.n != (size_t)n || (n && (m.p[0].size != (uint64_t)k || m.p[n - 1].uid != (uint32_t)n)))
+	if (m.n != (size_t)n ||
+	    (n && (m.p[0].size != (uint64_t)k || m.p[n - 1].uid != (uint32_t)n)))
 		k = WRONG;
 	for (size_t i = 1; k != WRONG && i < m.n; i++) {
 		struct ledger_message want = testing_message(1, (uint32_t)i + 1, 0);
@@ -173,7 +174,8 @@ static void forget(struct testing_ledger *t)
 
 /* --- killed ---------------------------------------------------------------------------------- */
 
-/* At step `first` of this name, then every `stride`th, each time in a new ledger; it is then written on. */
+/* At step `first` of this name, then every `stride`th, each time in a new ledger; it is then
+ * written on. */
 static int kill_all(struct check *check, struct testing_ledger *t, const char *name, int stride)
 {
 	int killed = 0, r;
@@ -227,9 +229,10 @@ static void killed_at_names(struct check *check)
 		const char *name;
 		int least;
 	} steps[] = {
-		{ "ledger-open", 1 }, { "ledger-migrate", 1 }, { "ledger-migrated", 1 }, { "ledger-commit", 3 },
-		{ "ledger-committed", 3 }, { "ledger-sync", 8 }, { "ledger-synced", 8 }, { "ledger-delete", 2 },
-		{ "ledger-close", 1 }, { "ledger-closed", 1 },
+		{ "ledger-open", 1 },	{ "ledger-migrate", 1 },   { "ledger-migrated", 1 },
+		{ "ledger-commit", 3 }, { "ledger-committed", 3 }, { "ledger-sync", 8 },
+		{ "ledger-synced", 8 }, { "ledger-delete", 2 },	   { "ledger-close", 1 },
+		{ "ledger-closed", 1 },
 	};
 	LEDGER_TEST(t);
 	struct plan plan = { .commits = 3 };
@@ -238,8 +241,8 @@ static void killed_at_names(struct check *check)
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		int n = kill_all(check, &t, steps[i].name, 1);
 
-		check_expect(check, n >= steps[i].least, __FILE__, __LINE__, "%s was passed %d times",
-			     steps[i].name, n);
+		check_expect(check, n >= steps[i].least, __FILE__, __LINE__,
+			     "%s was passed %d times", steps[i].name, n);
 	}
 	CHECK(!check->failed);
 }
@@ -293,7 +296,8 @@ static void power_lost(struct check *check, const struct plan *plan, size_t step
 		place(&t, buf_bytes(&file), bytes_head(buf_bytes(&wal), n));
 		k = testing_fork(reader, &t, NULL, NULL);
 		if (k < before || k > plan->commits)
-			CHECK_FAIL("%zu of %zu bytes of the log: state %d after %d", n, wal.n, k, before);
+			CHECK_FAIL("%zu of %zu bytes of the log: state %d after %d", n, wal.n, k,
+				   before);
 		states += k != before;
 		before = k;
 	}
@@ -355,7 +359,8 @@ static void torn_logs(struct check *check)
 
 /* --- a failing disk -------------------------------------------------------------------------- */
 
-/* The disk fails once; everything after it must fail with the same words, though the disk is well again. */
+/* The disk fails once; everything after it must fail with the same words, though the disk is
+ * well again. */
 static int insist(void *arg, struct fault *fault)
 {
 	struct testing_ledger *t = arg;
@@ -365,7 +370,8 @@ static int insist(void *arg, struct fault *fault)
 
 	if (r == 0 || !t->ledger)
 		return r;
-	if (fault->kind != FAULT_LOCAL || fault->reach != REACH_MAILBOX || fault->again != AGAIN_NEVER)
+	if (fault->kind != FAULT_LOCAL || fault->reach != REACH_MAILBOX ||
+	    fault->again != AGAIN_NEVER)
 		return WRONG;
 	ledger_set_fact(t->ledger, "k", "999");
 	for (int i = 0; i < 3; i++) {

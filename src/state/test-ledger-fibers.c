@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Many fibers on one ledger: commits in common, reading meanwhile, cancellation; and a long run of everything
- * against a model in memory. */
+/* Many fibers on one ledger: commits in common, reading meanwhile, cancellation; and a long run
+ * of everything against a model in memory. */
 #include <threads.h>
 #include <unistd.h>
 
@@ -102,7 +102,9 @@ static void in_common(struct check *check)
 	_cleanup_(buf_done) struct buf trace = BUF_NULL;
 	size_t commits;
 
-	CHECK_EQ(testing_fork(forked_commits, &t, "MAILFERRY_STEP_TRACE", testing_path(&t.folder, "trace")), 0);
+	CHECK_EQ(testing_fork(forked_commits, &t, "MAILFERRY_STEP_TRACE",
+			      testing_path(&t.folder, "trace")),
+		 0);
 	trace = testing_file(testing_path(&t.folder, "trace"));
 	commits = count_lines(buf_bytes(&trace), "ledger-committed");
 	printf("# %d commits were asked for, %zu were made\n", FIBERS * ROUNDS, commits);
@@ -242,8 +244,8 @@ struct model {
 	struct ledger_message rows[MODEL_FOLDERS + 1][MODEL_UIDS + 1]; /* state 0: there is none */
 };
 
-static void model_put(struct testing_ledger *t, struct model *model, struct rand *rand, uint32_t folder,
-		      uint32_t uid)
+static void model_put(struct testing_ledger *t, struct model *model, struct rand *rand,
+		      uint32_t folder, uint32_t uid)
 {
 	struct ledger_message m = testing_message(folder, uid, (uint32_t)rand_below(rand, 100));
 
@@ -290,7 +292,8 @@ static void model_step(struct testing_ledger *t, struct model *model, struct ran
 	} else if (what < 70) {
 		row->state = (uint8_t)(1 + what % LEDGER_SENDING);
 		row->has |= what % 3 ? LEDGER_MIRRORED : 0;
-		ledger_set_state(t->ledger, folder, uid, row->state, what % 3 ? LEDGER_MIRRORED : 0);
+		ledger_set_state(t->ledger, folder, uid, row->state,
+				 what % 3 ? LEDGER_MIRRORED : 0);
 	} else if (what < 100) {
 		row->copy_uid = (uint32_t)what;
 		ledger_set_copy_uid(t->ledger, folder, uid, row->copy_uid);
@@ -318,12 +321,14 @@ static void compare(struct check *check, const struct model *model, const struct
 
 			if (row->state == 0 || !fits(row))
 				continue;
-			check_expect(check, n < m->n && testing_same_message(&m->p[n], row), __FILE__,
-				     __LINE__, "%s: row %zu of folder %u, UID %u", what, n, folder, uid);
+			check_expect(check, n < m->n && testing_same_message(&m->p[n], row),
+				     __FILE__, __LINE__, "%s: row %zu of folder %u, UID %u", what,
+				     n, folder, uid);
 			n++;
 		}
 	}
-	check_expect(check, n == m->n, __FILE__, __LINE__, "%s: %zu rows, should be %zu", what, m->n, n);
+	check_expect(check, n == m->n, __FILE__, __LINE__, "%s: %zu rows, should be %zu", what,
+		     m->n, n);
 }
 
 static bool is_gone(const struct ledger_message *row)

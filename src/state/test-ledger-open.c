@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Opening what is not, or not quite, a ledger: locked, newer, another's, no database, damaged, hostile. Never a crash,
- * never a wrong answer: a sentence that names the file and what to do. */
+/* Opening what is not, or not quite, a ledger: locked, newer, another's, no database, damaged,
+ * hostile. Never a crash, never a wrong answer: a sentence that names the file and what to do. */
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -100,12 +100,14 @@ static int use(void *arg, struct fault *fault)
 	return r;
 }
 
-static void check_damaged(struct check *check, struct testing_ledger *t, fiber_fn fn, const char *what)
+static void check_damaged(struct check *check, struct testing_ledger *t, fiber_fn fn,
+			  const char *what)
 {
 	struct fault fault = testing_ledger_fails(t, fn);
 
-	if (fault.kind != FAULT_DATA || fault.reach != REACH_MAILBOX || !strstr(fault.text, t->path) ||
-	    !strstr(fault.text, "move it away") || !strstr(fault.text, what))
+	if (fault.kind != FAULT_DATA || fault.reach != REACH_MAILBOX ||
+	    !strstr(fault.text, t->path) || !strstr(fault.text, "move it away") ||
+	    !strstr(fault.text, what))
 		CHECK_FAIL("not \"%s\", but %s", what, fault.text);
 }
 
@@ -121,7 +123,8 @@ static int open_twice(void *arg, struct fault *fault)
 	snprintf(holder, sizeof(holder), "process %ld on", (long)getpid());
 	TRY(testing_ledger_open(t, LEDGER_CREATE, fault));
 	for (int mode = LEDGER_CREATE; mode <= LEDGER_READ; mode++) {
-		EXPECT(ledger_open(t->path, &testing_ends, (enum ledger_mode)mode, &second, fault) == -1);
+		EXPECT(ledger_open(t->path, &testing_ends, (enum ledger_mode)mode, &second,
+				   fault) == -1);
 		EXPECT(fault->kind == FAULT_REFUSED && fault->again == AGAIN_LATER);
 		EXPECT(fault->reach == REACH_MAILBOX && strstr(fault->text, holder));
 	}
@@ -172,7 +175,8 @@ static void another_mailbox(struct check *check)
 	testing_ledger_run(&t, open_as_others);
 	testing_ledger_run(&t, use); /* unharmed */
 
-	testing_sql(t.path, "UPDATE state SET source = 'imaps://' || char(27) || '[2J' || char(10) || 'x'");
+	testing_sql(t.path,
+		    "UPDATE state SET source = 'imaps://' || char(27) || '[2J' || char(10) || 'x'");
 	fault = testing_ledger_fails(&t, testing_ledger_try);
 	CHECK(fault.kind == FAULT_USAGE && !strpbrk(fault.text, "\033\n"));
 }
@@ -186,7 +190,8 @@ static void newer(struct check *check)
 	testing_sql(t.path, "PRAGMA user_version = 99");
 	fault = testing_ledger_fails(&t, testing_ledger_try);
 	CHECK_EQ(fault.kind, FAULT_USAGE);
-	CHECK(strstr(fault.text, t.path) && strstr(fault.text, "newer mailferry") && strstr(fault.text, "99"));
+	CHECK(strstr(fault.text, t.path) && strstr(fault.text, "newer mailferry") &&
+	      strstr(fault.text, "99"));
 	CHECK_EQ(testing_sql_number(t.path, "PRAGMA user_version"), 99);
 }
 
@@ -241,7 +246,8 @@ static void empty_file(struct check *check)
 	check_damaged(check, &t, testing_ledger_try, "write-ahead log");
 }
 
-/* A folder that is a file, a file that is a folder, and no permission are the machine's trouble, not damage. */
+/* A folder that is a file, a file that is a folder, and no permission are the machine's
+ * trouble, not damage. */
 static void not_a_file(struct check *check)
 {
 	LEDGER_TEST(t);
@@ -267,8 +273,8 @@ static bool survives(struct check *check, struct testing_ledger *t, const char *
 	int r = run_main("test", use, t, &fault);
 
 	if (r < 0 && (!strstr(fault.text, t->path) || !strstr(fault.text, "move it away")))
-		check_expect(check, fault.kind == FAULT_USAGE, __FILE__, __LINE__, "%s at %zu: %s", what,
-			     at, fault.text);
+		check_expect(check, fault.kind == FAULT_USAGE, __FILE__, __LINE__, "%s at %zu: %s",
+			     what, at, fault.text);
 	unlink(testing_path(&t->folder, "a.db-wal"));
 	return r < 0;
 }
@@ -317,10 +323,12 @@ static void bits_flipped(struct check *check)
 static void damage_quietly(const char *path)
 {
 	testing_sql(path, "PRAGMA writable_schema = ON; UPDATE sqlite_schema "
-			  "SET sql = replace(sql, 'zone INTEGER NOT NULL,', 'zone INTEGER,') WHERE name = 'message'");
+			  "SET sql = replace(sql, 'zone INTEGER NOT NULL,', 'zone INTEGER,') WHERE "
+			  "name = 'message'");
 	testing_sql(path, "UPDATE message SET zone = NULL WHERE uid = 3");
 	testing_sql(path, "PRAGMA writable_schema = ON; UPDATE sqlite_schema "
-			  "SET sql = replace(sql, 'zone INTEGER,', 'zone INTEGER NOT NULL,') WHERE name = 'message'");
+			  "SET sql = replace(sql, 'zone INTEGER,', 'zone INTEGER NOT NULL,') WHERE "
+			  "name = 'message'");
 }
 
 static void when_checked(struct check *check)
@@ -344,7 +352,8 @@ static void when_checked(struct check *check)
 	testing_sql(t.path, "UPDATE state SET checked = checked - 3600 * 1000000");
 	check_damaged(check, &t, testing_ledger_try, "NULL value in message.zone");
 	testing_file_write(t.path, buf_bytes(&damaged));
-	testing_sql(t.path, "UPDATE state SET checked = checked + 3600 * 1000000"); /* the clock was set back */
+	/* the clock was set back */
+	testing_sql(t.path, "UPDATE state SET checked = checked + 3600 * 1000000");
 	check_damaged(check, &t, testing_ledger_try, "NULL value in message.zone");
 
 	/* there is a log, whatever is in it */
@@ -407,7 +416,8 @@ static int read_crashed(void *arg, struct fault *fault)
 static void read_after_crash(struct check *check)
 {
 	LEDGER_TEST(t);
-	_cleanup_(buf_done) struct buf file = BUF_NULL, log = BUF_NULL, file_after = BUF_NULL, log_after = BUF_NULL;
+	_cleanup_(buf_done) struct buf file = BUF_NULL, log = BUF_NULL, file_after = BUF_NULL,
+				       log_after = BUF_NULL;
 
 	testing_ledger_run(&t, fill);
 	CHECK_EQ(testing_fork(forked, &t, NULL, NULL), 1);
@@ -492,8 +502,10 @@ static void hostile_rows(struct check *check)
 
 		testing_file_write(t.path, buf_bytes(&sound));
 		testing_sql(t.path, rows[i]);
-		check_expect(check, run_main("test", use, &t, &fault) == -1 && fault.kind == FAULT_DATA &&
-			     strstr(fault.text, t.path) && strstr(fault.text, "move it away"),
+		check_expect(check,
+			     run_main("test", use, &t, &fault) == -1 && fault.kind == FAULT_DATA &&
+				     strstr(fault.text, t.path) &&
+				     strstr(fault.text, "move it away"),
 			     __FILE__, __LINE__, "%s: %s", rows[i], fault.text);
 		unlink(testing_path(&t.folder, "a.db-wal"));
 	}
@@ -510,12 +522,17 @@ static void hostile_schemas(struct check *check)
 		"ALTER TABLE message ADD COLUMN more TEXT",
 		"DROP INDEX message_state",
 		"DROP TABLE fact",
-		"ALTER TABLE fact RENAME TO facts; CREATE VIEW fact AS SELECT name, value FROM facts",
+		"ALTER TABLE fact RENAME TO facts; CREATE VIEW fact AS SELECT name, value FROM "
+		"facts",
 		"DROP TABLE fact; CREATE TABLE fact (name, value)",
-		"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'CREATE TABLE fact (x)' WHERE name = 'fact'",
-		"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'nonsense' WHERE name = 'fact'",
-		"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 0 WHERE name = 'fact'",
-		"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 1 WHERE name = 'message'",
+		"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'CREATE TABLE fact "
+		"(x)' WHERE name = 'fact'",
+		"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'nonsense' WHERE name "
+		"= 'fact'",
+		"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 0 WHERE name = "
+		"'fact'",
+		"PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 1 WHERE name = "
+		"'message'",
 	};
 	LEDGER_TEST(t);
 	_cleanup_(buf_done) struct buf sound = BUF_NULL;
@@ -527,8 +544,10 @@ static void hostile_schemas(struct check *check)
 
 		testing_file_write(t.path, buf_bytes(&sound));
 		testing_sql(t.path, schemas[i]);
-		check_expect(check, run_main("test", use, &t, &fault) == -1 && fault.kind == FAULT_DATA &&
-			     strstr(fault.text, t.path), __FILE__, __LINE__, "%s: %s", schemas[i], fault.text);
+		check_expect(check,
+			     run_main("test", use, &t, &fault) == -1 && fault.kind == FAULT_DATA &&
+				     strstr(fault.text, t.path),
+			     __FILE__, __LINE__, "%s: %s", schemas[i], fault.text);
 		unlink(testing_path(&t.folder, "a.db-wal"));
 	}
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A large ledger: that its size does not matter where it must not, and what things cost, printed as TAP comments.
- * MAILFERRY_LEDGER_ROWS sets the number of messages: 200,000 for the figures of docs/design/ledger.md. */
+/* A large ledger: that its size does not matter where it must not, and what things cost,
+ * printed as TAP comments. MAILFERRY_LEDGER_ROWS sets the number of messages: 200,000 for the
+ * figures of docs/design/ledger.md. */
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -8,7 +9,8 @@
 #include "os/testing.h"
 #include "state/ledger.h"
 
-static const struct ledger_ends ends = { "imaps://anna@old.example:993", "imaps://anna@new.example:993" };
+static const struct ledger_ends ends = { "imaps://anna@old.example:993",
+					 "imaps://anna@new.example:993" };
 
 enum { BATCH = 500, WINDOW = 16384 };
 
@@ -25,7 +27,8 @@ static int64_t cpu_us(void)
 	struct rusage use;
 
 	getrusage(RUSAGE_SELF, &use);
-	return (use.ru_utime.tv_sec + use.ru_stime.tv_sec) * SECOND + use.ru_utime.tv_usec + use.ru_stime.tv_usec;
+	return (use.ru_utime.tv_sec + use.ru_stime.tv_sec) * SECOND + use.ru_utime.tv_usec +
+	       use.ru_stime.tv_usec;
 }
 
 static void start(struct job *job)
@@ -41,10 +44,11 @@ static void stop(struct job *job, const char *what)
 	start(job);
 }
 
-static struct ledger_message a_message(struct ledger *ledger, uint32_t folder, uint32_t uid, char *id,
-				       size_t size)
+static struct ledger_message a_message(struct ledger *ledger, uint32_t folder, uint32_t uid,
+				       char *id, size_t size)
 {
-	static const char *const flags[] = { "", "\\Seen", "\\Seen \\Answered", "\\Seen $Forwarded" };
+	static const char *const flags[] = { "", "\\Seen", "\\Seen \\Answered",
+					     "\\Seen $Forwarded" };
 	struct ledger_message m = {
 		.folder = folder, .uid = uid, .copy_uid = 70000 + uid, .state = LEDGER_COPIED,
 		.has = LEDGER_HAS_DIGEST | LEDGER_HAS_HEADER, .size = 3000 + uid % 70000,
@@ -56,7 +60,8 @@ static struct ledger_message a_message(struct ledger *ledger, uint32_t folder, u
 	for (size_t i = 0; i < sizeof(m.digest); i++)
 		m.digest[i] = (unsigned char)(mix >> i % 8 * 8);
 	memcpy(m.header, m.digest, sizeof(m.header));
-	snprintf(id, size, "<%016llx.%u@mail-%u.old.example>", (unsigned long long)mix, uid, uid % 50);
+	snprintf(id, size, "<%016llx.%u@mail-%u.old.example>", (unsigned long long)mix, uid,
+		 uid % 50);
 	if (uid % 1000 == 0)
 		m.cause = 8;
 	if (uid % 5000 == 0)
@@ -133,7 +138,8 @@ static int load_windows(struct job *job, bool bare, struct fault *fault)
 	for (uint32_t low = 1; low <= job->rows; low += WINDOW) {
 		struct ledger_messages m;
 		int r = bare ? ledger_load_bare(job->ledger, 50, low, low + WINDOW - 1, &m, fault)
-			     : ledger_load_messages(job->ledger, 50, low, low + WINDOW - 1, &m, fault);
+			     : ledger_load_messages(job->ledger, 50, low, low + WINDOW - 1, &m,
+						    fault);
 
 		n += m.n;
 		ledger_messages_done(&m);

@@ -59,8 +59,8 @@ static void paths(struct check *check)
 
 /* --- messages -------------------------------------------------------------------------------- */
 
-static int load_one(struct testing_ledger *t, uint32_t folder, uint32_t uid, const struct ledger_message *want,
-		    struct fault *fault)
+static int load_one(struct testing_ledger *t, uint32_t folder, uint32_t uid,
+		    const struct ledger_message *want, struct fault *fault)
 {
 	struct check *check = t->check;
 	struct ledger_messages m;
@@ -93,9 +93,14 @@ static int all_fields(void *arg, struct fault *fault)
 	m[1].copy_flags = ledger_flags_id(t->ledger, "\\Seen \\Flagged");
 	m[1].detail = "the server said: \xff\xfe no";
 	memset(m[1].copy_digest, 9, 32);
-	m[2] = (struct ledger_message){ .folder = UINT32_MAX - 1, .uid = 3, .state = LEDGER_EXCEPTED, .cause = 1,
+	m[2] = (struct ledger_message){ .folder = UINT32_MAX - 1,
+					.uid = 3,
+					.state = LEDGER_EXCEPTED,
+					.cause = 1,
 					.date = INT64_MIN };
-	m[3] = (struct ledger_message){ .folder = 2, .uid = 3, .state = LEDGER_REMOVED, .date = -1 };
+	m[3] = (struct ledger_message){
+		.folder = 2, .uid = 3, .state = LEDGER_REMOVED, .date = -1
+	};
 	for (size_t i = 0; i < ARRAY_SIZE(m); i++)
 		ledger_put_message(t->ledger, &m[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(m); i++)
@@ -267,16 +272,18 @@ static int count(struct testing_ledger *t, uint32_t folder, enum ledger_state st
 	return r;
 }
 
-/* In each of two folders: UIDs 1 to 8 COPIED (8 with a cause), 9 to 12 GONE (12 mirrored), 13 and 14 EXCEPTED,
- * 15 REMOVED. */
+/* In each of two folders: UIDs 1 to 8 COPIED (8 with a cause), 9 to 12 GONE (12 mirrored), 13
+ * and 14 EXCEPTED, 15 REMOVED. */
 static void put_states(struct ledger *ledger)
 {
 	for (uint32_t i = 0; i < 30; i++) {
 		uint32_t uid = 1 + i % 15;
 		struct ledger_message m = testing_message(1 + i / 15, uid, 0);
 
-		m.state = uid > 14 ? LEDGER_REMOVED : uid > 12 ? LEDGER_EXCEPTED : uid > 8 ? LEDGER_GONE
-										: LEDGER_COPIED;
+		m.state = uid > 14   ? LEDGER_REMOVED
+			  : uid > 12 ? LEDGER_EXCEPTED
+			  : uid > 8  ? LEDGER_GONE
+				     : LEDGER_COPIED;
 		if (uid == 12)
 			m.has |= LEDGER_MIRRORED;
 		if (uid == 8)
@@ -304,7 +311,8 @@ static int states(void *arg, struct fault *fault)
 	TRY(count(t, 3, LEDGER_REMOVED, 1, 0, fault));
 
 	TRY(ledger_load_causes(t->ledger, 0, 100, &m, fault));
-	EXPECT(m.n == 6 && m.p[0].folder == 1 && m.p[0].uid == 8 && m.p[5].folder == 2 && m.p[5].uid == 14);
+	EXPECT(m.n == 6 && m.p[0].folder == 1 && m.p[0].uid == 8 && m.p[5].folder == 2 &&
+	       m.p[5].uid == 14);
 	ledger_messages_done(&m);
 	TRY(ledger_load_causes(t->ledger, 2, 2, &m, fault));
 	EXPECT(m.n == 2 && m.p[0].folder == 2 && m.p[0].cause == 8 && m.p[0].message_id[0]);
@@ -432,19 +440,21 @@ static int many_flags(void *arg, struct fault *fault)
 
 static bool same_seen(const struct ledger_seen *a, const struct ledger_seen *b)
 {
-	return a->uidvalidity == b->uidvalidity && a->uidnext == b->uidnext && a->messages == b->messages &&
-	       a->modseq == b->modseq;
+	return a->uidvalidity == b->uidvalidity && a->uidnext == b->uidnext &&
+	       a->messages == b->messages && a->modseq == b->modseq;
 }
 
 static bool same_folder(const struct ledger_folder *a, const struct ledger_folder *b)
 {
-	return a->id == b->id && a->current == b->current && bytes_equal(a->source_name, b->source_name) &&
+	return a->id == b->id && a->current == b->current &&
+	       bytes_equal(a->source_name, b->source_name) &&
 	       bytes_equal(a->destination_name, b->destination_name) &&
 	       bytes_equal(a->source_object, b->source_object) &&
 	       a->source_uidvalidity == b->source_uidvalidity &&
-	       a->destination_uidvalidity == b->destination_uidvalidity && a->complete == b->complete &&
-	       same_seen(&a->source, &b->source) && same_seen(&a->destination, &b->destination) &&
-	       a->since == b->since && a->before == b->before && a->mark == b->mark &&
+	       a->destination_uidvalidity == b->destination_uidvalidity &&
+	       a->complete == b->complete && same_seen(&a->source, &b->source) &&
+	       same_seen(&a->destination, &b->destination) && a->since == b->since &&
+	       a->before == b->before && a->mark == b->mark &&
 	       memcmp(&a->tally, &b->tally, sizeof(a->tally)) == 0;
 }
 
@@ -470,7 +480,8 @@ static int folders(void *arg, struct fault *fault)
 	struct testing_ledger *t = arg;
 	struct check *check = t->check;
 	_cleanup_(arena_done) struct arena arena = { 0 };
-	struct ledger_folder f[3] = { testing_ledger_folder("a"), full_folder(), testing_ledger_folder("c") };
+	struct ledger_folder f[3] = { testing_ledger_folder("a"), full_folder(),
+				      testing_ledger_folder("c") };
 	struct ledger_folder *got;
 	size_t n;
 
@@ -489,7 +500,8 @@ static int folders(void *arg, struct fault *fault)
 	f[1].mark = 4000000000;
 	TRY(reopen(t, fault));
 	TRY(ledger_load_folders(t->ledger, &arena, &got, &n, fault));
-	EXPECT(n == 3 && same_folder(&got[0], &f[1]) && same_folder(&got[1], &f[2]) && same_folder(&got[2], &f[0]));
+	EXPECT(n == 3 && same_folder(&got[0], &f[1]) && same_folder(&got[1], &f[2]) &&
+	       same_folder(&got[2], &f[0]));
 
 	ledger_add_folder(t->ledger, &f[2]);
 	EXPECT(f[2].id == 4);
@@ -502,16 +514,19 @@ static int counting(void *arg, struct fault *fault)
 	struct check *check = t->check;
 	_cleanup_(arena_done) struct arena arena = { 0 };
 	struct ledger_folder f = testing_ledger_folder("a"), *got;
-	struct ledger_message huge = testing_message(1, 100, 0), sending = testing_message(1, 200, 0);
+	struct ledger_message huge = testing_message(1, 100, 0),
+			      sending = testing_message(1, 200, 0);
 	size_t n;
 
 	OPEN(t, LEDGER_CREATE);
 	ledger_add_folder(t->ledger, &f);
 	put_states(t->ledger);
 	TRY(ledger_count_folder(t->ledger, &f, fault));
-	EXPECT(f.tally.copied == 8 && f.tally.bytes == 3600 && f.tally.gone == 3); /* one is mirrored */
+	EXPECT(f.tally.copied == 8 && f.tally.bytes == 3600);
+	EXPECT(f.tally.gone == 3); /* one is mirrored */
 	EXPECT(f.tally.excepted == 2 && f.tally.removed == 1);
-	EXPECT(f.tally.noted[0] == 11 && f.tally.noted[1] == 1 && f.tally.noted[2] == 1 && f.tally.noted[8] == 1);
+	EXPECT(f.tally.noted[0] == 11 && f.tally.noted[1] == 1 && f.tally.noted[2] == 1 &&
+	       f.tally.noted[8] == 1);
 	TRY(reopen(t, fault));
 	TRY(ledger_load_folders(t->ledger, &arena, &got, &n, fault));
 	EXPECT(n == 1 && same_folder(&got[0], &f));
@@ -572,8 +587,16 @@ static int passes(void *arg, struct fault *fault)
 	struct testing_ledger *t = arg;
 	struct check *check = t->check;
 	_cleanup_(arena_done) struct arena arena = { 0 };
-	struct ledger_pass pass = { .began = 5, .ended = 9, .kind = "delta", .copied = 1, .bytes = 2,
-				    .flags_changed = 3, .moved = 4, .deleted = 5, .excepted = 6, .exit_status = 3,
+	struct ledger_pass pass = { .began = 5,
+				    .ended = 9,
+				    .kind = "delta",
+				    .copied = 1,
+				    .bytes = 2,
+				    .flags_changed = 3,
+				    .moved = 4,
+				    .deleted = 5,
+				    .excepted = 6,
+				    .exit_status = 3,
 				    .error = "stopped" };
 	struct ledger_pass *got;
 	size_t n;
@@ -584,10 +607,12 @@ static int passes(void *arg, struct fault *fault)
 	ledger_end_pass(t->ledger, 2, &pass);
 	TRY(ledger_load_passes(t->ledger, 10, &arena, &got, &n, fault));
 	EXPECT(n == 2 && strcmp(got[0].kind, "delta") == 0 && strcmp(got[0].error, "stopped") == 0);
-	EXPECT(n == 2 && got[0].began == 5 && got[0].ended == 9 && got[0].copied == 1 && got[0].bytes == 2);
+	EXPECT(n == 2 && got[0].began == 5 && got[0].ended == 9 && got[0].copied == 1 &&
+	       got[0].bytes == 2);
 	EXPECT(n == 2 && got[0].flags_changed == 3 && got[0].moved == 4 && got[0].deleted == 5);
 	EXPECT(n == 2 && got[0].excepted == 6 && got[0].exit_status == 3);
-	EXPECT(n == 2 && strcmp(got[1].kind, "seed") == 0 && got[1].ended == 0 && got[1].error[0] == '\0');
+	EXPECT(n == 2 && strcmp(got[1].kind, "seed") == 0 && got[1].ended == 0 &&
+	       got[1].error[0] == '\0');
 
 	TRY(reopen(t, fault));
 	for (int64_t i = 3; i <= 1010; i++)
@@ -604,7 +629,8 @@ static int accepted(void *arg, struct fault *fault)
 	struct testing_ledger *t = arg;
 	struct check *check = t->check;
 	_cleanup_(arena_done) struct arena arena = { 0 };
-	struct ledger_accepted one = { "too-large", "Archive/\xc3\xa4", 17, "may be lost", "anna", 12345 };
+	struct ledger_accepted one = { "too-large", "Archive/\xc3\xa4", 17, "may be lost", "anna",
+				       12345 };
 	struct ledger_accepted all = { .cause = "virus" }, *got;
 	size_t n;
 
@@ -613,8 +639,10 @@ static int accepted(void *arg, struct fault *fault)
 	ledger_accept(t->ledger, &all);
 	TRY(reopen(t, fault));
 	TRY(ledger_load_accepted(t->ledger, &arena, &got, &n, fault));
-	EXPECT(n == 2 && strcmp(got[0].cause, one.cause) == 0 && strcmp(got[0].folder, one.folder) == 0);
-	EXPECT(n == 2 && strcmp(got[0].reason, one.reason) == 0 && strcmp(got[0].who, one.who) == 0);
+	EXPECT(n == 2 && strcmp(got[0].cause, one.cause) == 0 &&
+	       strcmp(got[0].folder, one.folder) == 0);
+	EXPECT(n == 2 && strcmp(got[0].reason, one.reason) == 0 &&
+	       strcmp(got[0].who, one.who) == 0);
 	EXPECT(n == 2 && got[0].uid == 17 && got[0].at == 12345);
 	EXPECT(n == 2 && strcmp(got[1].folder, "") == 0 && got[1].uid == 0);
 	return finish(t);
@@ -699,7 +727,9 @@ static int make_deep(void *arg, struct fault *fault)
 {
 	struct testing_ledger *t = arg;
 
-	return ledger_open(t->path, &testing_ends, LEDGER_CREATE, &t->ledger, fault) < 0 ? -1 : finish(t);
+	return ledger_open(t->path, &testing_ends, LEDGER_CREATE, &t->ledger, fault) < 0
+		       ? -1
+		       : finish(t);
 }
 
 static unsigned mode_of(const char *path)

@@ -78,7 +78,9 @@ static void forward(struct check *check)
 	CHECK_EQ(migrate(t.path, future.at, 1, &first, &fault), 0);
 	CHECK_EQ(migrate(t.path, future.at, 3, &first, &fault), 0);
 	CHECK(first == 0 && version_of(t.path) == 3);
-	CHECK_EQ(testing_sql_number(t.path, "SELECT count(*) FROM fact WHERE value = 'b' AND why = 'because'"), 1);
+	CHECK_EQ(testing_sql_number(
+			 t.path, "SELECT count(*) FROM fact WHERE value = 'b' AND why = 'because'"),
+		 1);
 
 	/* all steps at once come to the same */
 	snprintf(t.path, sizeof(t.path), "%s", testing_path(&t.folder, "b.db"));
@@ -114,7 +116,7 @@ static void refused(struct check *check)
 	CHECK(fault.kind == FAULT_USAGE && strstr(fault.text, "newer mailferry"));
 }
 
-/* --- crashes: in forked processes, before this one has looked at the environment ---------------- */
+/* --- crashes: in forked processes, before this one has looked at the environment --------------- */
 
 struct run {
 	const char *path;
@@ -149,7 +151,9 @@ static void killed(struct check *check)
 		snprintf(nth, sizeof(nth), ":%d", ++n);
 		r = testing_fork(migrate_forked, &run, "MAILFERRY_STEP_KILL", nth);
 		CHECK_EQ(testing_fork(migrate_forked, &run, NULL, NULL), 0);
-		CHECK_EQ(testing_sql_number(t.path, "SELECT count(*) FROM fact WHERE why = 'because'"), 1);
+		CHECK_EQ(testing_sql_number(t.path,
+					    "SELECT count(*) FROM fact WHERE why = 'because'"),
+			 1);
 		CHECK_EQ(version_of(t.path), 3);
 	} while (r != 0);
 	printf("# killed %d times\n", n - 1);
