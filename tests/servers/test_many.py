@@ -25,7 +25,7 @@ from server import HOST
 COUNT = 30
 WRONG = 7  # whose password is another one
 SOURCES = [f"u{i:02}" for i in range(1, COUNT + 1)]
-RUNS = ["all", "three", "killed", "orphans", "stopped", "held", "named"]  # a test's own users at the new side: "all01" …
+RUNS = ["all", "three", "killed", "orphans", "stopped", "held", "named", "deletes", "shown", "halves"]  # a test's own users at the new side: "all01" …
 
 
 class Run:
@@ -100,16 +100,17 @@ class Many(unittest.TestCase):
         self.config = os.path.join(self.folder, "mailferry.conf")
         self.state = os.path.join(self.folder, "state")
 
-    def configure(self, run, count=COUNT, port=None, old="", copy="", wave=""):
+    def configure(self, run, count=COUNT, port=None, old="", copy="", wave="", more="", elsewhere=None):
         def platform(name, more=""):
             return (f"[platform {name}]\nurl = imap://{HOST}:{port or self.server.port}\n"
                     f"password_file = {self.server.password_file}\n{more}\n")
         with open(self.config, "w") as f:
             f.write(f"[mailferry]\nmailboxes = list.csv\nstate = state\n{platform('old', old)}{platform('new')}"
-                    f"[copy]\n{copy}\n[wave second]\n{wave}\n")
+                    f"[copy]\n{copy}\n[wave second]\n{wave}\n{more}\n")
         with open(os.path.join(self.folder, "list.csv"), "w") as f:
-            f.write("address,old_login,new_login,wave\n")
-            f.writelines(f"{user}@example.org,{user},{run}{user[1:]},{'second' if i % 3 else 'first'}\n"
+            f.write("address,old_login,new_login,wave,old_url\n")
+            f.writelines(f"{user}@example.org,{user},{run}{user[1:]},{'second' if i % 3 else 'first'},"
+                         f"{elsewhere if elsewhere and i % 2 else ''}\n"
                          for i, user in enumerate(SOURCES[:count]))
 
     def start(self, *options, **more):
@@ -236,6 +237,92 @@ class Many(unittest.TestCase):
             self.assertFalse({s["state"] for s in self.statuses().values()} & {"seeding", "delta", "parked"})
         self.copy("--json", status=3)
         self.compare("stopped")
+
+    def test_deletions_and_the_cutover(self):
+        """What left the source is removed, but not of a wave that was cut over, and not of one on hold."""
+        def inbox(user):
+            found = []
+            with Imap(HOST, self.server.port, user, self.server.password) as imap:
+                imap.fetch_all("INBOX", found.append, b"(UID)")
+            return len(found)
+
+        def come_and_go(user, wave, options):
+            self.configure("deletes", count=2, copy="deletes = mirror", wave=options)
+            with Imap(HOST, self.server.port, user, self.server.password) as imap:
+                imap.append("INBOX", [(b"", b"01-Jan-2024 10:00:00 +0000", b"Subject: short\r\n\r\nlife\r\n")])
+                self.copy("--wave", wave)
+                there = inbox("deletes" + user[1:])
+                imap.command(b"SELECT INBOX")
+                imap.command(b"STORE * +FLAGS (\\Deleted)")
+                imap.command(b"EXPUNGE")
+            result = self.copy("--wave", wave)
+            self.assertLess(inbox(user), there)
+            left = inbox("deletes" + user[1:])
+            self.assertIn(left, (there, inbox(user)), result)
+            return left < there
+
+        self.assertTrue(come_and_go("u01", "first", ""))
+        self.assertTrue(come_and_go("u02", "second", ""))
+        self.assertFalse(come_and_go("u02", "second", "cutover = 2020-01-01 20:00 Europe/Berlin"))
+        self.assertFalse(come_and_go("u02", "second", "hold = yes"))
+
+    def test_status(self):
+        self.configure("shown", count=9)
+        def status(*options):
+            return subprocess.run([product.PROGRAM, "status", "--config", self.config, *options],
+                                  capture_output=True, text=True, timeout=60)
+        before = status()
+        self.assertEqual(before.returncode, 3, before)
+        self.assertRegex(before.stdout, r"total +9 +0 +0 +0 +0 +0 +0 +9")
+        run = self.start("--at-once", "1", "--json")
+        wait_until(lambda: "At work (1)" in status().stdout)
+        run.child.kill()
+        run.wait()
+        killed = status()
+        self.assertRegex(killed.stdout, r"Failed, interrupted or in use by others \(1\)")
+        self.assertIn("interrupted", killed.stdout)
+        self.copy(status=3)
+        after = status("--json")
+        records = [json.loads(line) for line in after.stdout.splitlines()]
+        self.assertEqual(after.returncode, 3)
+        self.assertEqual(sorted(r["mailbox"] for r in records if r["event"] == "status" and r["state"] == "done"),
+                         [f"{u}@example.org" for u in SOURCES[:9] if u != SOURCES[WRONG - 1]])
+        total = records[-1]
+        self.assertEqual((total["event"], total["states"]["done"], total["states"]["failed"]), ("total", 8, 1))
+        self.assertIn("u07@example.org", status("--failed").stdout)
+        self.assertNotIn("u01@example.org", status("--failed").stdout)
+        self.assertIn("u01@example.org", status("--all").stdout)
+        self.assertEqual(status("u01@example.org", "u02@example.org").returncode, 0)
+        self.assertEqual(status("u07@example.org").returncode, 3)
+        watching = subprocess.Popen([product.PROGRAM, "status", "--config", self.config, "--watch"],
+                                    stdout=subprocess.PIPE, text=True)
+        lines = [watching.stdout.readline() for _ in range(2)]
+        watching.send_signal(signal.SIGINT)
+        watching.communicate(timeout=10)
+        self.assertEqual(len(set(lines)), 1)
+        self.assertTrue(lines[0].startswith("8 of 9 done, 0 at work, 1 failed"), lines)
+
+    def test_half_of_the_servers_are_away(self):
+        """Those whose server is there get through meanwhile; the others are not reached."""
+        with socket.create_server((HOST, 0)) as nobody:
+            port = nobody.getsockname()[1]
+        self.configure("halves", elsewhere=f"imap://{HOST}:{port}")
+        run = self.start("--at-once", "3", "--json")
+        wait_until(lambda: run.text().count('"end":"done"') == COUNT // 2 - 1, 200)  # u07 is one of these
+        run.child.send_signal(signal.SIGINT)
+        result = run.wait()
+        summary = self.summary(result)
+        self.assertEqual((summary["done"], summary["failed"], summary["stopped"]),
+                         (COUNT // 2 - 1, 1, COUNT // 2), result)
+
+    def test_outside_the_window(self):
+        self.configure("named", count=3, more="[window always]\nwhen = 00:00-24:00\nclosed = yes\n")
+        run = self.start("--json")
+        wait_until(lambda: '"event":"waiting"' in run.text())
+        run.child.send_signal(signal.SIGINT)
+        result = run.wait()
+        self.assertEqual(result.status, 3, result)
+        self.assertNotIn("mailbox-begun", result.out)
 
     def test_in_use_by_another(self):
         self.configure("held", count=2)
