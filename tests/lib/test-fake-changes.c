@@ -51,7 +51,9 @@ static void tells_what_changed(struct check *check)
 			  "c EXAMINE INBOX (QRESYNC (7 8 1:8))\r\n"
 			  "d UID FETCH 1:8 (UID FLAGS) (CHANGEDSINCE 8 VANISHED)\r\n"
 			  "e UID FETCH 1:* (UID FLAGS) (CHANGEDSINCE 11)\r\n"
-			  "f EXAMINE INBOX (QRESYNC (6 8))\r\ng UID FETCH 1 FLAGS\r\n" },
+			  "f EXAMINE INBOX (QRESYNC (6 8))\r\n"
+			  "g UID FETCH 1:2 FLAGS (CHANGEDSINCE 9 VANISHED)\r\n"
+			  "h UID FETCH 1:8 FLAGS (CHANGEDSINCE 9 VANISHED)\r\n" },
 	};
 
 	fake_talk(check, &t);
@@ -72,7 +74,8 @@ static void tells_what_changed(struct check *check)
 			"* 4 FETCH (UID 7 FLAGS () MODSEQ (14))\r\n"
 			"* 5 FETCH (UID 9 FLAGS () MODSEQ (15))\r\ne OK");
 	fake_talk_hears(check, &t, "e OK done\r\n* OK [CLOSED] before\r\n");
-	fake_talk_hears(check, &t, "highest\r\nf OK");
+	fake_talk_hears(check, &t, "highest\r\nf OK [READ-ONLY] selected\r\ng OK done\r\n"
+			"* VANISHED (EARLIER) 4:5\r\n");
 	buf_done(&t.heard);
 }
 
