@@ -78,13 +78,15 @@ static int bring_schema(struct opening *opening, struct fault *fault)
 			"writing once (a copy that is not --dry-run)",
 			db_words(db));
 
-	if (!opening->read_only && db_use_wal(db, fault) < 0)
-		return -1;
-	if (!opening->read_only && schema_migrate(db, version, schema_steps, schema_n_steps,
-						  begin_state, opening, fault) < 0)
+	/* first of all: nothing is written to what only looks like a ledger */
+	if (!empty && schema_verify(db, schema_steps, (size_t)version, fault) < 0)
 		return -1;
 	opening->ledger->new = empty;
-	return schema_verify(db, schema_steps, schema_n_steps, fault);
+	if (opening->read_only)
+		return 0;
+	if (db_use_wal(db, fault) < 0)
+		return -1;
+	return schema_migrate(db, version, schema_steps, schema_n_steps, begin_state, opening, fault);
 }
 
 static int fault_others(struct db *db, const char *source, const char *destination,

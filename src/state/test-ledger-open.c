@@ -517,6 +517,7 @@ static void hostile_schemas(struct check *check)
 		"CREATE TRIGGER t AFTER INSERT ON message BEGIN DELETE FROM folder; END",
 		"CREATE TRIGGER t BEFORE UPDATE ON state BEGIN SELECT load_extension('x'); END",
 		"CREATE VIEW v AS SELECT * FROM message",
+		"PRAGMA journal_mode = DELETE; CREATE VIEW v AS SELECT * FROM message",
 		"CREATE TABLE more (x)",
 		"CREATE INDEX i ON message (abs(uid))",
 		"ALTER TABLE message ADD COLUMN more TEXT",
@@ -540,14 +541,19 @@ static void hostile_schemas(struct check *check)
 	testing_ledger_run(&t, fill);
 	sound = testing_file(t.path);
 	for (size_t i = 0; i < ARRAY_SIZE(schemas); i++) {
+		_cleanup_(buf_done) struct buf before = BUF_NULL, after = BUF_NULL;
 		struct fault fault = FAULT_INIT;
 
 		testing_file_write(t.path, buf_bytes(&sound));
 		testing_sql(t.path, schemas[i]);
+		before = testing_file(t.path);
 		check_expect(check,
 			     run_main("test", use, &t, &fault) == -1 && fault.kind == FAULT_DATA &&
 				     strstr(fault.text, t.path),
 			     __FILE__, __LINE__, "%s: %s", schemas[i], fault.text);
+		after = testing_file(t.path);
+		check_expect(check, bytes_equal(buf_bytes(&before), buf_bytes(&after)), __FILE__,
+			     __LINE__, "%s: the file was changed", schemas[i]);
 		unlink(testing_path(&t.folder, "a.db-wal"));
 	}
 
