@@ -68,6 +68,7 @@ struct copy {
 	struct ledger_folder *known; /* all folders of the ledger, as of copy_prepare(), in known_arena */
 	size_t known_n;
 	struct arena known_arena;
+	bool followed;           /* names in `known` were changed, and not yet written */
 	struct map renamed;      /* struct ledger_folder, by the raw name its source has now */
 	struct copy_link *links; /* what the ledger knows of books.folders[i], and what is to be done about it */
 	struct copy_vanished *vanished; /* messages that left their source folder, see copy/links.h */

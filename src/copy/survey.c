@@ -138,7 +138,7 @@ static int survey_changes(struct copy_pass *pass, struct fault *fault)
 	const struct ledger_seen *before = &link_of(pass)->known->source;
 	const struct imap_selected *now = &pass->worker->from->selected;
 	struct imap_changes changes;
-	uint32_t high = before->uidnext - 1;
+	uint32_t high = now->uidnext ? now->uidnext - 1 : UINT32_MAX; /* messages that came during the last pass too */
 	int r;
 
 	if (now->highestmodseq == before->modseq && now->exists == before->messages &&
@@ -197,6 +197,11 @@ static int list_windows(struct copy_pass *pass, uint32_t high, unsigned items, s
 	uint64_t behind = 0;
 
 	pass->low = 1;
+	if (!pass->worker->from->selected.exists) {
+		pass->messages.n = 0;
+		pass->high = high;
+		return merge_window(pass, false, fault);
+	}
 	do {
 		if (copy_window_end(pass, behind, &pass->high, fault) < 0)
 			return -1;
@@ -221,13 +226,7 @@ static int take_unlisted(struct copy_pass *pass, uint32_t high, struct fault *fa
 
 static int survey_all(struct copy_pass *pass, struct fault *fault)
 {
-	const struct ledger_folder *known = link_of(pass)->known;
-	bool complete = known->complete && known->source.uidnext;
-
-	if (complete && known->source.uidnext == 1)
-		return 0;
-
-	return list_windows(pass, complete ? known->source.uidnext - 1 : UINT32_MAX, IMAP_ITEM_FLAGS, fault);
+	return list_windows(pass, UINT32_MAX, IMAP_ITEM_FLAGS, fault);
 }
 
 /* --- the destination -------------------------------------------------------------------------- */
@@ -297,11 +296,11 @@ static int find_missing_copies(struct copy_pass *pass, uint32_t *copies, size_t 
 	struct imap_messages there;
 	int r;
 
-	if (to->qresync && before->modseq && before->uidnext > 1 &&
+	if (to->qresync && before->modseq && to->selected.uidnext > 1 &&
 	    to->selected.highestmodseq >= before->modseq) {
 		struct imap_changes changes;
 
-		r = imap_fetch_changes(to, before->modseq, before->uidnext - 1, &changes, fault);
+		r = imap_fetch_changes(to, before->modseq, to->selected.uidnext - 1, &changes, fault);
 		if (r == 0 && changes.knows_vanished) {
 			*n = keep_vanished(copies, *n, &changes);
 			imap_changes_done(&changes);
