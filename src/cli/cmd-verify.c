@@ -111,6 +111,9 @@ struct run {
 	bool many, chosen;
 };
 
+/* A mailbox that has to wait longer is left, so that the next one gets its turn. */
+static const int64_t others_wait_us = 5 * MINUTE;
+
 static void help(void)
 {
 	puts("usage: mailferry verify --from URL --to URL [option …]\n"
@@ -179,7 +182,7 @@ static int verify_of_config(struct run *run, const struct config_mailbox *mailbo
 		.from_url = buf_str(&sides->from.shown_url), .to_url = buf_str(&sides->to.shown_url),
 		.ends = &sides->ends, .partial = o->folders.n || o->excludes.n,
 		.connections = o->connections ? o->connections : config->connections,
-		.retries = config->retries,
+		.retries = config->retries, .patience_us = others_wait_us,
 	};
 
 	sides->from.account.transcript = sides->to.account.transcript = run->transcript;

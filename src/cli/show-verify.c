@@ -168,6 +168,22 @@ static void end_json(struct show_verify *s, const struct verify *v, const struct
 	put_line(s, "verdict", verdict);
 }
 
+/* Who looks at errors only shall see it, too. A run that was stopped has its own sentence. */
+static void say_verdict(const struct show_verify *s, const struct verify *v)
+{
+	_cleanup_(buf_done) struct buf line = BUF_NULL;
+
+	if (v->grade == VERIFY_READY || v->grade == VERIFY_UNFINISHED)
+		return;
+
+	buf_append_str(&line, "mailferry: ");
+	if (s->mailbox)
+		buf_appendf(&line, "%s: ", s->mailbox);
+	verify_verdict(&line, v);
+	print(stderr, buf_str(&line));
+	fputc('\n', stderr);
+}
+
 void show_verify_end(struct show_verify *s, const struct verify *v, const struct fault *stopped)
 {
 	_cleanup_(buf_done) struct buf text = BUF_NULL;
@@ -181,6 +197,7 @@ void show_verify_end(struct show_verify *s, const struct verify *v, const struct
 		fputs(buf_str(&text), stdout);
 		fflush(stdout);
 	}
+	say_verdict(s, v);
 	verify_report_done(&s->report);
 }
 
@@ -244,6 +261,13 @@ void show_verify_found(struct show_verify *s, const char *message_id, bool walke
 {
 	json_t *object;
 
+	if (!s->places[0] || !s->places[1]) {
+		show_erase_line(&s->show);
+		fputs("mailferry: ", stderr);
+		print(stderr, message_id);
+		fputs(s->places[0] ? " is not at the destination\n" : s->places[1] ? " is not at the source\n"
+			       : " is at neither side\n", stderr);
+	}
 	if (s->show.json) {
 		object = json_object();
 		put_text(object, "message_id", message_id);

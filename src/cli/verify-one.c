@@ -149,7 +149,8 @@ static struct verify_options options_of(struct one *one)
 		.from = t->from, .to = t->to, .ledger = one->ledger, .from_pace = t->from_pace,
 		.to_pace = t->to_pace, .level = w->level, .sample_ppm = w->sample_ppm, .seed = w->seed,
 		.folders = t->folders, .excludes = t->excludes, .partial = t->partial,
-		.connections = t->connections, .retries = t->retries, .found = found, .note = note, .arg = one,
+		.connections = t->connections, .retries = t->retries,
+		.patience_us = t->patience_us, .found = found, .note = note, .arg = one,
 	};
 }
 

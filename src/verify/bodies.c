@@ -216,10 +216,12 @@ static int ask(struct reading *r, const struct imap_range *ranges, size_t n, str
 	result = imap_fetch_bodies(r->session, &r->command, ranges, n, fault);
 	if (result == 0)
 		result = read_answers(r, fault);
-	if (result < 0)
+	if (result < 0) {
 		blame(r, fault);
-	else
+		imap_break(r->session, fault); /* in the middle of an answer it is of no use to others */
+	} else {
 		result = after_answer(r, fault);
+	}
 	imap_command_done(&r->command);
 	return result;
 }

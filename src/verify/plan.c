@@ -40,7 +40,7 @@ static int list_side(void *arg, struct fault *fault)
 		bool silent = !l->side->first && fault->kind == FAULT_TIMEOUT;
 
 		l->side->first = imap_session_free(l->side->first);
-		if (silent || !verify_side_mendable(fault) || verify_side_patience(l->side, fault) < 0)
+		if (silent || !verify_side_mendable(l->side, fault) || verify_side_patience(l->side, fault) < 0)
 			return -1;
 	}
 	l->side->failures = 0;

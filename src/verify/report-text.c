@@ -129,12 +129,11 @@ static void add_head(const struct verify_report *r, const struct verify *v, cons
 	add_sample(v, total, to);
 }
 
-static void add_verdict(const struct verify *v, const struct verify_folder *total,
-			const struct fault *stopped, struct buf *to)
+void verify_verdict(struct buf *to, const struct verify *v)
 {
 	const char *before = ": ";
 
-	buf_appendf(to, "\nverdict      %s", verify_grade_words(v->grade));
+	buf_append_str(to, verify_grade_words(v->grade));
 	for (int kind = 0; kind < VERIFY_KINDS; kind++) {
 		const struct verify_tally *t = &v->tally[kind];
 
@@ -145,6 +144,13 @@ static void add_verdict(const struct verify *v, const struct verify_folder *tota
 			buf_appendf(to, " (%" PRIu64 " accepted)", t->accepted);
 		before = ", ";
 	}
+}
+
+static void add_verdict(const struct verify *v, const struct verify_folder *total,
+			const struct fault *stopped, struct buf *to)
+{
+	buf_append_str(to, "\nverdict      ");
+	verify_verdict(to, v);
 	buf_append_char(to, '\n');
 	if (stopped)
 		add_printable(to, "stopped      ", stopped->text);
@@ -205,8 +211,10 @@ static void add_flags(const char *name, const struct verify_count *c, struct buf
 		    c->from_ledger ? " (of folders unchanged since the last pass as the ledger has them)" : "");
 }
 
-static void add_books(const struct verify_folder *t, bool finished, struct buf *to)
+static void add_books(const struct verify_folder *t, struct buf *to)
 {
+	bool whole = t->state == VERIFY_DONE && t->source.counted && t->destination.counted;
+
 	buf_append_str(to, "\n");
 	add_flags("source", &t->source, to);
 	add_flags("destination", &t->destination, to);
@@ -217,7 +225,7 @@ static void add_books(const struct verify_folder *t, bool finished, struct buf *
 	buf_appendf(to, "destination %" PRIu64 " = copies %" PRIu64 " + copies of what has left the source %" PRIu64
 		    " + others %" PRIu64 "\n", t->destination.messages, t->there, t->kept, t->strangers);
 	buf_append_str(to, verify_closes(t) ? "The books close.\n"
-			   : finished ? "The books do not close.\n" : "The books are open: not all was looked at.\n");
+			   : whole ? "The books do not close.\n" : "The books are open: not all was looked at.\n");
 }
 
 void verify_text_end(struct verify_report *r, const struct verify *v, const struct fault *stopped,
@@ -228,7 +236,7 @@ void verify_text_end(struct verify_report *r, const struct verify *v, const stru
 	add_head(r, v, &total, to);
 	add_verdict(v, &total, stopped, to);
 	add_table(v, &total, to);
-	add_books(&total, v->finished, to);
+	add_books(&total, to);
 	add_findings(r, v, true, to);
 	add_findings(r, v, false, to);
 	if (v->accepted_n)

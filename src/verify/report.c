@@ -84,7 +84,7 @@ bool verify_closes(const struct verify_folder *f)
 						    f->filtered + f->unaccounted + f->unlisted;
 	bool destination = f->destination.messages == f->there + f->kept + f->strangers;
 
-	return f->source.counted && f->destination.counted && source && destination;
+	return f->state == VERIFY_DONE && f->source.counted && f->destination.counted && source && destination;
 }
 
 void verify_share(struct buf *to, uint32_t ppm)

@@ -39,6 +39,9 @@ void verify_report_done(struct verify_report *report);
 /* Whether the books of a folder, or of the total, add up at both sides. */
 bool verify_closes(const struct verify_folder *folder);
 
+/* In one line: "not ready: 2 missing, 1 flags (1 accepted)". */
+void verify_verdict(struct buf *to, const struct verify *verify);
+
 /* "5%", "0.25%". */
 void verify_share(struct buf *to, uint32_t ppm);
 

@@ -127,8 +127,13 @@ int verify_job_do(struct verify_side *side, struct verify_job *job, struct fault
 
 /* --- faults ---------------------------------------------------------------------------------- */
 
-bool verify_side_mendable(const struct fault *fault)
+bool verify_side_mendable(const struct verify_side *side, const struct fault *fault)
 {
+	if (side->patience_us && fault->after_us > side->patience_us)
+		return false;
+	if (imap_is_throttle(fault))
+		return true;
+
 	return fault->reach == REACH_SESSION && fault->again != AGAIN_NEVER && fault->kind != FAULT_CANCELLED;
 }
 
@@ -157,8 +162,11 @@ int verify_side_patience(struct verify_side *side, struct fault *fault)
 			return -1;
 
 		side->calm_at = run_now() + wait_for(side, &why);
-		if (side->pace && why.kind == FAULT_LIMIT)
-			pace_told_off(side->pace, why.after_us, false);
+		if (imap_is_throttle(&why)) {
+			side->pause_until = side->calm_at;
+			if (side->pace)
+				pace_told_off(side->pace, why.after_us, imap_is_one_too_many(&why));
+		}
 		snprintf(text, sizeof(text), "trying again in %.1f s",
 			 (double)(side->calm_at - run_now()) / (double)SECOND);
 		note(side, text, &why);
@@ -170,7 +178,7 @@ int verify_side_connect(struct verify_side *side, struct fault *fault)
 {
 	while (!side->first && imap_connect(side->account, &side->first, fault) < 0)
 		/* A server that is silent from the start is more likely a wrong port than a bad moment. */
-		if (!verify_side_mendable(fault) || fault->kind == FAULT_TIMEOUT ||
+		if (!verify_side_mendable(side, fault) || fault->kind == FAULT_TIMEOUT ||
 		    verify_side_patience(side, fault) < 0)
 			return -1;
 
@@ -247,6 +255,15 @@ static int open_folder(struct verify_connection *c, struct verify_job *job, stru
 	return 0;
 }
 
+/* The others can go on without, but not when the server wants less of all of them. */
+static bool can_be_spared(const struct verify_connection *c, const struct fault *fault)
+{
+	if (imap_is_throttle(fault))
+		return imap_is_one_too_many(fault);
+
+	return !c->was_open || fault->again == AGAIN_NEVER;
+}
+
 /* 0: done or put back; 1: this connection is one too many; negative: stop. */
 static int cannot_connect(struct verify_connection *c, struct verify_job *job, struct fault *fault)
 {
@@ -258,13 +275,13 @@ static int cannot_connect(struct verify_connection *c, struct verify_job *job, s
 	}
 
 	put_back(side, job);
-	if (side->alive > 1 && (!c->was_open || fault->kind == FAULT_LIMIT || fault->again == AGAIN_NEVER)) {
-		if (side->pace && fault->kind == FAULT_LIMIT)
+	if (side->alive > 1 && can_be_spared(c, fault)) {
+		if (side->pace && imap_is_one_too_many(fault))
 			pace_told_off(side->pace, fault->after_us, true);
 		note(side, "one connection fewer", fault);
 		return 1;
 	}
-	if (verify_side_mendable(fault) && verify_side_patience(side, fault) == 0)
+	if (verify_side_mendable(side, fault) && verify_side_patience(side, fault) == 0)
 		return 0;
 	if (fault->kind == FAULT_CANCELLED)
 		return -1;
@@ -282,19 +299,19 @@ static int job_failed(struct verify_connection *c, struct verify_job *job, struc
 		finish(job, -1, fault);
 		return -1;
 	}
-	if (c->session->broken || verify_side_mendable(fault))
+	if (c->session->broken || fault->reach == REACH_SESSION)
 		drop(c);
 	if (fault->reach <= REACH_FOLDER) {
 		finish(job, -1, fault);
 		return 0;
 	}
-	if (!verify_side_mendable(fault)) {
+	if (!verify_side_mendable(side, fault)) {
 		finish(job, -1, fault);
 		fail_side(side, fault);
 		return 1;
 	}
 
-	if (++job->losses > VERIFY_LOSSES) {
+	if (!imap_is_throttle(fault) && ++job->losses > VERIFY_LOSSES) {
 		fault->reach = REACH_FOLDER;
 		finish(job, -1, fault);
 		return 0;
@@ -313,6 +330,10 @@ static int do_job(struct verify_connection *c, struct verify_job *job, struct fa
 {
 	struct verify_side *side = c->side;
 
+	if (side->pause_until > run_now() && run_sleep(side->pause_until - run_now(), fault) < 0) {
+		finish(job, -1, fault);
+		return -1;
+	}
 	if (!c->session)
 		c->session = TAKE_PTR(side->first);
 	if (!c->session && imap_connect(side->account, &c->session, fault) < 0)

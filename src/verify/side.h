@@ -24,7 +24,9 @@ struct verify_side {
 	struct imap_session *first;   /* open already: the first connection takes it over */
 	unsigned alive, idle;         /* connections; idle: those that are open and have no job */
 	unsigned failures;            /* in a row, without a job done between */
-	int64_t calm_at;              /* run_now() until which all wait after the last of them */
+	int64_t calm_at;              /* run_now() until which those wait who failed */
+	int64_t pause_until;          /* … and all of them: the server wants less of us */
+	int64_t patience_us;          /* a wish to wait longer ends the run; 0: any is waited for */
 	bool closed;
 	bool failed;                  /* no connection is to be had any more: every job fails with … */
 	struct fault fault;           /* … this */
@@ -68,8 +70,8 @@ SUSPENDS int verify_job_do(struct verify_side *side, struct verify_job *job, str
 /* Opens the first connection, patiently, and waits as often as retries allow. */
 SUSPENDS int verify_side_connect(struct verify_side *side, struct fault *fault);
 
-/* Whether a new connection may mend it. */
-bool verify_side_mendable(const struct fault *fault);
+/* Whether time or a new connection may mend it. */
+bool verify_side_mendable(const struct verify_side *side, const struct fault *fault);
 
 /* After such a fault (the session is freed by the caller): waits, the longer the more failed in a row, or as long as
  * the server asked. Negative: too many in a row, *fault is as it was. */

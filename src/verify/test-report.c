@@ -168,7 +168,7 @@ static void text(struct check *check)
 static void closing(struct check *check)
 {
 	struct verify_folder f = { .source = { .messages = 36, .counted = true },
-				   .destination = { .messages = 12, .counted = true },
+				   .destination = { .messages = 12, .counted = true }, .state = VERIFY_DONE,
 				   .there = 1, .elsewhere = 2, .missing = 3, .not_copied = 4, .fresh = 5,
 				   .filtered = 6, .unaccounted = 7, .unlisted = 8, .kept = 5, .strangers = 6 };
 
@@ -180,6 +180,10 @@ static void closing(struct check *check)
 	CHECK(!verify_closes(&f));
 	f.strangers--;
 	f.source.counted = false;
+	CHECK(!verify_closes(&f));
+	f.source.counted = true;
+	CHECK(verify_closes(&f));
+	f.state = VERIFY_FAILED;
 	CHECK(!verify_closes(&f));
 }
 

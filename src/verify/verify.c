@@ -44,6 +44,7 @@ static struct verify_side *side_new(const struct verify_options *o, bool destina
 	side->arg = o->arg;
 	side->connections = o->connections ? o->connections : 1;
 	side->retries = o->retries;
+	side->patience_us = o->patience_us;
 	return side;
 }
 
@@ -150,11 +151,13 @@ static void add_folder(struct verify_folder *to, const struct verify_folder *f)
 	to->strangers += f->strangers;
 	to->compared += f->compared;
 	to->bytes += f->bytes;
+	if (f->state != VERIFY_DONE)
+		to->state = VERIFY_FAILED;
 }
 
 struct verify_folder verify_total(const struct verify *v)
 {
-	struct verify_folder total = { .left_out = "", .source = { .counted = true },
+	struct verify_folder total = { .left_out = "", .state = VERIFY_DONE, .source = { .counted = true },
 				       .destination = { .counted = true } };
 
 	for (size_t i = 0; i < v->n; i++)

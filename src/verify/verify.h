@@ -40,6 +40,7 @@ struct verify_options {
 	const char *const *folders, *const *excludes; /* globs on source folders, NULL-terminated; NULL: all, none */
 	bool partial;                   /* somebody chose fewer folders than are copied: for the record */
 	unsigned connections, retries;  /* as in copy/copy.h */
+	int64_t patience_us;            /* … too */
 
 	/* Each finding as it is made, from one of several fibers but never from two at once; what it points to lives for
 	 * the call. A failure ends the run. May be NULL. */
@@ -127,7 +128,7 @@ SUSPENDS int verify_run(struct verify *verify, struct fault *fault);
  * "compared", "new", "failing", "accepted", "findings" {name: count} … What a gate reads: verify_last() (fact.h). */
 #define VERIFY_FACT "last-verified"
 
-/* All folders added up. */
+/* All folders added up; its state is VERIFY_DONE when theirs are. */
 struct verify_folder verify_total(const struct verify *verify);
 
 /* --- find.c ----------------------------------------------------------------------------------- */

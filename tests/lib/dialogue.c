@@ -205,8 +205,8 @@ static int read_rule_word(struct dialogue_reader *r, struct dialogue_rule *rule,
 				 rest);
 	}
 	if (!dialogue_is(word, "nth") && !dialogue_is(word, "from") && !dialogue_is(word, "until"))
-		return dialogue_wrong(r, "on knows command, early, at, nth, run, from and until, not",
-				      word);
+		return dialogue_wrong(r, "on knows command, early, at, nth, run, from and until, "
+				      "not", word);
 
 	if (dialogue_need_u32(r, rest, &number) < 0)
 		return -1;
@@ -273,9 +273,9 @@ static const char *const server_settings[] = {
 };
 
 static const char *const run_settings[] = {
-	"about", "verb", "options", "exit", "stdout", "stderr", "not stdout", "not stderr", "max-rss",
-	"from", "to", "password", "slow", "kill", "keep", "crown", "then", "fail", "save",
-	"restore",
+	"about", "verb", "options", "exit", "stdout", "stderr", "not stdout", "not stderr",
+	"max-rss", "from", "to", "password", "slow", "kill", "keep", "crown", "then", "fail",
+	"save", "restore",
 };
 
 static bool is_one_of(struct bytes name, const char *const *names, size_t n)
