@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The reader of what stands in a mailbox (folders, messages) and of what happens to it between the client's runs or
- * at a rule. */
+/* The reader of what stands in a mailbox (folders, messages) and of what happens to it between
+ * the client's runs or at a rule. */
 #include <string.h>
 
 #include "lib/dialogue-parts.h"

@@ -69,7 +69,7 @@ struct dialogue_message {
 	struct bytes text;  /* the bytes; p NULL: made from folder name and UID, `size` long */
 	uint64_t size;
 	struct bytes front; /* lines in front of the bytes, as some servers and tools add */
-	struct bytes like_server, like_folder; /* p NULL: of its own; else the bytes, flags and dates of … */
+	struct bytes like_server, like_folder; /* p NULL: of its own; else bytes, flags, dates of … */
 	uint32_t like_uid;  /* … these messages, the first of which has this UID */
 	bool has_claim;
 	uint64_t claim;     /* what RFC822.SIZE says instead of the truth */
@@ -114,7 +114,7 @@ struct dialogue_change {
 	struct bytes uids;          /* "3", "3..5", "3,7..9" or "*" */
 	struct bytes flags;
 	char sign;                  /* of flags: '+', '-', or 0 for these and no others */
-	uint32_t number;            /* UIDVALIDITY, HIGHESTMODSEQ, or the first new UID (0: UIDNEXT) */
+	uint32_t number;            /* UIDVALIDITY, mod-sequence, first new UID (0: UIDNEXT) */
 	uint32_t renumber_from;     /* 0: UIDs stay */
 	struct dialogue_message *message;
 	struct dialogue_folder *created;
@@ -168,7 +168,8 @@ struct dialogue_server {
 	struct dialogue_expectation *expectations;
 };
 
-/* "{name}" in the lines below stands for `value`: the first of those that run.py plays the file with. */
+/* "{name}" in the lines below stands for `value`: the first of those that run.py plays the
+ * file with. */
 struct dialogue_sweep {
 	struct dialogue_sweep *next;
 	struct bytes name, value;

@@ -148,7 +148,8 @@ static const char *read_attributes(struct fake_connection *c, struct fake_messag
 	struct bytes word;
 
 	c->arguments = bytes_trim(c->arguments);
-	if (c->arguments.n && c->arguments.p[0] == '(' && fake_keep_flags(c, fake_word(c), &flags) < 0)
+	if (c->arguments.n && c->arguments.p[0] == '(' &&
+	    fake_keep_flags(c, fake_word(c), &flags) < 0)
 		return "a system flag that does not exist";
 	word = fake_word(c);
 	m->flags = arena_copy(&c->fake->arena, buf_bytes(&flags));

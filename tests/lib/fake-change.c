@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What somebody else does to the mailbox: between two runs of the client, or at a rule. A change that makes no sense (a
- * message that is not there) is a mistake in the file, and complained about. */
+/* What somebody else does to the mailbox: between two runs of the client, or at a rule. A
+ * change that makes no sense (a message that is not there) is a mistake in the file, and
+ * complained about. */
 #include <limits.h>
 
 #include "base/xalloc.h"
@@ -17,7 +18,8 @@ static void wrong(const struct changing *c, const char *what)
 	fake_complain(c->fake, c->change->line, "%s: %.*s", what, BYTES_ARG(c->change->folder));
 }
 
-/* The UIDs the change names that are in the folder, xmalloc()ed, 0 behind them; each range must hold one. */
+/* The UIDs the change names that are in the folder, xmalloc()ed, 0 behind them; each range
+ * must hold one. */
 static uint32_t *named_uids(const struct changing *c)
 {
 	uint32_t *uids = xzalloc((c->folder->n + 1) * sizeof(uint32_t));
@@ -37,8 +39,9 @@ static uint32_t *named_uids(const struct changing *c)
 				bytes_to_u64(bytes_skip(high, 1), UINT32_MAX, &last);
 		}
 		for (size_t i = fake_message_index(c->folder, first);
-		     i < c->folder->n && c->folder->messages[i].uid <= last && n < c->folder->n; i++)
-			uids[n++] = c->folder->messages[i].uid;
+		     i < c->folder->n && n < c->folder->n; i++)
+			if (c->folder->messages[i].uid <= last)
+				uids[n++] = c->folder->messages[i].uid;
 		if (n == before)
 			wrong(c, "no such message");
 	}

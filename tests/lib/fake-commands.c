@@ -258,7 +258,7 @@ static const struct command {
 	unsigned states;
 	const char *needs; /* the capability, or NULL */
 	int (*run)(struct fake_connection *c);
-	bool tells; /* begins with what happened to the folder: not where numbers must stay (RFC 3501 section 7.4.1) */
+	bool tells; /* begins with what happened to the folder: where numbers may change then */
 } commands[] = {
 	{ "CAPABILITY", FAKE_ANY, NULL, do_capability },
 	{ "NOOP", FAKE_ANY, NULL, do_noop, true },

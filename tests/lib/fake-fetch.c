@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The built-in server's FETCH, over sequence numbers and UIDs, with CHANGEDSINCE and VANISHED (RFC 7162). Each message it
- * answers for is an event, so that a rule can answer in its place: "message FOLDER UID" when its bytes are wanted,
- * "item FOLDER UID" when they are not. */
+/* The built-in server's FETCH, over sequence numbers and UIDs, with CHANGEDSINCE and VANISHED
+ * (RFC 7162). Each message it answers for is an event, so that a rule can answer in its place:
+ * "message FOLDER UID" when its bytes are wanted, "item FOLDER UID" when they are not. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

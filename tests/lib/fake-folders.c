@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The built-in server's commands on folders: CREATE, DELETE, RENAME, subscriptions, SELECT with CONDSTORE and QRESYNC
- * (RFC 7162), MAILBOXID (RFC 8474). */
+/* The built-in server's commands on folders: CREATE, DELETE, RENAME, subscriptions, SELECT
+ * with CONDSTORE and QRESYNC (RFC 7162), MAILBOXID (RFC 8474). */
 #include <inttypes.h>
 
 #include "lib/fake-imap-parts.h"
@@ -143,7 +143,7 @@ static int send_selected(struct fake_connection *c)
 	return fake_can(c, "OBJECTID") ? fake_sendf(c, "* OK [MAILBOXID (F%u)] id", f->object) : 0;
 }
 
-/* CONDSTORE | QRESYNC (…). *ret_resync: what stands in its parentheses. NULL, or what is wrong. */
+/* CONDSTORE | QRESYNC (…), the latter into *ret_resync. NULL, or what is wrong. */
 static const char *read_parameters(struct fake_connection *c, struct bytes parameters,
 				   struct bytes *ret_resync)
 {

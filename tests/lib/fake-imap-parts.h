@@ -3,10 +3,13 @@
  *
  *	fake-imap.c      the connection, its steps and rules
  *	fake-commands.c  the built-in server: taking commands, capabilities, login
- *	fake-folders.c, fake-list.c, fake-fetch.c, fake-search.c, fake-append.c, fake-edit.c   its commands
+ *	fake-folders.c, fake-list.c, fake-fetch.c, fake-search.c, fake-append.c, fake-edit.c
  *	fake-sync.c      what a connection is told of what others did; mod-sequences (RFC 7162)
- *	fake-lines.c     how commands are read;  fake-sets.c  sets of numbers
- *	fake-store.c     its mailbox;  fake-change.c  what others do to it;  fake-judge.c  what is expected of it */
+ *	fake-lines.c     how commands are read
+ *	fake-sets.c      sets of numbers
+ *	fake-store.c     its mailbox
+ *	fake-change.c    what others do to it
+ *	fake-judge.c     what is expected of it */
 #ifndef TESTS_LIB_FAKE_IMAP_PARTS_H
 #define TESTS_LIB_FAKE_IMAP_PARTS_H
 
@@ -18,7 +21,7 @@ struct fake_message {
 	uint64_t modseq;
 	struct bytes flags; /* without parentheses */
 	struct bytes date;  /* p NULL: made from made_uid */
-	struct bytes front; /* lines somebody put in front of the bytes: served, but no part of what is compared */
+	struct bytes front; /* lines somebody put before the bytes: served, not compared */
 	struct bytes kept;  /* the bytes, or the first of them; p NULL: made from … */
 	struct bytes made_of; /* … the folder in which, and … */
 	uint32_t made_uid;  /* … the UID under which it was described: they stay when it moves */
@@ -60,7 +63,7 @@ struct fake_imap {
 	unsigned connections, run_connections;
 	unsigned run;           /* of the client, from 1 */
 	int client;             /* its process, or 0 */
-	bool lenient;           /* numbers of commands and connections are not held against the file */
+	bool lenient;           /* numbers of commands and connections do not count */
 	const struct dialogue_change *changed; /* the last that was made; NULL: none */
 	struct buf commands;    /* every command, a line each, for "expect command" */
 	size_t run_commands;    /* where this run's begin */
@@ -178,8 +181,8 @@ void fake_put_string(struct buf *to, struct bytes string);
 /* 1 number is in the set, 0 not, -1 it is no set. */
 int fake_in_set(struct bytes set, uint64_t number, uint64_t largest);
 
-/* The first message of the selected folder above `after` (a UID) that is in the set; NULL: no more. Messages the client
- * was not told of are left out. */
+/* The first message of the selected folder above `after` (a UID) that is in the set; NULL: no
+ * more. Messages the client was not told of are left out. */
 struct fake_message *fake_next_in_set(const struct fake_connection *c, struct bytes set,
 				      bool by_uid, uint32_t after);
 
@@ -193,8 +196,8 @@ void fake_set_end(struct buf *to, struct fake_set_writer *state);
 
 /* --- fake-sync.c ----------------------------------------------------------------------------- */
 
-/* Says what happened to the selected folder since the client was told: EXPUNGE or VANISHED, FETCH, EXISTS. Every command
- * but FETCH, STORE and SEARCH by number begins so. */
+/* Says what happened to the selected folder since the client was told: EXPUNGE or VANISHED,
+ * FETCH, EXISTS. Every command but FETCH, STORE and SEARCH by number begins so. */
 SUSPENDS int fake_tell(struct fake_connection *c);
 
 /* Everything up to now is known to the client. */
@@ -267,7 +270,9 @@ void fake_folder_rename(struct fake_imap *fake, struct fake_folder *folder, stru
 
 struct fake_message *fake_message_add(struct fake_folder *folder);
 struct fake_message *fake_message_find(const struct fake_folder *folder, uint32_t uid);
-size_t fake_message_index(const struct fake_folder *folder, uint64_t uid); /* of the first from uid on */
+
+/* The index of the first message with that UID or a larger one. */
+size_t fake_message_index(const struct fake_folder *folder, uint64_t uid);
 void fake_message_remove(struct fake_folder *folder, uint32_t uid, unsigned by);
 struct fake_message *fake_message_copy(struct fake_folder *to, const struct fake_message *message);
 
@@ -282,7 +287,9 @@ bool fake_has_flag(struct bytes flags, struct bytes flag);
 
 /* Bytes of a message from offset on; 0 at its end, or where an appended one was not kept. */
 size_t fake_body(const struct fake_message *message, uint64_t offset, char *to, size_t n);
-const char *fake_digest(struct fake_imap *fake, struct fake_message *message); /* without the front */
+
+/* Of the bytes without the front, in hexadecimal. */
+const char *fake_digest(struct fake_imap *fake, struct fake_message *message);
 void fake_date(const struct fake_message *message, char to[64]);
 
 /* Seconds since 1970 of an INTERNALDATE; INT64_MIN: it is none. */

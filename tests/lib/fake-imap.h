@@ -27,8 +27,8 @@ void fake_imap_tls(struct fake_imap *fake, struct tls_context *context);
  * Several may be under way at a time. */
 SUSPENDS void fake_imap_serve(struct fake_imap *fake, struct stream *stream, int fd);
 
-/* The client's run N begins: what the file says happens to the mailbox before it happens now (once), and rules for that
- * run count. Without it all is run 1. */
+/* The client's run N begins: what the file says happens to the mailbox before it happens now
+ * (once), and rules for that run count. Without it all is run 1. */
 void fake_imap_run(struct fake_imap *fake, unsigned number);
 
 /* Whom the step "kill" kills. */
@@ -40,8 +40,8 @@ void fake_imap_ended(struct fake_imap *fake, unsigned number);
 /* This run of the client must not have changed anything. */
 void fake_imap_quiet(struct fake_imap *fake);
 
-/* From now on no number of commands or connections is held against the file: the client's runs are not those
- * the file tells of. */
+/* From now on no number of commands or connections is held against the file: the client's runs
+ * are not those the file tells of. */
 void fake_imap_lenient(struct fake_imap *fake);
 
 /* Holds the state of the mailbox against what the file expects. Returns the complaints of the

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a dialogue file expects of the mailbox and of what was asked of the server, at the end or after a run. */
+/* What a dialogue file expects of the mailbox and of what was asked of the server, at the end
+ * or after a run. */
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -391,13 +392,13 @@ void fake_imap_lenient(struct fake_imap *fake)
 void fake_imap_quiet(struct fake_imap *fake)
 {
 	static const char changing[] =
-		"APPEND * | UID STORE * | STORE * | UID EXPUNGE * | EXPUNGE | UID COPY * | UID MOVE * | "
-		"CREATE * | DELETE * | RENAME * | SUBSCRIBE * | UNSUBSCRIBE *";
+		"APPEND * | UID STORE * | STORE * | UID EXPUNGE * | EXPUNGE | UID COPY * | "
+		"UID MOVE * | CREATE * | DELETE * | RENAME * | SUBSCRIBE * | UNSUBSCRIBE *";
 	uint64_t n = count_commands(fake, fake->run_commands, bytes_of(changing));
 
 	if (n)
-		fake_complain(fake, 0, "%" PRIu64 " commands of a run with nothing to do change something",
-			      n);
+		fake_complain(fake, 0, "%" PRIu64 " commands of a run with nothing to do change "
+			      "something", n);
 }
 
 /* What a sweep put a number into must have been reached, or the sweep proves nothing. */

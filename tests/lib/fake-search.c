@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The built-in server's SEARCH: the keys a careful client uses, one of them or several (RFC 3501 section 6.4.4). */
+/* The built-in server's SEARCH: the keys a careful client uses, one of them or several (RFC
+ * 3501 section 6.4.4). */
 #include "lib/fake-imap-parts.h"
 
 static bool header_has(const struct fake_message *m, struct bytes field, struct bytes value)

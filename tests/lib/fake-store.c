@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The fake server's mailbox: folders and messages made from their description, appended ones by digest and first
- * bytes. Messages without text are made on the fly from folder name, UID and size, so that one of gigabytes costs
- * no memory. */
+/* The fake server's mailbox: folders and messages made from their description, appended ones
+ * by digest and first bytes. Messages without text are made on the fly from folder name, UID
+ * and size, so that one of gigabytes costs no memory. */
 #include <openssl/evp.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -310,8 +310,8 @@ static struct bytes made_header(const struct fake_message *message, uint64_t siz
 			 "Subject: message %" PRIu32 " of %.*s\r\n"
 			 "Message-ID: <%" PRIu32 ".%zx.%" PRIx64 "@fake.example.org>\r\n"
 			 "Date: Thu, 2 Jan 2020 10:00:00 +0000\r\n\r\n",
-			 message->made_uid, (int)(message->made_of.n < 200 ? message->made_of.n : 200),
-			 message->made_of.p, message->made_uid, message->made_of.n, size);
+			 message->made_uid, BYTES_ARG(bytes_head(message->made_of, 200)),
+			 message->made_uid, message->made_of.n, size);
 
 	return bytes_head((struct bytes){ to, (size_t)n }, size);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a connection is told of what happened to its folder meanwhile, and what RFC 7162 (CONDSTORE, QRESYNC) lets it ask
- * of what happened before. A client's view of the folder is: messages up to told_uid, and those whose expunge it
- * has not heard of. */
+/* What a connection is told of what happened to its folder meanwhile, and what RFC 7162
+ * (CONDSTORE, QRESYNC) lets it ask of what happened before. A client's view of the folder is:
+ * messages up to told_uid, and those whose expunge it has not heard of. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -167,14 +167,15 @@ int fake_resync(struct fake_connection *c, struct bytes arguments)
 		return 0;
 
 	arguments = bytes_trim(arguments);
-	if (arguments.n && arguments.p[0] != '(') /* a group is about numbers, which we need not know */
+	if (arguments.n && arguments.p[0] != '(') /* a group is about sequence numbers */
 		dialogue_word(&c->fake->arena, &arguments, &known);
 	if (fake_send_vanished(c, known.n ? known : BYTES_NULL, modseq) < 0)
 		return -1;
 	for (size_t i = 0; i < f->n; i++) {
 		const struct fake_message *m = &f->messages[i];
 
-		if (m->modseq <= modseq || (known.n && fake_in_set(known, m->uid, c->told_uid) <= 0))
+		if (m->modseq <= modseq ||
+		    (known.n && fake_in_set(known, m->uid, c->told_uid) <= 0))
 			continue;
 		if (fake_sendf(c, "* %zu FETCH (UID %u FLAGS (%.*s) MODSEQ (%" PRIu64 "))", i + 1,
 			       m->uid, BYTES_ARG(m->flags), m->modseq) < 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For tests of the fake server itself: speaks to it in a few lines over a stream in memory, whatever the splits, and keeps
- * what it says and complains about. */
+/* For tests of the fake server itself: speaks to it in a few lines over a stream in memory,
+ * whatever the splits, and keeps what it says and complains about. */
 #ifndef TESTS_LIB_FAKE_TALK_H
 #define TESTS_LIB_FAKE_TALK_H
 
@@ -13,7 +13,7 @@ enum { FAKE_TALK_RUNS = 4 };
 struct fake_talk {
 	const char *dialogue;
 	const char *says;  /* all of what the client sends, at once */
-	const char *next[FAKE_TALK_RUNS - 1]; /* the same in run 2 …, over other connections; NULL: no more runs */
+	const char *next[FAKE_TALK_RUNS - 1]; /* the same in run 2 …; NULL: no more */
 	size_t max_read;
 	struct buf heard;
 	char verdict[2048];

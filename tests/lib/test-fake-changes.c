@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The fake server over several runs of a client: what changes in its mailbox, how it tells (RFC 7162), what it lets a
- * client change, and what a file may expect of it all. */
+/* The fake server over several runs of a client: what changes in its mailbox, how it tells
+ * (RFC 7162), what it lets a client change, and what a file may expect of it all. */
 #include <stdio.h>
 #include <string.h>
 
