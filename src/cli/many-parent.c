@@ -234,6 +234,14 @@ static void stop(void *arg)
 			os_child_stop(&p->children[i].process);
 }
 
+static void dump(void *arg)
+{
+	_cleanup_(buf_done) struct buf text = BUF_NULL;
+
+	run_dump(&text);
+	fputs(buf_str(&text), stderr);
+}
+
 static int tick(void *arg, struct fault *fault)
 {
 	struct parent *p = arg;
@@ -328,6 +336,7 @@ static int parent_main(void *arg, struct fault *fault)
 	run_on_signal(SIGINT, stop, p);
 	run_on_signal(SIGTERM, stop, p);
 	run_on_signal(SIGHUP, stop, p);
+	run_on_signal(SIGUSR1, dump, p);
 	p->began_at = run_now();
 	for (unsigned i = 0; i < p->n; i++) {
 		p->children[i] = (struct child){ .parent = p, .part = i };

@@ -3,26 +3,17 @@
  * each job's fiber settles what became of it. With n jobs a step costs log n: ready jobs are in two
  * heaps (and skipped in the one they were not taken from), parked ones in a third, those behind a
  * shut gate in its list. */
-#include "fleet/sched.h"
+#include "fleet/sched-inside.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 #include "base/xalloc.h"
 
 enum { ONE_IN = 4 }; /* slots, for the shortest */
 
-/* For a last status file or line. */
-static const int64_t last_words_us = 10 * SECOND;
-
 /* Limits by time of day are asked about again after this at the latest: clocks are set, settings
  * adapt. */
 static const int64_t closed_look_us = MINUTE;
-
-static struct sched_job *job_of(struct list *link)
-{
-	return list_entry(link, struct sched_job, link);
-}
 
 static bool longer(const void *a, const void *b)
 {
@@ -82,16 +73,16 @@ static size_t *count_of(struct sched *s, enum sched_phase phase)
 	return counts[phase];
 }
 
-static void set_phase(struct sched_job *job, enum sched_phase phase)
+void sched_set_phase(struct sched_job *job, enum sched_phase phase)
 {
 	--*count_of(job->sched, job->phase);
 	++*count_of(job->sched, phase);
 	job->phase = phase;
 }
 
-static void make_ready(struct sched_job *job)
+void sched_make_ready(struct sched_job *job)
 {
-	set_phase(job, SCHED_READY);
+	sched_set_phase(job, SCHED_READY);
 	order_heap_push(&job->sched->longest, job);
 	order_heap_push(&job->sched->shortest, job);
 }
@@ -105,236 +96,38 @@ void sched_add(struct sched *s, struct sched_job *job)
 	s->jobs = xgrow(s->jobs, &s->jobs_size, s->jobs_n + 1, sizeof(*s->jobs));
 	s->jobs[s->jobs_n++] = job;
 	s->ready++;
-	make_ready(job);
+	sched_make_ready(job);
 }
 
 static void tell_ended(struct sched_job *job, enum sched_end end, const struct fault *why)
 {
 	struct sched *s = job->sched;
-	int64_t former = run_shield(last_words_us);
+	int64_t former = run_shield(SCHED_LAST_WORDS);
 
 	s->calls->ended(s->arg, job, end, why);
 	run_unshield(former);
 }
 
-static void end_job(struct sched_job *job, enum sched_end end, const struct fault *why)
+void sched_end_job(struct sched_job *job, enum sched_end end, const struct fault *why)
 {
-	set_phase(job, SCHED_ENDED);
+	sched_set_phase(job, SCHED_ENDED);
 	tell_ended(job, end, why);
 }
 
-static void park(struct sched_job *job, int64_t for_us, const struct fault *why)
+void sched_park(struct sched_job *job, int64_t for_us, const struct fault *why)
 {
 	struct sched *s = job->sched;
 	int64_t former;
 
 	job->retry_at = run_now() + for_us;
-	set_phase(job, SCHED_PARKED);
-	former = run_shield(last_words_us);
+	sched_set_phase(job, SCHED_PARKED);
+	former = run_shield(SCHED_LAST_WORDS);
 	s->calls->parked(s->arg, job, why, for_us);
 	run_unshield(former);
 	order_heap_push(&s->later, job); /* only now: it must not begin while its end is told */
 }
 
-/* --- gates ----------------------------------------------------------------------------------- */
-
-static void tell_gate(struct sched *s, struct sched_gate *gate)
-{
-	if (s->calls->gate)
-		s->calls->gate(s->arg, gate);
-}
-
-static void wait_at_gate(struct sched_job *job)
-{
-	set_phase(job, SCHED_GATED);
-	list_append(&job->gate->waiting, &job->link);
-}
-
-static void open_gate(struct sched *s, struct sched_gate *gate)
-{
-	gate->state = GATE_OPEN;
-	gate->trying = NULL;
-	gate->pause_us = 0;
-	gate->nevers = 0;
-	list_remove(&gate->link);
-	list_for_each_safe(link, &gate->waiting) {
-		list_remove(link);
-		make_ready(job_of(link));
-	}
-	tell_gate(s, gate);
-	waiters_wake_all(&s->news);
-}
-
-/* Nothing will come of it: all who wait there have ended. */
-static void close_for_good(struct sched *s, struct sched_gate *gate)
-{
-	gate->state = GATE_DEAD;
-	gate->trying = NULL;
-	list_remove(&gate->link);
-	tell_gate(s, gate);
-	while (!list_is_empty(&gate->waiting)) {
-		struct sched_job *job = job_of(gate->waiting.next);
-
-		list_remove(&job->link);
-		end_job(job, SCHED_STOPPED, &gate->why);
-	}
-}
-
-static void shut_gate(struct sched *s, struct sched_gate *gate, const struct fault *why)
-{
-	int64_t now = run_now();
-
-	if (gate->state == GATE_OPEN) {
-		gate->shut_at = now;
-		list_append(&s->gates, &gate->link);
-	}
-	gate->pause_us = gate->pause_us ? gate->pause_us * 2 : s->settings.gate_us;
-	if (gate->pause_us > s->settings.gate_longest_us)
-		gate->pause_us = s->settings.gate_longest_us;
-	gate->nevers = why->again == AGAIN_NEVER ? gate->nevers + 1 : 0;
-	gate->why = *why;
-	gate->trying = NULL;
-	gate->state = GATE_SHUT;
-	gate->try_at = now + rand_jitter(&s->rand, gate->pause_us);
-	if (why->again != AGAIN_NEVER && why->after_us > gate->pause_us)
-		gate->try_at = now + why->after_us;
-
-	/* "Never" may be one mailbox's: a second one has to say it as well. */
-	if (gate->nevers >= 2 || now - gate->shut_at >= s->settings.gate_patience_us)
-		close_for_good(s, gate);
-	else
-		tell_gate(s, gate);
-	waiters_wake_all(&s->news);
-}
-
-/* Whether what this job met says something new of the servers. Those who were on their way when the
- * gate was shut met the same. */
-static bool is_news(const struct sched_job *job)
-{
-	const struct sched_gate *gate = job->gate;
-
-	return gate->state == GATE_OPEN || (gate->state == GATE_TRIED && gate->trying == job);
-}
-
-void sched_connected(struct sched_job *job)
-{
-	job->connected = true;
-	if (job->gate->state == GATE_TRIED && job->gate->trying == job)
-		open_gate(job->sched, job->gate);
-}
-
-/* Nothing was learnt: another one tries. */
-static void stop_trying(struct sched_job *job)
-{
-	if (job->gate->trying != job)
-		return;
-
-	job->gate->state = GATE_SHUT;
-	job->gate->trying = NULL;
-}
-
-/* Whether it was let in before, again and again, and got nowhere: then it is one mailbox's trouble.
- */
-static bool goes_in_circles(struct sched_job *job)
-{
-	if (!job->connected)
-		return false;
-
-	job->failures = job->progressed ? 1 : job->failures + 1;
-	return job->failures > job->sched->settings.later_tries;
-}
-
-/* It keeps its slot until this is told, so that nobody begins it again meanwhile. */
-static void server_fault(struct sched_job *job, const struct fault *fault)
-{
-	struct sched *s = job->sched;
-	struct sched_gate *gate = job->gate;
-	int64_t now = run_now(), former;
-
-	if (goes_in_circles(job)) {
-		stop_trying(job);
-		end_job(job, SCHED_FAILED, fault);
-		return;
-	}
-	if (is_news(job))
-		shut_gate(s, gate, fault);
-	if (gate->state == GATE_SHUT || gate->state == GATE_TRIED) {
-		former = run_shield(last_words_us);
-		s->calls->parked(s->arg, job, fault, gate->try_at > now ? gate->try_at - now : 0);
-		run_unshield(former);
-	}
-
-	if (gate->state == GATE_DEAD)
-		end_job(job, SCHED_STOPPED, fault);
-	else if (gate->state == GATE_OPEN)
-		make_ready(job);
-	else
-		wait_at_gate(job);
-}
-
 /* --- one job --------------------------------------------------------------------------------- */
-
-/* A connection that is cut before anybody was let in is the server's trouble too. */
-static bool is_servers(const struct sched_job *job, const struct fault *fault)
-{
-	if (fault->reach == REACH_SERVER)
-		return true;
-
-	return !job->connected && fault->reach == REACH_SESSION &&
-	       (fault->kind == FAULT_TRANSPORT || fault->kind == FAULT_TIMEOUT ||
-		fault->kind == FAULT_TLS);
-}
-
-static int64_t doubled(int64_t first_us, unsigned times, int64_t most_us)
-{
-	int64_t us = first_us;
-
-	while (times-- > 0 && us < most_us)
-		us *= 2;
-	return us < most_us ? us : most_us;
-}
-
-static void own_fault(struct sched_job *job, const struct fault *fault)
-{
-	const struct sched_settings *o = &job->sched->settings;
-	bool now = fault->again == AGAIN_NOW || fault->kind == FAULT_CANCELLED;
-	unsigned failures = job->progressed ? 0 : job->failures;
-	int64_t wait;
-
-	job->failures = failures + 1;
-	if (fault->again == AGAIN_NEVER || job->failures > (now ? o->now_tries : o->later_tries)) {
-		end_job(job, SCHED_FAILED, fault);
-		return;
-	}
-
-	wait = rand_jitter(&job->sched->rand,
-			   doubled(now ? o->now_us : o->later_us, failures, o->longest_us));
-	park(job, fault->after_us > wait ? fault->after_us : wait, fault);
-}
-
-static void settle_fault(struct sched_job *job, struct fault *fault)
-{
-	struct sched *s = job->sched;
-
-	if (s->fatal.kind || run_is_cancelled()) {
-		end_job(job, SCHED_STOPPED, fault);
-		return;
-	}
-	if (fault->reach == REACH_PROCESS && fault->kind == FAULT_LOCAL) {
-		s->fatal = *fault;
-		end_job(job, SCHED_STOPPED, fault);
-		nursery_cancel(&s->fibers);
-		return;
-	}
-	if (is_servers(job, fault)) {
-		server_fault(job, fault);
-		return;
-	}
-
-	/* Whatever it was, the servers answered. */
-	sched_connected(job);
-	own_fault(job, fault);
-}
 
 static void free_slot(struct sched_job *job)
 {
@@ -351,7 +144,7 @@ static int run_job(void *arg, struct fault *fault)
 	if (job->gate->state != GATE_OPEN && job->gate->trying != job) {
 		free_slot(job);
 		job->tries--;
-		make_ready(job); /* to wait at the gate, or to end with it */
+		sched_make_ready(job); /* to wait at the gate, or to end with it */
 		waiters_wake_all(&s->news);
 		return 0;
 	}
@@ -360,13 +153,13 @@ static int run_job(void *arg, struct fault *fault)
 	r = s->calls->work(s->arg, job, fault);
 	free_slot(job);
 	if (r < 0) {
-		settle_fault(job, fault);
+		sched_settle(job, fault);
 	} else {
 		if (r == 0)
 			sched_connected(job);
 		else
-			stop_trying(job);
-		end_job(job, r == 0 ? SCHED_DONE : SCHED_SKIPPED, NULL);
+			sched_stop_trying(job);
+		sched_end_job(job, r == 0 ? SCHED_DONE : SCHED_SKIPPED, NULL);
 	}
 	waiters_wake_all(&s->news);
 	return 0;
@@ -405,16 +198,16 @@ static struct sched_job *next_ready(struct sched *s, bool *ret_shortest)
 		if (job->gate->state == GATE_OPEN)
 			return job;
 		if (job->gate->state == GATE_DEAD)
-			end_job(job, SCHED_STOPPED, &job->gate->why);
+			sched_end_job(job, SCHED_STOPPED, &job->gate->why);
 		else
-			wait_at_gate(job);
+			sched_wait_at_gate(job);
 	}
 	return NULL;
 }
 
 static void start(struct sched *s, struct sched_job *job, bool shortest, unsigned connections)
 {
-	set_phase(job, SCHED_ACTIVE);
+	sched_set_phase(job, SCHED_ACTIVE);
 	job->connections = connections;
 	job->shortest = shortest;
 	job->connected = job->progressed = false;
@@ -472,7 +265,7 @@ static void wake_parked(struct sched *s)
 
 	while ((job = order_heap_top(&s->later)) && job->retry_at <= run_now()) {
 		order_heap_pop(&s->later);
-		make_ready(job);
+		sched_make_ready(job);
 	}
 }
 
@@ -489,7 +282,7 @@ static void try_gates(struct sched *s)
 			continue;
 		if (!has_slot(s, &connections) || !may_begin(s))
 			return;
-		job = job_of(gate->waiting.next);
+		job = list_entry(gate->waiting.next, struct sched_job, link);
 		list_remove(&job->link);
 		gate->state = GATE_TRIED;
 		gate->trying = job;
@@ -557,7 +350,7 @@ static void end_rest(struct sched *s, const struct fault *why)
 {
 	for (size_t i = 0; i < s->jobs_n; i++)
 		if (s->jobs[i]->phase != SCHED_ENDED)
-			end_job(s->jobs[i], SCHED_STOPPED, why);
+			sched_end_job(s->jobs[i], SCHED_STOPPED, why);
 }
 
 int sched_run(struct sched *s, struct fault *fault)

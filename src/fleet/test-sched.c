@@ -44,6 +44,7 @@ struct world {
 	size_t order[64], order_n; /* numbers of jobs, as begun */
 	uint64_t shuffle;
 	bool cancel;
+	bool before;             /* `words` are met before the server is */
 	int result;
 	struct fault fault;
 };
@@ -77,6 +78,10 @@ static int try(struct world *w, struct job *job, struct fault *fault)
 					    ? job->script.tries[number]
 					    : NULL;
 
+	if (w->before && meets == &words) {
+		*fault = words;
+		return -1;
+	}
 	EXPECT(job->sched.gate->state == GATE_OPEN ||
 	       (job->sched.gate->state == GATE_TRIED && job->sched.gate->trying == &job->sched));
 	if (w->dead[gate] && (!w->back_at[gate] || run_now() < w->back_at[gate])) {
@@ -89,7 +94,7 @@ static int try(struct world *w, struct job *job, struct fault *fault)
 	if (job->script.skipped)
 		return 1;
 
-	if (!meets || meets->reach != REACH_SERVER || job->script.lets_in)
+	if (!meets || (meets->reach != REACH_SERVER && meets != &words) || job->script.lets_in)
 		sched_connected(&job->sched);
 	if (job->script.takes_us ? run_sleep(job->script.takes_us, fault) < 0
 				 : run_yield(fault) < 0)
@@ -420,6 +425,25 @@ static void never_for_all(struct check *check)
 	world_done(&w);
 }
 
+/* Who fails before it meets the server says nothing of it: it stays shut until somebody was let in. */
+static void no_answer(struct check *check)
+{
+	struct world w;
+
+	world_init(&w, check, 200, 10);
+	w.dead[0] = true;
+	w.back_at[0] = 60 * MSEC;
+	for (size_t i = 0; i < w.n; i += 2)
+		w.jobs[i].script.tries[0] = w.jobs[i].script.tries[1] = &words;
+	w.before = true;
+	world_run(&w);
+	CHECK_EQ(count(&w, SCHED_DONE), 100);
+	CHECK_EQ(count(&w, SCHED_FAILED), 100);
+	CHECK(w.tries[0] <= 5 + 20);
+	CHECK_EQ(w.opened, 1);
+	world_done(&w);
+}
+
 /* What one mailbox calls the server's fault and another does not, is the first one's. */
 static void a_gate_opened_by_another(struct check *check)
 {
@@ -582,6 +606,7 @@ int main(int argc, char **argv)
 		{ "a server goes and comes back", a_server_goes_and_comes },
 		{ "a server that never comes back", a_server_never_comes },
 		{ "never, for all", never_for_all },
+		{ "faults that say nothing of the server", no_answer },
 		{ "a gate opened by another", a_gate_opened_by_another },
 		{ "in circles", in_circles },
 		{ "this machine's fault stops all", this_machine_stops_all },
