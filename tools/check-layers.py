@@ -19,7 +19,7 @@ SYSTEM = {
     "arpa/inet.h": {"base", "run", "net"}, "netdb.h": {"run", "net"}, "poll.h": FILES, "sys/epoll.h": {"run"}, "sys/select.h": {"run"},
     "time.h": {"os", "run", "net"}, "sys/time.h": {"os", "run"}, "sys/random.h": {"os", "run"}, "openssl/rand.h": {"run"},
     "signal.h": {"os", "run", "net", "cli"}, "sys/wait.h": FILES, "spawn.h": FILES, "pthread.h": {"run"}, "threads.h": {"os", "run"},
-    "ucontext.h": {"run"}, "uv.h": {"run", "net"}, "sqlite3.h": {"state"}, "ini.h": {"config"}, "syslog.h": {"os"}, "openssl/ssl.h": {"net"}, "zlib.h": {"net"},
+    "ucontext.h": {"run"}, "uv.h": {"run", "net"}, "sqlite3.h": {"state"}, "syslog.h": {"os"}, "openssl/ssl.h": {"net"}, "zlib.h": {"net"},
 }
 
 

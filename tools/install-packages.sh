@@ -16,7 +16,7 @@
 set -euo pipefail
 
 declare -A packages=(
-    [build]="build-essential pkg-config meson ninja-build libuv1-dev libssl-dev zlib1g-dev libsqlite3-dev libinih-dev libjansson-dev libunistring-dev tzdata"
+    [build]="build-essential pkg-config meson ninja-build libuv1-dev libssl-dev zlib1g-dev libsqlite3-dev libjansson-dev libunistring-dev tzdata"
     [test]="clang llvm libclang-rt-14-dev openssl python3"
     [nightly]="valgrind"
     [servers]="dovecot-imapd openssl python3"

@@ -48,6 +48,7 @@ struct copy_options {
 	const char *const *folders; /* globs to take, NULL-terminated; NULL: all */
 	const char *const *excludes;
 	const char *const *maps;    /* 'SRC=DST' */
+	bool names_may_miss;        /* they were written for many mailboxes: those that fit none of this one's are no fault */
 	int64_t since, before;      /* by INTERNALDATE, seconds since 1970; IMAP_NO_DATE: no bound */
 	unsigned connections;       /* at most so many to either side; 1 and up */
 	unsigned retries;           /* how often to connect anew in a row, without a message copied between */

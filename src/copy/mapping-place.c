@@ -268,6 +268,7 @@ static size_t find_node(struct mapper *m, struct bytes path, bool composed, stru
 	return found;
 }
 
+/* 1: there is none, and that is fine. */
 static int wished_node(struct mapper *m, const struct mapping_wish *wish, struct node **ret)
 {
 	size_t found;
@@ -279,6 +280,8 @@ static int wished_node(struct mapper *m, const struct mapping_wish *wish, struct
 		/* Terminals give "é" composed, some servers do not. */
 		if (found == 0)
 			found = find_node(m, wish->from, true, ret);
+		if (found == 0 && m->options->wishes_may_miss)
+			return 1;
 		if (found == 0)
 			return fault_usage(m->fault,
 					   "--map '%.*s=%.*s': the source has no folder '%.*s'",
@@ -338,9 +341,10 @@ static int place_wish(struct mapper *m, const struct mapping_wish *wish)
 {
 	struct node *node = NULL;
 	struct place *place;
+	int r = wished_node(m, wish, &node);
 
-	if (wished_node(m, wish, &node) < 0)
-		return -1;
+	if (r)
+		return r < 0 ? -1 : 0;
 	place = wished_place(m, wish->to, &node->reasons);
 	if (!place)
 		return fault_usage(m->fault, "--map '%.*s=%.*s': the right side names no folder",

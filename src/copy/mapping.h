@@ -85,6 +85,7 @@ struct mapping_options {
 	size_t n_include, n_exclude;
 	const struct mapping_wish *wishes;
 	size_t n_wishes;
+	bool wishes_may_miss; /* a wish for a folder that the source does not have is no fault */
 
 	/* What earlier runs decided (raw names on both sides), so that a name which appears or
 	 * goes away later cannot send a folder elsewhere. It holds while both folders exist;

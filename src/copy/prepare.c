@@ -136,6 +136,7 @@ static int make_mapping(struct copy *copy, struct fault *fault)
 	options.n_exclude = slices(&copy->arena, copy->options.excludes, &options.exclude);
 	run_random(&options.seed, sizeof(options.seed));
 	copy_links_wishes(copy, &options);
+	options.wishes_may_miss = copy->options.names_may_miss;
 	if (wishes(copy, &options, fault) < 0)
 		return -1;
 
@@ -169,8 +170,9 @@ static int check_named(const struct copy *copy, const char *option, const char *
 
 static int check_chosen(struct copy *copy, struct fault *fault)
 {
-	if (check_named(copy, "--folder", copy->options.folders, fault) < 0 ||
-	    check_named(copy, "--exclude", copy->options.excludes, fault) < 0)
+	if (!copy->options.names_may_miss &&
+	    (check_named(copy, "--folder", copy->options.folders, fault) < 0 ||
+	     check_named(copy, "--exclude", copy->options.excludes, fault) < 0))
 		return -1;
 
 	for (size_t i = 0; i < copy->mapping->n_entries; i++)

@@ -191,6 +191,7 @@ static struct copy_options copy_options(struct pass *p)
 		.folders = together(c->folders, m->config->folders, &p->arena),
 		.excludes = together(c->excludes, m->config->excludes, &p->arena),
 		.maps = together(c->maps, m->config->maps, &p->arena),
+		.names_may_miss = true,
 		.since = c->since,
 		.before = c->before,
 		.connections = m->job.connections,
