@@ -45,6 +45,9 @@ struct copy_vanished {
 
 /* --- links.c --------------------------------------------------------------------------------- */
 
+/* What the server told of a folder. */
+struct ledger_seen copy_seen_of(const struct imap_folder *folder);
+
 /* Walks through them, from *at = 0; NULL: no more. They stay current until a pass has settled all that they hold. */
 struct ledger_folder *copy_link_next_former(const struct copy *copy, size_t index, size_t *at);
 
@@ -59,6 +62,30 @@ void copy_links_wishes(struct copy *copy, struct mapping_options *options);
  * than it was copied to. */
 int copy_links_make(struct copy *copy, struct fault *fault);
 
+/* The folder with this raw name as the destination listed it, or NULL. */
+struct imap_folder *copy_listed_there(const struct copy *copy, struct bytes name);
+
+/* The folder went through: its row says so now. A large one at once, unless messages have vanished from it; the others
+ * together, by copy_links_complete() when all is settled. */
+bool copy_link_is_worth_it(const struct copy *copy, size_t index);
+struct copy_worker;
+SUSPENDS int copy_link_complete(struct copy_worker *worker, size_t index, struct fault *fault);
+SUSPENDS int copy_links_complete(struct copy *copy, struct imap_session *to, struct fault *fault);
+
+/* --- renames.c ------------------------------------------------------------------------------- */
+
+/* Part of copy_links_load(): names of copy->known that the destination has no more become those it has, and copy->renamed
+ * is filled. */
+SUSPENDS int copy_links_find_renames(struct copy *copy, struct fault *fault);
+
+/* Renames at the destination what was renamed at the source. */
+SUSPENDS int copy_links_rename(struct copy *copy, struct fault *fault);
+
+/* Whatever the ledger says of a RENAME of this folder is over. */
+void copy_link_forget_rename(struct copy *copy, const struct ledger_folder *known);
+
+/* --- earlier.c ------------------------------------------------------------------------------- */
+
 /* Puts a folder that needs nothing into the books, from the ledger's numbers. */
 void copy_links_count_unchanged(struct copy *copy, size_t index);
 
@@ -70,22 +97,9 @@ SUSPENDS int copy_links_except(struct copy *copy, size_t index, const struct led
 			       struct fault *fault);
 SUSPENDS int copy_links_except_all(struct copy *copy, size_t index, struct fault *fault);
 
-/* Renames at the destination what was renamed at the source. */
-SUSPENDS int copy_links_rename(struct copy *copy, struct fault *fault);
-
 /* Folders of the ledger that the source has no more: their messages have vanished. */
 bool copy_links_any_lost(const struct copy *copy);
 SUSPENDS int copy_links_lost(struct copy *copy, struct fault *fault);
 void copy_links_forget_lost(struct copy *copy); /* when that is settled */
-
-/* The folder with this raw name as the destination listed it, or NULL. */
-struct imap_folder *copy_listed_there(const struct copy *copy, struct bytes name);
-
-/* The folder went through: its row says so now. A large one at once, unless messages have vanished from it; the others
- * together, by copy_links_complete() when all is settled. */
-bool copy_link_is_worth_it(const struct copy *copy, size_t index);
-struct copy_worker;
-SUSPENDS int copy_link_complete(struct copy_worker *worker, size_t index, struct fault *fault);
-SUSPENDS int copy_links_complete(struct copy *copy, struct imap_session *to, struct fault *fault);
 
 #endif
