@@ -418,6 +418,23 @@ static int settle_orphans(struct settle *s, struct fault *fault)
 	return 0;
 }
 
+/* Those that left the source between being listed and being read. */
+static void orphan_unread(struct settle *s)
+{
+	for (size_t i = 0; i < s->ours.n; i++) {
+		const struct rematch_item *item = &s->ours.p[i];
+		const struct lone *lone = &s->lone[i];
+		struct ledger_message row = {
+			.folder = s->known->id, .uid = item->uid, .state = LEDGER_SENDING, .size = item->size,
+			.date = item->date, .zone_minutes = (int16_t)lone->message.zone_minutes,
+			.flags = lone->sent_flags, .copy_flags = lone->sent_flags,
+		};
+
+		if (!item->mate && lone->intended && item->has & (REMATCH_NO_BODY | REMATCH_NO_HEADER))
+			add_orphan(s, s->known, &row);
+	}
+}
+
 static int settle_lost(struct settle *s, struct fault *fault)
 {
 	if (load_orphans(s, s->known, fault) < 0)
@@ -484,6 +501,8 @@ int copy_settle(struct copy_pass *pass, bool prove, struct fault *fault)
 		r = list_ours(&s, fault);
 	if (r == 0 && s.theirs.n)
 		r = copy_rematch(pass->worker, &s.ours, &s.theirs, prove, fault);
+	if (r == 0)
+		orphan_unread(&s);
 	if (r == 0)
 		r = settle_orphans(&s, fault);
 	if (r == 0)
