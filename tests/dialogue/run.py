@@ -245,7 +245,8 @@ class Play:
     def environment(self, more):
         home = os.path.join(self.folder, "home")
         os.makedirs(home, exist_ok=True)
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("MAILFERRY_", "XDG_"))}
+        kept = {name: value for name, value in os.environ.items()
+                if not name.startswith(("MAILFERRY_", "XDG_")) or name == "MAILFERRY_RUN_SEED"}
         return {**kept, "ASAN_OPTIONS": "exitcode=99", "UBSAN_OPTIONS": "halt_on_error=1", "LC_ALL": "C.UTF-8",
                 "HOME": home, "XDG_STATE_HOME": self.state, **more}
 
