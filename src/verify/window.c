@@ -231,6 +231,8 @@ static int settle_source(struct verify_walk *w, struct fault *fault)
 	for (size_t i = 0; i < m->n; i++) {
 		const struct ledger_message *row = find_row(w, m->p[i].uid);
 
+		if (row && row->state == LEDGER_SENDING) /* no more than an intent */
+			row = NULL;
 		count_message(&w->folder->source, &m->p[i], w->here_flags);
 		w->folder->looked_at++;
 		if (row)
@@ -334,7 +336,7 @@ static int settle_row(struct verify_walk *w, const struct ledger_message *row, s
 		if (row->has & LEDGER_MIRRORED)
 			return 0;
 		return settle_copy(w, row, here && w->source_known, fault);
-	case LEDGER_SENDING: /* like one that no row knows */
+	case LEDGER_SENDING: /* as if there were no row */
 		break;
 	case LEDGER_COPIED:
 		return settle_copy(w, row, here, fault);

@@ -321,6 +321,16 @@ class Findings(Case):
         answer = self.expect(self.verify("identity"), 4, {"unaccounted": 1, "extra": 1})
         self.assertEqual(answer.findings["unaccounted"][0]["message_id"], "<nINBOX.5@verify.example>")
 
+    def test_a_pass_that_was_stopped(self):
+        self.filled()
+        with self.ledger() as db:
+            db.execute("UPDATE message SET state = 5, copy_uid = 0 WHERE message_id = '<nINBOX.5@verify.example>'")
+            db.execute("UPDATE folder SET complete = 0, mark = 1 WHERE source_name = 'INBOX'")
+        db.close()
+        self.at_levels(("identity", "content"), 4, {"new": 1, "folder-incomplete": 1, "extra": 1})
+        self.copy()
+        self.expect(self.verify("content"), 0, {})
+
     def test_rows_that_name_one_copy(self):
         self.filled()
         with self.ledger() as db:
