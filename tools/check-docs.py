@@ -11,7 +11,7 @@ import sys
 
 import csource
 
-VERBS = ("copy", "verify")
+VERBS = ("copy", "init", "status", "verify")
 
 
 def map_problems(top):
