@@ -82,6 +82,17 @@ static bool holds(const struct buf *text, const char *words)
 	return bytes_find(buf_bytes(text), bytes_of(words)) >= 0;
 }
 
+static size_t occurrences(const struct buf *text, const char *words)
+{
+	struct bytes rest = buf_bytes(text);
+	ptrdiff_t at;
+	size_t n = 0;
+
+	for (; (at = bytes_find(rest, bytes_of(words))) >= 0; n++)
+		rest = bytes_skip(rest, (size_t)at + 1);
+	return n;
+}
+
 /* --- sums ------------------------------------------------------------------------------------ */
 
 static struct config_mailbox listed[] = { { .address = "a", .wave = "second" },
@@ -142,6 +153,7 @@ static void sums(struct check *check)
 	CHECK_EQ(s.statuses[3], EXIT_STOPPED);
 	harmless(check, buf_bytes(&p.out));
 	CHECK(holds(&p.out, "… and 5 more"));
+	CHECK_EQ(occurrences(&p.out, "it said a"), 20);
 	CHECK(holds(&p.out, "Failed (25)"));
 	CHECK(holds(&p.out, "In use by other processes (1)"));
 	CHECK(holds(&p.out, "refused 2 (not at the destination)"));

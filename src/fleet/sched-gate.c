@@ -110,14 +110,17 @@ void sched_stop_trying(struct sched_job *job)
 	job->gate->trying = NULL;
 }
 
-/* Whether it was let in again and again and got nowhere: then it is one mailbox's trouble. */
-static bool goes_in_circles(struct sched_job *job)
+/* Whether others get in and this one does not, or it does again and again and gets nowhere: then it
+ * is one mailbox's trouble. */
+static bool goes_in_circles(struct sched_job *job, const struct fault *fault)
 {
-	if (!job->connected)
+	unsigned most = fault->again == AGAIN_NEVER ? 1 : job->sched->settings.later_tries;
+
+	if (!job->connected && job->gate->state != GATE_OPEN)
 		return false;
 
 	job->failures = job->progressed ? 1 : job->failures + 1;
-	return job->failures > job->sched->settings.later_tries;
+	return job->failures > most;
 }
 
 /* It keeps its slot until this is told, so that nobody begins it again meanwhile. */
@@ -127,7 +130,7 @@ static void server_fault(struct sched_job *job, const struct fault *fault)
 	struct sched_gate *gate = job->gate;
 	int64_t now = run_now(), former;
 
-	if (goes_in_circles(job)) {
+	if (goes_in_circles(job, fault)) {
 		sched_stop_trying(job);
 		sched_end_job(job, SCHED_FAILED, fault);
 		return;

@@ -181,7 +181,7 @@ static void look_at_faults(struct check *check, size_t i, const struct fleet_sid
 {
 	EXPECT(!s && fault->kind == FAULT_USAGE);
 	EXPECT(strncmp(fault->text, "source: ", 8) == 0);
-	EXPECT(fault->reach == (i ? REACH_MAILBOX : REACH_SERVER));
+	EXPECT(fault->reach == (i ? REACH_MAILBOX : REACH_SERVER)); /* an empty file, too */
 	EXPECT(fault->again == (i ? AGAIN_NEVER : AGAIN_LATER));
 }
 
@@ -191,11 +191,13 @@ static void reach(struct check *check)
 	_cleanup_(testing_folder_remove) struct testing_folder folder;
 
 	testing_folder_make(&folder);
+	testing_write(testing_path(&folder, "empty"), "");
 	open_each(
 		check, &folder,
 		"[mailferry]\n[platform old]\nurl = imaps://old.example\npassword_command = exit 3\n"
 		"[platform new]\nurl = imaps://new.example\npassword_command = echo x\n",
-		"address,old_password_command\na@x.org,\nb@x.org,exit 4\n", 1, look_at_faults);
+		"address,old_password_command,old_password_file\na@x.org,,\n"
+		"b@x.org,exit 4,\nc@x.org,,empty\n", 1, look_at_faults);
 }
 
 static void divided(struct check *check)

@@ -64,6 +64,7 @@ static void claims(struct check *check)
 		}
 	}
 	CHECK_EQ(winners, 1);
+	CHECK_EQ(os_claim(folder.file, "mine", &fault), 1);
 	CHECK_EQ(os_read_claim(folder.file, text, sizeof(text), &fault), 0);
 	CHECK_EQ(text[8] - '0', winner);
 	CHECK_EQ(os_read_claim(folder.file, shorter, sizeof(shorter), &fault), 0);
