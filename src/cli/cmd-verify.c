@@ -109,6 +109,7 @@ struct run {
 	struct choice choice;
 	struct fleet_platforms *platforms;
 	bool many, chosen;
+	struct show_verify_sum sum;
 };
 
 /* A mailbox that has to wait longer is left, so that the next one gets its turn. */
@@ -123,6 +124,12 @@ static void help(void)
 	options_help(lines, ARRAY_SIZE(lines));
 	puts("\nExit status: 0 ready; 1 ready, with exceptions that were accepted (--find: not at both\n"
 	     "sides); 2 wrong usage or configuration; 3 stopped early; 4 not ready.");
+}
+
+/* Whether any server is to be asked at all. */
+static bool needs_login(const struct options *o)
+{
+	return !o->accepted && !o->accept.n && !o->withdraw.n;
 }
 
 /* --- mailboxes of a configuration --------------------------------------------------------------- */
@@ -194,6 +201,15 @@ static int verify_of_config(struct run *run, const struct config_mailbox *mailbo
 	return verify_one(&wishes, &target, &run->show);
 }
 
+static void count(struct show_verify_sum *sum, int status)
+{
+	sum->mailboxes++;
+	sum->ready += status == EXIT_DONE;
+	sum->accepted += status == EXIT_EXCEPTIONS;
+	sum->not_ready += status == EXIT_GATE;
+	sum->unfinished += status == EXIT_STOPPED || status == EXIT_USAGE;
+}
+
 static int verify_all(struct run *run, struct fault *fault)
 {
 	for (size_t i = 0; i < run->choice.n; i++) {
@@ -210,7 +226,10 @@ static int verify_all(struct run *run, struct fault *fault)
 			show_fault(&run->show.show, fault);
 		}
 		run->status = verify_worse(run->status, status);
+		count(&run->sum, status);
 	}
+	if (needs_login(&run->options) && !run->options.find)
+		show_verify_sum(&run->show, &run->sum);
 	return 0;
 }
 
@@ -291,11 +310,6 @@ static int verify_main(void *arg, struct fault *fault)
 }
 
 /* --- arguments ------------------------------------------------------------------------------- */
-
-static bool needs_login(const struct options *o)
-{
-	return !o->accepted && !o->accept.n && !o->withdraw.n;
-}
 
 static int check_accepting(const struct options *o, struct fault *fault)
 {

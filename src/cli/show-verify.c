@@ -201,6 +201,27 @@ void show_verify_end(struct show_verify *s, const struct verify *v, const struct
 	verify_report_done(&s->report);
 }
 
+void show_verify_sum(struct show_verify *s, const struct show_verify_sum *sum)
+{
+	json_t *object;
+
+	s->mailbox = NULL;
+	if (s->show.json) {
+		object = json_pack("{s:i, s:i, s:i, s:i, s:i}", "mailboxes", (int)sum->mailboxes, "ready",
+				   (int)sum->ready, "ready_accepted", (int)sum->accepted, "not_ready",
+				   (int)sum->not_ready, "unfinished", (int)sum->unfinished);
+		put_line(s, "sum", object);
+		return;
+	}
+	if (s->show.quiet && sum->ready == sum->mailboxes)
+		return;
+
+	printf("\n%u mailbox%s: %u ready, %u ready with accepted exceptions, %u not ready, %u not finished\n",
+	       sum->mailboxes, sum->mailboxes == 1 ? "" : "es", sum->ready, sum->accepted, sum->not_ready,
+	       sum->unfinished);
+	fflush(stdout);
+}
+
 /* --- finding a message ------------------------------------------------------------------------- */
 
 static void place_json(const struct show_verify *s, const struct verify_place *p)

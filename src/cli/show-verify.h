@@ -23,6 +23,13 @@ void show_verify_progress(struct show_verify *show);
 /* The whole. stopped: why it did not get through, or NULL. */
 void show_verify_end(struct show_verify *show, const struct verify *verify, const struct fault *stopped);
 
+/* Of many mailboxes. */
+struct show_verify_sum {
+	unsigned mailboxes, ready, accepted, not_ready, unfinished; /* not_ready: or never copied */
+};
+
+void show_verify_sum(struct show_verify *show, const struct show_verify_sum *sum);
+
 /* A place where --find found a message, or did not; and after the last. */
 void show_verify_place(struct show_verify *show, const struct verify_place *place);
 void show_verify_found(struct show_verify *show, const char *message_id, bool walked);

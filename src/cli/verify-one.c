@@ -19,6 +19,7 @@ struct one {
 	struct verify_report report; /* what goes to the file */
 	struct report_file file;
 	struct verify *verify;
+	bool never_copied;
 };
 
 int verify_worse(int a, int b)
@@ -47,8 +48,9 @@ static int open_ledger(struct one *one, struct fault *fault)
 	return ledger_open(t->ledger, t->ends, LEDGER_CREATE, &one->ledger, fault) < 0 ? -1 : 0;
 }
 
-static int no_ledger(const struct one *one, struct fault *fault)
+static int no_ledger(struct one *one, struct fault *fault)
 {
+	one->never_copied = true;
 	return fault_set(fault, FAULT_USAGE, REACH_MAILBOX, AGAIN_NEVER,
 			 "there is no ledger of this mailbox: run mailferry copy first, or say with --state where it "
 			 "is (%s)", one->target->ledger);
@@ -264,6 +266,8 @@ static int status_of_fault(const struct one *one, const struct fault *fault)
 {
 	bool began = one->verify && one->verify->n;
 
+	if (one->never_copied && one->target->mailbox) /* not a wrong word, but a mailbox that is not ready */
+		return EXIT_GATE;
 	return fault->kind == FAULT_USAGE || (!began && fault->again == AGAIN_NEVER) ? EXIT_USAGE : EXIT_STOPPED;
 }
 

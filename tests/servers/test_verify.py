@@ -548,6 +548,8 @@ password_file = {self.there.password_file}
         self.assertEqual(answer.status, 4, answer)
         self.assertEqual([r["grade"] for r in answer.of("verdict")], ["not-ready", "ready"], answer)
         self.assertIn(f"{addresses[2]}: there is no ledger", answer.err)
+        self.assertEqual(answer.of("sum"), [{"event": "sum", "mailboxes": 3, "ready": 1, "ready_accepted": 0, "not_ready": 2,
+                                             "unfinished": 0}])
         report = os.path.join(self.scratch, "r-{mailbox}.json")
         self.run_words([product.PROGRAM, "verify", *config, "--report", report, *addresses[:2]])
         self.assertTrue(os.path.exists(report.replace("{mailbox}", addresses[1])))
