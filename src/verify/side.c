@@ -15,6 +15,8 @@ struct verify_connection {
 	struct buf folder;   /* that is open, raw */
 	unsigned in_a_row;   /* jobs of that folder taken before others that waited longer */
 	bool was_open;       /* the server did let us in once */
+	bool dials;
+	struct nursery dialing;
 };
 
 enum { FAVOURS = 16 };
@@ -207,8 +209,8 @@ static struct verify_job *choose(struct verify_connection *c)
 	return list_entry(jobs->next, struct verify_job, link);
 }
 
-/* 0 with a job; 1: there will be none. Who is not connected leaves the work to those who are and have none. */
-static int take_job(struct verify_connection *c, struct verify_job **ret, struct fault *fault)
+/* 0: there is a job; 1: there will be none. Who is not connected leaves the work to those who are and have none. */
+static int wait_for_work(struct verify_connection *c, struct fault *fault)
 {
 	struct verify_side *side = c->side;
 
@@ -223,12 +225,7 @@ static int take_job(struct verify_connection *c, struct verify_job **ret, struct
 		if (r < 0)
 			return -1;
 	}
-
-	*ret = choose(c);
-	list_remove(&(*ret)->link);
-	if (!list_is_empty(&side->jobs)) /* who waited because this one was idle */
-		waiters_wake_all(&side->changed);
-	return 0;
+	return side->failed;
 }
 
 static void drop(struct verify_connection *c)
@@ -264,17 +261,14 @@ static bool can_be_spared(const struct verify_connection *c, const struct fault 
 	return !c->was_open || fault->again == AGAIN_NEVER;
 }
 
-/* 0: done or put back; 1: this connection is one too many; negative: stop. */
-static int cannot_connect(struct verify_connection *c, struct verify_job *job, struct fault *fault)
+/* 0: try again; 1: this connection is one too many; negative: stop. */
+static int cannot_connect(struct verify_connection *c, struct fault *fault)
 {
 	struct verify_side *side = c->side;
 
-	if (fault->kind == FAULT_CANCELLED) {
-		finish(job, -1, fault);
-		return -1;
-	}
+	if (fault->kind == FAULT_CANCELLED)
+		return side->closed ? 1 : -1;
 
-	put_back(side, job);
 	if (side->alive > 1 && can_be_spared(c, fault)) {
 		if (side->pace && imap_is_one_too_many(fault))
 			pace_told_off(side->pace, fault->after_us, true);
@@ -288,6 +282,34 @@ static int cannot_connect(struct verify_connection *c, struct verify_job *job, s
 
 	fail_side(side, fault);
 	return 1;
+}
+
+static int dial(void *arg, struct fault *fault)
+{
+	struct verify_connection *c = arg;
+
+	return imap_connect(c->side->account, &c->session, fault);
+}
+
+/* In a nursery of its own: whoever waits for a connection's place (pace) when all is done must be told to stop. */
+static int connect_one(struct verify_connection *c, struct fault *fault)
+{
+	struct verify_side *side = c->side;
+	int r;
+
+	if (side->first) {
+		c->session = TAKE_PTR(side->first);
+	} else {
+		nursery_init(&c->dialing, "dialing");
+		nursery_start(&c->dialing, dial, c, "dial");
+		c->dials = true;
+		r = nursery_wait(&c->dialing, fault);
+		c->dials = false;
+		if (r < 0)
+			return cannot_connect(c, fault);
+	}
+	c->was_open = true;
+	return 0;
 }
 
 /* The job failed: whose fault is it? As cannot_connect(). */
@@ -330,18 +352,10 @@ static int do_job(struct verify_connection *c, struct verify_job *job, struct fa
 {
 	struct verify_side *side = c->side;
 
-	if (side->pause_until > run_now() && run_sleep(side->pause_until - run_now(), fault) < 0) {
-		finish(job, -1, fault);
-		return -1;
-	}
-	if (!c->session)
-		c->session = TAKE_PTR(side->first);
-	if (!c->session && imap_connect(side->account, &c->session, fault) < 0)
-		return cannot_connect(c, job, fault);
-
-	c->was_open = true;
-	if ((side->pace && pace_pause(side->pace, fault) < 0) || open_folder(c, job, fault) < 0 ||
-	    job->run(job, c->session, fault) < 0)
+	list_remove(&job->link);
+	if (!list_is_empty(&side->jobs)) /* who waited because this one was idle */
+		waiters_wake_all(&side->changed);
+	if (open_folder(c, job, fault) < 0 || job->run(job, c->session, fault) < 0)
 		return job_failed(c, job, fault);
 
 	side->failures = 0;
@@ -351,16 +365,46 @@ static int do_job(struct verify_connection *c, struct verify_job *job, struct fa
 	return 0;
 }
 
+/* What the server or pace asks for is waited for before a job is taken: others may be able to do it. */
+static int hold_back(struct verify_connection *c, struct fault *fault)
+{
+	struct verify_side *side = c->side;
+
+	if (side->pause_until > run_now() && run_sleep(side->pause_until - run_now(), fault) < 0)
+		return -1;
+	if (!side->pace || pace_pause(side->pace, fault) == 0)
+		return 0;
+	if (fault->kind == FAULT_CANCELLED)
+		return -1;
+
+	fail_side(side, fault);
+	return 1;
+}
+
+/* 0: go on; 1: this connection is no longer needed. */
+static int serve_once(struct verify_connection *c, struct fault *fault)
+{
+	struct verify_side *side = c->side;
+	int r = wait_for_work(c, fault);
+
+	if (r == 0 && !c->session)
+		r = connect_one(c, fault);
+	if (r == 0 && c->session)
+		r = hold_back(c, fault);
+	if (r || !c->session || list_is_empty(&side->jobs))
+		return r;
+
+	return do_job(c, choose(c), fault);
+}
+
 static int serve(void *arg, struct fault *fault)
 {
 	struct verify_connection *c = arg;
 	struct verify_side *side = c->side;
-	struct verify_job *job;
 	int r;
 
-	while ((r = take_job(c, &job, fault)) == 0)
-		if ((r = do_job(c, job, fault)))
-			break;
+	while ((r = serve_once(c, fault)) == 0)
+		;
 
 	side->alive--;
 	if (r < 0)
@@ -390,6 +434,9 @@ void verify_side_start(struct verify_side *side, struct nursery *nursery)
 void verify_side_stop(struct verify_side *side)
 {
 	side->closed = true;
+	for (unsigned i = 0; i < side->connections; i++)
+		if (side->crew[i].dials)
+			nursery_cancel(&side->crew[i].dialing);
 	waiters_wake_all(&side->changed);
 }
 

@@ -8,11 +8,13 @@ import io
 import json
 import os
 import re
+import signal
 import socket
 import sqlite3
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 
 import mailbox
@@ -512,9 +514,8 @@ class Runs(Case):
         answer = self.verify("identity", "--quiet", json_lines=False)
         self.assertEqual((answer.status, answer.out, answer.err), (0, "", ""))
 
-    def test_several_mailboxes(self):
-        users = [self.user, next(self.users), next(self.users)]
-        addresses = [u + "@example.org" for u in users]
+    def configure(self, addresses, limits=""):
+        """The options that name a configuration with these mailboxes, in wave first."""
         with open(os.path.join(self.scratch, "mailboxes.csv"), "w") as f:
             f.write("address,wave\n" + "".join(f"{a},first\n" for a in addresses))
         with open(os.path.join(self.scratch, "mailferry.conf"), "w") as f:
@@ -526,15 +527,53 @@ state = {self.scratch}/state
 url = imap://{HOST}:{self.source.port}
 login = {{local}}
 password_file = {self.source.password_file}
+{limits}
 
 [platform new]
 url = imap://{HOST}:{self.there.port}
 login = {{local}}
 password_file = {self.there.password_file}
+{limits}
 
 [wave first]
 """)
-        config = ["--config", os.path.join(self.scratch, "mailferry.conf")]
+        return ["--config", os.path.join(self.scratch, "mailferry.conf")]
+
+    def test_limits(self):
+        address = self.user + "@example.org"
+        self.fill(count=40)
+        config = self.configure([address], "account_connections = 1\naccount_messages_per_second = 200\n")
+        self.assertEqual(self.run_words([product.PROGRAM, "copy", *config]).status, 0)
+        began = time.monotonic()
+        answer = self.run_words([product.PROGRAM, "verify", *config, "--json", "--level", "content"])
+        self.assertEqual((answer.status, answer.verdict["compared"]), (0, 120), answer)
+        self.assertTrue(0.3 < time.monotonic() - began < 30)
+        self.assertEqual(answer.of("note"), [])
+
+    def test_interrupted(self):
+        address = self.user + "@example.org"
+        self.fill(count=40)
+        report = os.path.join(self.scratch, "r.json")
+        self.assertEqual(self.run_words([product.PROGRAM, "copy", *self.configure([address])]).status, 0)
+        slowly = self.configure([address], "account_messages_per_second = 10\n")
+        child = subprocess.Popen([product.PROGRAM, "verify", *slowly, "--json", "--level", "content", "--report", report],
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(2)
+        child.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        out, err = child.communicate(timeout=30)
+        self.assertLess(time.monotonic() - began, 10)
+        self.assertEqual(child.returncode, 3, out + err)
+        self.assertIn("stopped on request", err)
+        with open(report, encoding="utf-8") as f:
+            self.assertEqual(json.load(f)["grade"], "unfinished")
+        answer = self.run_words([product.PROGRAM, "verify", *self.configure([address]), "--json", "--level", "content"])
+        self.assertEqual((answer.status, answer.verdict["compared"]), (0, 120), answer)
+
+    def test_several_mailboxes(self):
+        users = [self.user, next(self.users), next(self.users)]
+        addresses = [u + "@example.org" for u in users]
+        config = self.configure(addresses)
         for self.user in users[:2]:
             self.fill(count=3)
         answer = self.run_words([product.PROGRAM, "copy", *config, "--json", *addresses[:2]])
