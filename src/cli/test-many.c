@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/xalloc.h"
 #include "cli/commands.h"
 #include "cli/many.h"
 #include "cli/status-show.h"
@@ -270,8 +271,9 @@ static void show_status(void *arg)
 
 static void hostile_status(struct check *check)
 {
-	struct status_row rows[FLEET_STATES_ + 1] = { { .path = NULL } };
-	struct status_view view = { .rows_p = rows, .n = ARRAY_SIZE(rows), .now = 1000 };
+	enum { ROWS = FLEET_STATES_ + 1 };
+	_cleanup_(freep) struct status_row *rows = xzalloc(ROWS * sizeof(*rows));
+	struct status_view view = { .rows_p = rows, .n = ROWS, .now = 1000 };
 
 	for (int i = 0; i <= FLEET_STATES_; i++) {
 		struct fleet_status *s = &rows[i].status;

@@ -31,7 +31,7 @@ struct world {
 	struct sched_calls calls;
 	struct job *jobs;
 	size_t n;
-	struct sched_gate gates[3];
+	struct sched_gate *gates;
 	size_t gates_n;
 
 	struct rand rand;
@@ -192,6 +192,7 @@ static void world_init(struct world *w, struct check *check, size_t n, unsigned 
 {
 	*w = (struct world){ .check = check, .n = n, .gates_n = 1 };
 	w->jobs = xzalloc(n * sizeof(*w->jobs));
+	w->gates = xzalloc(ARRAY_SIZE(w->dead) * sizeof(*w->gates));
 	w->settings = SCHED_SETTINGS;
 	w->settings.at_once = at_once;
 	w->settings.now_us = w->settings.later_us = 2 * MSEC;
@@ -208,6 +209,7 @@ static void world_init(struct world *w, struct check *check, size_t n, unsigned 
 static void world_done(struct world *w)
 {
 	free(w->jobs);
+	free(w->gates);
 }
 
 static int run_sched(void *arg, struct fault *fault)
