@@ -47,7 +47,7 @@ class Tools(unittest.TestCase):
         self.finds("check-layers.py", "src/base/x.c", '#include "run/run.h"\n', "src/base/x.c: includes run/run.h")
 
     def test_system_header(self):
-        self.finds("check-layers.py", "src/base/x.c", "#include <sys/socket.h>\n", "belongs to net, run")
+        self.finds("check-layers.py", "src/base/x.c", "#include <sys/socket.h>\n", "belongs to net, os, run")
 
     def test_unknown_folder(self):
         self.finds("check-layers.py", "src/other/x.c", "\n", "not in meson.build")
