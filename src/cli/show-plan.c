@@ -15,7 +15,8 @@ static bool reason_goes_without_saying(enum mapping_reason reason)
 
 static bool is_unchanged(const struct copy *copy, const struct mapping_entry *e)
 {
-	return e->action == MAPPING_COPY && copy->books.folders[copy->book_of[e - copy->mapping->entries]].unchanged;
+	return e->action == MAPPING_COPY && copy->book_of &&
+	       copy->books.folders[copy->book_of[e - copy->mapping->entries]].unchanged;
 }
 
 /* In passes after the first only what something may be done about. */
