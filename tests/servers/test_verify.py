@@ -333,6 +333,20 @@ class Findings(Case):
         self.copy()
         self.expect(self.verify("content"), 0, {})
 
+    def test_a_copy_whose_uid_no_server_told(self):
+        self.filled()
+        row = "FROM message WHERE message_id = '<nINBOX.5@verify.example>'"
+        with self.ledger() as db:
+            uid, = db.execute("SELECT copy_uid " + row).fetchone()
+            db.execute("UPDATE message SET copy_uid = 0 WHERE message_id = '<nINBOX.5@verify.example>'")
+        db.close()
+        answer = self.expect(self.verify("identity"), 0, {})
+        self.assertEqual(answer.verdict["elsewhere"], 1)
+        with self.ledger() as db:
+            self.assertEqual(db.execute("SELECT copy_uid " + row).fetchone(), (uid,))
+        db.close()
+        self.assertEqual(self.expect(self.verify("content"), 0, {}).verdict["elsewhere"], 0)
+
     def test_rows_that_name_one_copy(self):
         self.filled()
         with self.ledger() as db:
