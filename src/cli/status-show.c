@@ -122,7 +122,9 @@ static void work_words(const struct fleet_status *s, struct buf *line)
 {
 	char a[32], b[32];
 
-	if (s->folders)
+	if (!s->folders)
+		buf_append_str(line, "  connecting");
+	else
 		buf_appendf(line, "  %s of %s messages", show_count(a, s->messages_done),
 			    show_count(b, s->messages));
 	if (s->bytes_done || s->bytes)
