@@ -19,10 +19,21 @@ static void tell_gate(struct sched *s, struct sched_gate *gate)
 		s->calls->gate(s->arg, gate);
 }
 
+/* try_at does not change while it is queued. */
+static void queue_gate(struct sched *s, struct sched_gate *gate)
+{
+	if (gate->queued || gate->state != GATE_SHUT)
+		return;
+
+	gate->queued = true;
+	order_heap_push(&s->gates, gate);
+}
+
 void sched_wait_at_gate(struct sched_job *job)
 {
 	sched_set_phase(job, SCHED_GATED);
 	list_append(&job->gate->waiting, &job->link);
+	queue_gate(job->sched, job->gate);
 }
 
 static void open_gate(struct sched *s, struct sched_gate *gate)
@@ -31,7 +42,6 @@ static void open_gate(struct sched *s, struct sched_gate *gate)
 	gate->trying = NULL;
 	gate->pause_us = 0;
 	gate->nevers = 0;
-	list_remove(&gate->link);
 	list_for_each_safe(link, &gate->waiting) {
 		list_remove(link);
 		sched_make_ready(job_of(link));
@@ -45,7 +55,6 @@ static void close_for_good(struct sched *s, struct sched_gate *gate)
 {
 	gate->state = GATE_DEAD;
 	gate->trying = NULL;
-	list_remove(&gate->link);
 	tell_gate(s, gate);
 	while (!list_is_empty(&gate->waiting)) {
 		struct sched_job *job = job_of(gate->waiting.next);
@@ -59,10 +68,8 @@ static void shut_gate(struct sched *s, struct sched_gate *gate, const struct fau
 {
 	int64_t now = run_now();
 
-	if (gate->state == GATE_OPEN) {
+	if (gate->state == GATE_OPEN)
 		gate->shut_at = now;
-		list_append(&s->gates, &gate->link);
-	}
 	gate->pause_us = gate->pause_us ? gate->pause_us * 2 : s->settings.gate_us;
 	if (gate->pause_us > s->settings.gate_longest_us)
 		gate->pause_us = s->settings.gate_longest_us;
@@ -81,6 +88,7 @@ static void shut_gate(struct sched *s, struct sched_gate *gate, const struct fau
 		close_for_good(s, gate);
 	else
 		tell_gate(s, gate);
+	queue_gate(s, gate);
 	waiters_wake_all(&s->news);
 }
 
@@ -108,6 +116,7 @@ void sched_stop_trying(struct sched_job *job)
 
 	job->gate->state = GATE_SHUT;
 	job->gate->trying = NULL;
+	queue_gate(job->sched, job->gate);
 }
 
 /* Whether others get in and this one does not, or it does again and again and gets nowhere: then it

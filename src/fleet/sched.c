@@ -35,6 +35,11 @@ static bool earlier(const void *a, const void *b)
 					  : order_before(&x->order, &y->order);
 }
 
+static bool tried_earlier(const void *a, const void *b)
+{
+	return ((const struct sched_gate *)a)->try_at < ((const struct sched_gate *)b)->try_at;
+}
+
 void sched_init(struct sched *s, const struct sched_settings *settings,
 		const struct sched_calls *calls, void *arg)
 {
@@ -45,7 +50,7 @@ void sched_init(struct sched *s, const struct sched_settings *settings,
 	rand_init(&s->rand, settings->seed);
 	nursery_init(&s->fibers, "mailboxes");
 	waiters_init(&s->news);
-	list_init(&s->gates);
+	s->gates.before = tried_earlier;
 }
 
 void sched_done(struct sched *s)
@@ -53,6 +58,7 @@ void sched_done(struct sched *s)
 	order_heap_done(&s->longest);
 	order_heap_done(&s->shortest);
 	order_heap_done(&s->later);
+	order_heap_done(&s->gates);
 	free(s->jobs);
 	s->jobs = NULL;
 }
@@ -61,7 +67,6 @@ void sched_gate_init(struct sched_gate *gate, void *user)
 {
 	*gate = (struct sched_gate){ .state = GATE_OPEN, .user = user };
 	list_init(&gate->waiting);
-	list_init(&gate->link);
 }
 
 /* --- phases ---------------------------------------------------------------------------------- */
@@ -269,19 +274,23 @@ static void wake_parked(struct sched *s)
 	}
 }
 
+/* One for which nobody waits is queued again by the first who does. */
 static void try_gates(struct sched *s)
 {
+	struct sched_gate *gate;
+	struct sched_job *job;
 	unsigned connections;
 
-	list_for_each_safe(link, &s->gates) {
-		struct sched_gate *gate = list_entry(link, struct sched_gate, link);
-		struct sched_job *job;
+	while ((gate = order_heap_top(&s->gates)) && gate->try_at <= run_now()) {
+		bool wanted = !list_is_empty(&gate->waiting);
 
-		if (gate->state != GATE_SHUT || gate->try_at > run_now() ||
-		    list_is_empty(&gate->waiting))
-			continue;
-		if (!has_slot(s, &connections) || !may_begin(s))
+		if (wanted && (!has_slot(s, &connections) || !may_begin(s)))
 			return;
+		order_heap_pop(&s->gates);
+		gate->queued = false;
+		if (!wanted)
+			continue;
+
 		job = list_entry(gate->waiting.next, struct sched_job, link);
 		list_remove(&job->link);
 		gate->state = GATE_TRIED;
@@ -292,20 +301,6 @@ static void try_gates(struct sched *s)
 
 /* --- the run --------------------------------------------------------------------------------- */
 
-static int64_t next_try(const struct sched *s)
-{
-	int64_t moment = MOMENT_NEVER;
-
-	list_for_each(link, &s->gates) {
-		const struct sched_gate *gate = list_entry(link, struct sched_gate, link);
-
-		if (gate->state == GATE_SHUT && !list_is_empty(&gate->waiting) &&
-		    gate->try_at < moment)
-			moment = gate->try_at;
-	}
-	return moment;
-}
-
 static int64_t sooner(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
@@ -314,7 +309,9 @@ static int64_t sooner(int64_t a, int64_t b)
 static int64_t next_moment(const struct sched *s)
 {
 	const struct sched_job *job = order_heap_top(&s->later);
-	int64_t moment = job ? job->retry_at : MOMENT_NEVER, try_at = next_try(s), now = run_now();
+	const struct sched_gate *gate = order_heap_top(&s->gates);
+	int64_t moment = job ? job->retry_at : MOMENT_NEVER, now = run_now();
+	int64_t try_at = gate ? gate->try_at : MOMENT_NEVER;
 
 	if (try_at > now)
 		moment = sooner(moment, try_at);

@@ -27,7 +27,7 @@ struct sched_gate {
 	struct sched_job *trying; /* who tries it; GATE_TRIED */
 	struct fault why;
 	struct list waiting;      /* of struct sched_job */
-	struct list link;         /* in the scheduler's list of gates that are shut */
+	bool queued;              /* in the scheduler's heap of gates; GATE_SHUT */
 	void *user;
 };
 
@@ -103,7 +103,7 @@ struct sched {
 	struct waiters news;
 	struct order_heap longest, shortest; /* of ready jobs; others may be in them yet */
 	struct order_heap later;             /* of parked ones, by retry_at */
-	struct list gates;                   /* those that are shut */
+	struct order_heap gates;             /* that are shut, by try_at */
 	struct sched_job **jobs;             /* all */
 	size_t jobs_n, jobs_size;
 	size_t ready, active, parked, gated, ended; /* jobs by phase */

@@ -44,6 +44,7 @@ struct world {
 	size_t order[64], order_n; /* numbers of jobs, as begun */
 	uint64_t shuffle;
 	bool cancel;
+	bool parks_quickly;
 	bool before;             /* `words` are met before the server is */
 	int result;
 	struct fault fault;
@@ -64,9 +65,14 @@ static const struct fault words = {
 	FAULT_USAGE, REACH_PROCESS, AGAIN_NEVER, 0, "no such folder", ""
 };
 
+/* Its number; behind the last: a gate of the case's own. */
 static size_t gate_of(const struct world *w, const struct sched_job *job)
 {
-	return (size_t)(job->gate - w->gates);
+	size_t i = 0;
+
+	while (i < ARRAY_SIZE(w->dead) && job->gate != &w->gates[i])
+		i++;
+	return i;
 }
 
 static int try(struct world *w, struct job *job, struct fault *fault)
@@ -84,7 +90,7 @@ static int try(struct world *w, struct job *job, struct fault *fault)
 	}
 	EXPECT(job->sched.gate->state == GATE_OPEN ||
 	       (job->sched.gate->state == GATE_TRIED && job->sched.gate->trying == &job->sched));
-	if (w->dead[gate] && (!w->back_at[gate] || run_now() < w->back_at[gate])) {
+	if (gate < ARRAY_SIZE(w->dead) && w->dead[gate] && (!w->back_at[gate] || run_now() < w->back_at[gate])) {
 		w->tries[gate]++;
 		if (run_sleep(MSEC, fault) < 0)
 			return -1;
@@ -143,7 +149,8 @@ static void parked(void *arg, struct sched_job *sched_job, const struct fault *w
 
 	EXPECT(!job->working && why->kind && for_us >= 0);
 	job->parks++;
-	run_sleep(MSEC, &ignored); /* a status file is written; nobody may begin it meanwhile */
+	if (!w->parks_quickly)
+		run_sleep(MSEC, &ignored); /* a status file is written; nobody may begin it meanwhile */
 	EXPECT(!job->working);
 }
 
@@ -607,6 +614,27 @@ static void anything(struct check *check)
 	}
 }
 
+/* Each behind servers of its own, and none of them is there. */
+static void as_many_servers(struct check *check)
+{
+	enum { N = 20000 };
+	_cleanup_(freep) struct sched_gate *gates = xzalloc(N * sizeof(*gates));
+	struct world w;
+
+	world_init(&w, check, N, 100);
+	for (size_t i = 0; i < N; i++) {
+		sched_gate_init(&gates[i], NULL);
+		w.jobs[i].sched.gate = &gates[i];
+		w.jobs[i].script.tries[0] = &server;
+		w.jobs[i].script.tries[1] = &certificate;
+		w.jobs[i].script.tries[2] = &certificate;
+	}
+	w.parks_quickly = true;
+	world_run(&w);
+	CHECK_EQ(count(&w, SCHED_STOPPED), N);
+	world_done(&w);
+}
+
 static void a_hundred_thousand(struct check *check)
 {
 	struct world w;
@@ -637,6 +665,7 @@ int main(int argc, char **argv)
 		{ "connections", connections },
 		{ "outside the window", outside_the_window },
 		{ "anything in any order", anything },
+		{ "as many servers as mailboxes", as_many_servers },
 		{ "a hundred thousand", a_hundred_thousand },
 		{ 0 },
 	};
