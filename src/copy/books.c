@@ -78,7 +78,7 @@ void books_close(struct books *b)
 
 struct copy_folder books_total(const struct books *b)
 {
-	struct copy_folder t = { .state = FOLDER_DONE };
+	struct copy_folder t = { .state = FOLDER_DONE, .gone = b->lost.gone, .deleted = b->lost.deleted };
 
 	for (size_t i = 0; i < b->n; i++) {
 		const struct copy_folder *f = &b->folders[i];

@@ -81,6 +81,7 @@ struct books {
 	size_t *order;           /* indexes of folders, in the order of copying: largest first */
 	struct copy_exception *exceptions;
 	size_t exceptions_n, exceptions_size;
+	struct copy_folder lost; /* `gone` and `deleted` of folders that the source has no more */
 	struct arena arena;      /* strings of the exceptions */
 };
 

@@ -350,7 +350,7 @@ static bool needs_survey(const struct copy *copy, size_t index)
 {
 	const struct copy_link *link = &copy->links[index];
 
-	return link->known && copy->books.folders[index].state == FOLDER_WAITING;
+	return (link->known || link->formers) && copy->books.folders[index].state == FOLDER_WAITING;
 }
 
 static bool take_survey(struct copy *copy, size_t *ret)
@@ -494,7 +494,7 @@ static bool is_nothing_to_do(const struct copy *copy)
 		if (copy->books.folders[i].state == FOLDER_WAITING)
 			return false;
 
-	return !copy_links_any_lost(copy);
+	return !copy_links_any_lost(copy) && !copy_vanished_any_left(copy);
 }
 
 static const char *kind_of_pass(const struct copy *copy)

@@ -150,7 +150,7 @@ int copy_links_lost(struct copy *copy, struct fault *fault)
 	for (size_t i = 0; i < copy->known_n; i++)
 		if (is_lost(copy, &copy->known[i], &names) &&
 		    (copy_settle_lost(copy, &copy->known[i], fault) < 0 ||
-		     copy_vanished_add_folder(copy, &copy->known[i], fault) < 0))
+		     copy_vanished_add_folder(copy, &copy->known[i], NULL, fault) < 0))
 			return -1;
 
 	return settle_formers(copy, fault);

@@ -171,7 +171,7 @@ static int know_message(struct copy_pass *pass, struct imap_message *m, const st
 		ledger_set_state(o->ledger, row->folder, row->uid, LEDGER_COPIED, 0);
 		break;
 	case LEDGER_COPIED:
-		if (!row->copy_uid && pass->settled) /* not to be found */
+		if (!row->copy_uid && copy->links[pass->index].settled) /* not to be found */
 			return 0;
 		break;
 	case LEDGER_SENDING:
@@ -262,7 +262,7 @@ static bool only_new_matters(const struct copy_pass *pass)
 	const struct copy_link *link = &copy->links[pass->index];
 	const struct copy_options *o = &copy->options;
 
-	return link->surveyed && link->known->complete && link->known->source.uidnext && !pass->settled &&
+	return link->surveyed && link->known->complete && link->known->source.uidnext && !link->settled &&
 	       link->known->since == o->since && link->known->before == o->before &&
 	       !o->retry_exceptions && !o->recopy_missing;
 }
@@ -428,41 +428,49 @@ static int refuse_filled(struct copy_pass *pass, uint64_t messages, struct fault
 			 BYTES_ARG(pass->folder->destination_utf8), messages);
 }
 
-/* What the destination's folder is now, and whether the rows still speak of it. What they do not know is looked at. */
-static int open_destination(struct copy_pass *pass, struct fault *fault)
+int copy_folder_look_there(struct copy_pass *pass, struct imap_folder *ret, struct fault *fault)
 {
 	const struct copy_options *o = &pass->worker->copy->options;
 	struct ledger_folder *known = pass->worker->copy->links[pass->index].known;
 	bool first = !known->destination_uidvalidity && !pass->worker->copy->links[pass->index].there_known;
 	bool look = false, prove = false;
-	struct imap_folder now;
 
-	if (imap_status(pass->worker->to, pass->folder->destination_name, &now, fault) < 0)
+	if (imap_status(pass->worker->to, pass->folder->destination_name, ret, fault) < 0)
 		return -1;
-	if (first && now.messages && !o->adopt && !known->mark)
-		return refuse_filled(pass, now.messages, fault);
+	if (first && ret->messages && !o->adopt && !known->mark)
+		return refuse_filled(pass, ret->messages, fault);
 
-	if (known->destination_uidvalidity && now.uidvalidity &&
-	    known->destination_uidvalidity != now.uidvalidity) {
+	if (known->destination_uidvalidity && ret->uidvalidity &&
+	    known->destination_uidvalidity != ret->uidvalidity) {
 		ledger_forget_copy_uids(o->ledger, known->id);
 		ledger_set_mark(o->ledger, known, 1);
 		look = true;
-	} else if (known->mark || (first && now.messages)) {
+	} else if (known->mark || (first && ret->messages)) {
 		look = true;
 		prove = known->mark;
 	}
-	known->destination_uidvalidity = (uint32_t)now.uidvalidity;
+	known->destination_uidvalidity = (uint32_t)ret->uidvalidity;
 	ledger_put_folder(o->ledger, known);
 	if (look && copy_settle(pass, prove, fault) < 0)
 		return fault->reach > REACH_FOLDER ? -1 : cannot_look(pass, fault);
 
 	copy_record_no_mark(pass);
+	return 0;
+}
+
+static int open_destination(struct copy_pass *pass, struct fault *fault)
+{
+	struct imap_folder now;
+
+	if (copy_folder_look_there(pass, &now, fault) < 0)
+		return -1;
+
 	pass->there_uidnext = (uint32_t)now.uidnext;
 	pass->there_messages = now.messages;
 	return 0;
 }
 
-static int copy_into_ledger(struct copy_pass *pass, struct fault *fault)
+int copy_folder_record(struct copy_pass *pass, struct fault *fault)
 {
 	struct copy *copy = pass->worker->copy;
 	struct copy_link *link = &copy->links[pass->index];
@@ -476,14 +484,13 @@ static int copy_into_ledger(struct copy_pass *pass, struct fault *fault)
 	}
 	copy_record_folder(pass);
 	copy_note_begun(pass);
-	while ((former = copy_link_next_former(copy, pass->index, &at)))
+	while (!link->formers_lost && (former = copy_link_next_former(copy, pass->index, &at)))
 		if (copy_settle_former(pass, former, fault) < 0)
 			return -1;
 	return 0;
 }
 
-/* What the folder under former UIDVALIDITYs held and this one does not. */
-static int lose_formers(struct copy_pass *pass, struct fault *fault)
+int copy_folder_lose_formers(struct copy_pass *pass, struct fault *fault)
 {
 	struct copy *copy = pass->worker->copy;
 	struct copy_link *link = &copy->links[pass->index];
@@ -495,7 +502,7 @@ static int lose_formers(struct copy_pass *pass, struct fault *fault)
 
 	link->formers_lost = true;
 	while ((former = copy_link_next_former(copy, pass->index, &at)))
-		if (copy_vanished_add_folder(copy, former, fault) < 0)
+		if (copy_vanished_add_folder(copy, former, link, fault) < 0)
 			return -1;
 	return 0;
 }
@@ -528,12 +535,12 @@ static int copy_messages(struct copy_pass *pass, struct fault *fault)
 	exists = pass->counted = w->from->selected.exists;
 	if (exists > pass->folder->expected)
 		pass->folder->expected = exists;
-	if (copy_persist(pass, copy_into_ledger, fault) < 0)
+	if (copy_persist(pass, copy_folder_record, fault) < 0)
 		return -1;
 	if (exists ? copy_listed(pass, fault) < 0
 		   : is_unsettled(pass) && copy_persist(pass, open_destination, fault) < 0)
 		return -1;
-	if (lose_formers(pass, fault) < 0)
+	if (copy_folder_lose_formers(pass, fault) < 0)
 		return -1;
 
 	copy_record_no_mark(pass);

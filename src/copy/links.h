@@ -18,12 +18,13 @@ struct copy_link {
 	bool there_known;              /* its destination was filled by earlier passes, if for another folder */
 	bool surveying;                /* a worker is at it, or was */
 	bool surveyed;                 /* what became of known messages was found out in this pass */
+	bool settled;                  /* every row without copy_uid was looked for: it is not there */
 	bool incomplete;               /* something is left to be done in the next pass */
 	struct ledger_seen begun;      /* the source when this pass first opened it: what came later is the next one's */
 	struct ledger_seen source, destination; /* as listed by copy_prepare() */
 	bool source_told, destination_told;
-	size_t vanished;               /* so many of copy->vanished were here */
-	uint64_t moved_out;            /* copies that this pass moved to other folders */
+	size_t vanished, claimed;      /* so many of copy->vanished were here; of them, claimed */
+	uint64_t moved_out;            /* copies that this pass moves to other folders, at most */
 	bool formers_lost;             /* the formers' messages that are not here are among the vanished */
 	bool done;                     /* went through, and is completed when all is settled */
 };
@@ -31,14 +32,16 @@ struct copy_link {
 /* A message that was copied and is no longer in its source folder. */
 struct copy_vanished {
 	struct ledger_folder *folder;
-	struct copy_link *link;        /* NULL: of a folder that is gone too */
+	struct copy_link *link;        /* NULL: of a folder that is gone too, or had another UIDVALIDITY, … */
+	struct copy_link *place;       /* … and then of the folder that has its name; NULL: none */
 	uint32_t uid, copy_uid;
 	uint32_t flags, copy_flags;    /* of its row */
 	uint64_t size;
 	int64_t date;
 	unsigned char digest[32];
 	bool has_digest;
-	bool before;                   /* in an earlier pass: its row says GONE already */
+	bool before;                   /* its row says GONE already */
+	bool claimed;                  /* had been sent, which was not known until this pass */
 	bool moved;                    /* found again in another folder */
 	size_t next;                   /* index + 1 of the next with the same size and date; 0: none */
 };

@@ -128,8 +128,6 @@ static void moved(struct copy_pass *pass, struct move *move, uint32_t copy_uid)
 	ledger_set_state(ledger, known->id, m->uid, LEDGER_COPIED, 0);
 	m->state |= MESSAGE_SETTLED;
 	m->copy_uid = copy_uid;
-	if (move->was.link)
-		move->was.link->moved_out++;
 	pass->folder->moved++;
 	if (move->was.flags != copy_record_flags(pass, m->flags))
 		copy_stores_want(pass, m->uid, copy_uid, move->was.flags,
@@ -190,6 +188,9 @@ static int move_group(struct copy_pass *pass, struct move *p, size_t n, struct f
 	uint32_t last = 0;
 	int r;
 
+	/* Before it happens: another worker may count the folder when the server has done it and we do not know yet. */
+	if (p->was.place)
+		p->was.place->moved_out += n;
 	if (bytes_equal(origin, pass->folder->destination_name)) { /* a folder that has other UIDs now */
 		for (size_t i = 0; i < n; i++)
 			moved(pass, &p[i], p[i].was.copy_uid);

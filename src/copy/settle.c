@@ -375,7 +375,7 @@ static void claim(struct settle *s, struct orphan *o, const struct rematch_item 
 	}
 	ledger_put_message(s->ledger, &o->row);
 	if (link) /* the folder's other rows are surveyed, or taken as a whole */
-		copy_vanished_add(copy, o->folder, link, &o->row);
+		copy_vanished_claim(copy, o->folder, link, &o->row);
 }
 
 static size_t unmatched(const struct rematch_side *side, uint32_t *to)
@@ -485,7 +485,7 @@ static int change_flags(struct copy_pass *pass, bool sent, struct fault *fault)
 int copy_settle(struct copy_pass *pass, bool prove, struct fault *fault)
 {
 	struct imap_session *to = pass->worker->to;
-	const struct copy_link *link = &pass->worker->copy->links[pass->index];
+	struct copy_link *link = &pass->worker->copy->links[pass->index];
 	struct ledger_folder *known = link->known;
 	struct settle s;
 	int r;
@@ -510,7 +510,7 @@ int copy_settle(struct copy_pass *pass, bool prove, struct fault *fault)
 	settle_done(&s);
 	if (r == 0)
 		r = imap_unselect(to, known->destination_name, fault);
-	pass->settled |= r == 0;
+	link->settled |= r == 0;
 	return r < 0 ? -1 : change_flags(pass, prove, fault);
 }
 

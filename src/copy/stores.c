@@ -231,6 +231,15 @@ static int store_groups(struct copy_pass *pass, struct fault *fault)
 	return 0;
 }
 
+/* Its UIDs are of other messages than the rows think. */
+static bool is_another_folder(const struct copy_pass *pass)
+{
+	uint32_t known = pass->worker->copy->links[pass->index].known->destination_uidvalidity;
+	uint32_t now = pass->worker->to->selected.uidvalidity;
+
+	return known && now && known != now;
+}
+
 int copy_stores_run(struct copy_pass *pass, struct fault *fault)
 {
 	struct imap_session *to = pass->worker->to;
@@ -241,6 +250,11 @@ int copy_stores_run(struct copy_pass *pass, struct fault *fault)
 
 	if (imap_select(to, name, false, fault) < 0)
 		return -1;
+	if (is_another_folder(pass)) {
+		copy_stores_done(pass);
+		pass->worker->copy->links[pass->index].incomplete = true;
+		return imap_unselect(to, name, fault);
+	}
 	copy_pass_take_permanent(pass);
 	if (!pass->only_add_flags && pass->worker->copy->options.flags == COPY_FLAGS_NEWER &&
 	    look_at_copies(pass, fault) < 0)

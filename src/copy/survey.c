@@ -378,26 +378,36 @@ static bool changes_can_be_told(const struct copy_pass *pass)
 	       from->selected.highestmodseq >= known->source.modseq;
 }
 
+/* What the rows say of the destination must hold before anything is written there by their UIDs, and what was sent must be
+ * known before anything is taken for moved. */
+static int look_there(struct copy_pass *pass, struct fault *fault)
+{
+	const struct copy_link *link = link_of(pass);
+	const struct ledger_folder *known = link->known;
+	struct imap_folder now;
+
+	if (!known->mark && (!known->destination_uidvalidity ||
+			     (link->destination_told &&
+			      link->destination.uidvalidity == known->destination_uidvalidity)))
+		return 0;
+
+	return copy_folder_look_there(pass, &now, fault);
+}
+
 static int survey(struct copy_pass *pass, struct fault *fault)
 {
 	struct copy_link *link = link_of(pass);
-	struct imap_session *from = pass->worker->from;
 
 	/* A step done anew after a lost connection begins from scratch. */
 	copy_stores_done(pass);
 	copy_vanished_forget_link(pass->worker->copy, link);
-	if (imap_select(from, pass->folder->source_name, true, fault) < 0)
+	if (imap_select(pass->worker->from, pass->folder->source_name, true, fault) < 0)
 		return -1;
 
-	if (link->known->source_uidvalidity && from->selected.uidvalidity != link->known->source_uidvalidity) {
-		link->formers = true;
-		link->known = NULL;
-		return 0;
-	}
-
-	copy_note_begun(pass);
-	if ((changes_can_be_told(pass) ? survey_changes(pass, fault) : survey_all(pass, fault)) < 0 ||
-	    survey_destination(pass, fault) < 0 || copy_stores_run(pass, fault) < 0)
+	if (copy_folder_record(pass, fault) < 0 || look_there(pass, fault) < 0 ||
+	    (changes_can_be_told(pass) ? survey_changes(pass, fault) : survey_all(pass, fault)) < 0 ||
+	    copy_folder_lose_formers(pass, fault) < 0 || survey_destination(pass, fault) < 0 ||
+	    copy_stores_run(pass, fault) < 0)
 		return -1;
 
 	link->surveyed = true;

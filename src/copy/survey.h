@@ -20,18 +20,25 @@ void copy_note_begun(struct copy_pass *pass);
 void copy_vanished_add(struct copy *copy, struct ledger_folder *folder, struct copy_link *link,
 		       const struct ledger_message *row);
 
-/* Forgets those of a folder, before it is surveyed once more. */
+/* The same of one that had been sent and had no row that says so: no survey finds it. */
+void copy_vanished_claim(struct copy *copy, struct ledger_folder *folder, struct copy_link *link,
+			 const struct ledger_message *row);
+
+/* Forgets those of a folder that a survey finds, before it is surveyed once more. */
 void copy_vanished_forget_link(struct copy *copy, struct copy_link *link);
 
-/* All rows of a folder that the source has no more. */
+/* All rows of a folder that the source has no more, or (place) has under another UIDVALIDITY. */
 SUSPENDS int copy_vanished_add_folder(struct copy *copy, struct ledger_folder *folder,
-				      struct fault *fault);
+				      struct copy_link *place, struct fault *fault);
 
 /* Those of earlier passes too; once. After it copy_vanished_find() works. */
 SUSPENDS int copy_vanished_index(struct copy *copy, struct fault *fault);
 
 /* The first of those with this size and date that was not found again, or NULL; copy->vanished[x->next - 1] is another. */
 struct copy_vanished *copy_vanished_find(struct copy *copy, uint64_t size, int64_t date);
+
+/* Whether folders that the source has no more have copies that are still to be removed. */
+bool copy_vanished_any_left(const struct copy *copy);
 
 /* At the end of a pass: what was not found again is gone. Its rows say so; where deletions are mirrored the copies
  * are removed. */

@@ -16,15 +16,15 @@ enum {
 	ALWAYS_FEW = 10,    /* so many may be deleted whatever their share */
 };
 
-void copy_vanished_add(struct copy *copy, struct ledger_folder *folder, struct copy_link *link,
-		       const struct ledger_message *row)
+static struct copy_vanished *add(struct copy *copy, struct ledger_folder *folder, struct copy_link *link,
+				 const struct ledger_message *row)
 {
 	struct copy_vanished *v;
 
 	copy->vanished = xgrow(copy->vanished, &copy->vanished_size, copy->vanished_n + 1, sizeof(*v));
 	v = &copy->vanished[copy->vanished_n++];
 	*v = (struct copy_vanished){
-		.folder = folder, .link = link, .uid = row->uid, .copy_uid = row->copy_uid,
+		.folder = folder, .link = link, .place = link, .uid = row->uid, .copy_uid = row->copy_uid,
 		.size = row->size, .date = row->date, .has_digest = row->has & LEDGER_HAS_DIGEST,
 		.before = row->state == LEDGER_GONE, .flags = row->flags,
 		.copy_flags = row->copy_flags,
@@ -32,6 +32,32 @@ void copy_vanished_add(struct copy *copy, struct ledger_folder *folder, struct c
 	memcpy(v->digest, row->digest, sizeof(v->digest));
 	if (link && !v->before)
 		link->vanished++;
+	return v;
+}
+
+/* A survey that lists all rows meets those claimed, too. */
+static bool is_claimed(const struct copy *copy, const struct copy_link *link, uint32_t uid)
+{
+	for (size_t i = 0; link && link->claimed && i < copy->vanished_n; i++)
+		if (copy->vanished[i].link == link && copy->vanished[i].claimed &&
+		    copy->vanished[i].uid == uid)
+			return true;
+
+	return false;
+}
+
+void copy_vanished_add(struct copy *copy, struct ledger_folder *folder, struct copy_link *link,
+		       const struct ledger_message *row)
+{
+	if (!is_claimed(copy, link, row->uid))
+		add(copy, folder, link, row);
+}
+
+void copy_vanished_claim(struct copy *copy, struct ledger_folder *folder, struct copy_link *link,
+			 const struct ledger_message *row)
+{
+	add(copy, folder, link, row)->claimed = true;
+	link->claimed++;
 }
 
 void copy_vanished_forget_link(struct copy *copy, struct copy_link *link)
@@ -42,13 +68,14 @@ void copy_vanished_forget_link(struct copy *copy, struct copy_link *link)
 		return;
 
 	for (size_t i = 0; i < copy->vanished_n; i++)
-		if (copy->vanished[i].link != link)
+		if (copy->vanished[i].link != link || copy->vanished[i].claimed)
 			copy->vanished[kept++] = copy->vanished[i];
 	copy->vanished_n = kept;
-	link->vanished = 0;
+	link->vanished = link->claimed;
 }
 
-int copy_vanished_add_folder(struct copy *copy, struct ledger_folder *folder, struct fault *fault)
+int copy_vanished_add_folder(struct copy *copy, struct ledger_folder *folder, struct copy_link *place,
+			     struct fault *fault)
 {
 	enum { ROWS = 4096 };
 	uint32_t after = 0;
@@ -61,7 +88,7 @@ int copy_vanished_add_folder(struct copy *copy, struct ledger_folder *folder, st
 		for (size_t i = 0; i < rows.n && r == 0; i++) {
 			after = rows.p[i].uid;
 			if (rows.p[i].state == LEDGER_COPIED)
-				copy_vanished_add(copy, folder, NULL, &rows.p[i]);
+				add(copy, folder, NULL, &rows.p[i])->place = place;
 		}
 		n = rows.n;
 		ledger_messages_done(&rows);
@@ -156,6 +183,14 @@ static int by_folder(const void *a, const void *b)
 	return x->copy_uid < y->copy_uid ? -1 : x->copy_uid > y->copy_uid;
 }
 
+/* The counter of a folder, or that of folders which the source has no more. */
+static uint64_t *count_of(struct copy *copy, const struct copy_vanished *v, bool deleted)
+{
+	struct copy_folder *f = v->place ? &copy->books.folders[v->place - copy->links] : &copy->books.lost;
+
+	return deleted ? &f->deleted : &f->gone;
+}
+
 static void note_gone(struct copy *copy)
 {
 	for (size_t i = 0; i < copy->vanished_n; i++) {
@@ -164,9 +199,31 @@ static void note_gone(struct copy *copy)
 		if (v->moved || v->before)
 			continue;
 		ledger_set_state(copy->options.ledger, v->folder->id, v->uid, LEDGER_GONE, 0);
-		if (v->link)
-			copy->books.folders[v->link - copy->links].gone++;
+		++*count_of(copy, v, false);
+		v->before = true;
 	}
+}
+
+/* Of those that no pass will open again. Their numbers tell whether something is left to be mirrored. */
+static int count_lost(struct copy *copy, struct fault *fault)
+{
+	for (size_t i = 0; i < copy->known_n; i++) {
+		struct ledger_folder *f = &copy->known[i];
+
+		if (!f->current && (f->tally.copied || (copy->options.mirror_deletes && f->tally.gone)) &&
+		    ledger_count_folder(copy->options.ledger, f, fault) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+bool copy_vanished_any_left(const struct copy *copy)
+{
+	for (size_t i = 0; i < copy->known_n; i++)
+		if (!copy->known[i].current && copy->known[i].tally.gone)
+			return copy->options.mirror_deletes && !copy->options.keep_all;
+
+	return false;
 }
 
 /* How many of a folder's copies may be deleted in a pass: its rows are counted as they are now. */
@@ -183,17 +240,19 @@ static int within_limit(struct copy *copy, struct ledger_folder *folder, uint64_
 	return 0;
 }
 
-/* The copies went with their folder. */
-static void note_mirrored(struct copy *copy, const struct copy_vanished *v, size_t n)
+/* The copies are no more. */
+static void note_mirrored(struct copy *copy, struct copy_vanished *v, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		ledger_set_state(copy->options.ledger, v->folder->id, v[i].uid, LEDGER_GONE, LEDGER_MIRRORED);
+		v[i].copy_uid = 0;
+	}
 }
 
 static int hold(struct copy *copy, const struct copy_vanished *v, uint64_t n, const char *why,
 		struct fault *fault)
 {
-	size_t index = v->link ? (size_t)(v->link - copy->links) : 0;
+	size_t index = v->place ? (size_t)(v->place - copy->links) : 0;
 	char detail[500];
 
 	if (!copy->books.n)
@@ -205,7 +264,7 @@ static int hold(struct copy *copy, const struct copy_vanished *v, uint64_t n, co
 }
 
 /* \Deleted is set first, and only what we set it on is expunged: what the user deleted there is hers. */
-static int delete_copies(struct copy *copy, struct copy_worker *w, const struct copy_vanished *v, size_t n,
+static int delete_copies(struct copy *copy, struct copy_worker *w, struct copy_vanished *v, size_t n,
 			 struct fault *fault)
 {
 	_cleanup_(freep) struct imap_range *ranges = NULL;
@@ -228,19 +287,23 @@ static int delete_copies(struct copy *copy, struct copy_worker *w, const struct 
 		return -1;
 
 	note_mirrored(copy, v, n);
-	if (v->link)
-		copy->books.folders[v->link - copy->links].deleted += n;
+	*count_of(copy, v, true) += n;
 	return imap_unselect(w->to, folder->destination_name, fault);
 }
 
 /* Copies of one folder, from v on. */
-static int mirror_folder(struct copy *copy, struct copy_worker *w, const struct copy_vanished *v, size_t n,
+static int mirror_folder(struct copy *copy, struct copy_worker *w, struct copy_vanished *v, size_t n,
 			 struct fault *fault)
 {
+	struct imap_folder now;
 	struct fault why;
 	bool within;
 
-	if (!copy_listed_there(copy, v->folder->destination_name)) {
+	/* It may have been made since the folders were listed. */
+	if (!copy_listed_there(copy, v->folder->destination_name) &&
+	    imap_status(w->to, v->folder->destination_name, &now, fault) < 0) {
+		if (fault->reach > REACH_FOLDER)
+			return -1;
 		note_mirrored(copy, v, n);
 		return 0;
 	}
@@ -301,10 +364,6 @@ static int mirror_patiently(struct copy *copy, struct fault *fault)
 	struct copy_worker w = { .copy = copy };
 	int r;
 
-	/* Deletions of passes that did not mirror them count, too. */
-	if (copy_vanished_index(copy, fault) < 0)
-		return -1;
-
 	keep_deletable(copy);
 	if (!copy->vanished_n)
 		return 0;
@@ -318,10 +377,14 @@ static int mirror_patiently(struct copy *copy, struct fault *fault)
 
 int copy_vanished_settle(struct copy *copy, struct fault *fault)
 {
+	/* Deletions of passes that did not mirror them count, too. Before those of this one are among them. */
+	if (copy->options.mirror_deletes && copy_vanished_index(copy, fault) < 0)
+		return -1;
+
 	note_gone(copy);
 	copy_links_forget_lost(copy);
 	if (copy->options.mirror_deletes && mirror_patiently(copy, fault) < 0)
 		return -1;
 
-	return ledger_commit(copy->options.ledger, fault);
+	return count_lost(copy, fault) < 0 ? -1 : ledger_commit(copy->options.ledger, fault);
 }

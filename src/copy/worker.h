@@ -93,7 +93,6 @@ struct copy_pass {
 	size_t flag_ids_n;
 	bool partial;                /* only new messages were listed: the others are known not to have changed */
 	uint64_t behind;             /* messages of the folder before the window at hand */
-	bool settled;                /* every row without copy_uid was looked for: it is not there */
 	unsigned char *sent_again;   /* digests of doubts that were sent again, 32 bytes each … */
 	size_t sent_again_n, sent_again_size; /* … at most some thousands */
 	struct put_off *put_off;     /* to go into the books after the round */
@@ -136,6 +135,17 @@ SUSPENDS int copy_persist(struct copy_pass *pass, int (*step)(struct copy_pass *
 /* The UID at which a window of the source's messages ends, of which `behind` come before; UINT32_MAX: all the rest
  * fits. pass->low is where it begins. */
 SUSPENDS int copy_window_end(struct copy_pass *pass, uint64_t behind, uint32_t *ret, struct fault *fault);
+
+/* The folder has a row in the ledger, which takes over those it has under other UIDVALIDITYs. The source folder is
+ * selected. */
+SUSPENDS int copy_folder_record(struct copy_pass *pass, struct fault *fault);
+
+/* What these held, and the folder does not hold now, has vanished. */
+SUSPENDS int copy_folder_lose_formers(struct copy_pass *pass, struct fault *fault);
+
+/* Looks whether the rows still speak of the destination's folder as it is, and finds out what they do not know of it.
+ * What it is now is in *ret. The source folder is selected, pass->messages is used. */
+SUSPENDS int copy_folder_look_there(struct copy_pass *pass, struct imap_folder *ret, struct fault *fault);
 
 /* From now on there may be messages at the destination that the ledger does not know. */
 SUSPENDS int copy_pass_set_mark(struct copy_pass *pass, struct fault *fault);
