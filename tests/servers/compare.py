@@ -31,7 +31,8 @@ Message = collections.namedtuple("Message", "digest altered uid size flags keywo
 class Account:
     """What one account holds: folders by path, each path the parts of a name without prefix and separator."""
 
-    def __init__(self, imap, kind=None):
+    def __init__(self, imap, kind=None, habit=None):
+        habits = [*([HABITS[kind]] if kind else []), *([habit] if habit else [])]
         self.prefix, self.separator = imap.namespace()
         self.knows_special_use = "SPECIAL-USE" in imap.capabilities
         self.folders, self.special = {}, {}
@@ -41,7 +42,7 @@ class Account:
                 continue
             path = self.path(name, separator)
             self.special[path] = lower & SPECIAL
-            self.folders[path] = self._messages(imap, name, kind)
+            self.folders[path] = self._messages(imap, name, habits)
         # a parent that is listed because a child is subscribed is \Noselect here (RFC 3501 6.3.9)
         self.subscribed = {self.path(n, s) for n, s, at in imap.list(b'LSUB "" "*"')
                            if "\\noselect" not in {a.lower() for a in at}} & self.folders.keys()
@@ -53,7 +54,7 @@ class Account:
         return tuple(name.split(separator)) if separator else (name,)
 
     @staticmethod
-    def _messages(imap, name, kind):
+    def _messages(imap, name, habits):
         found = []
 
         def take(items):
@@ -61,7 +62,7 @@ class Account:
             raw = b"" if raw == b"NIL" else raw
             flags = {f.decode(errors="replace").lower() for f in items[b"FLAGS"]} - {"\\recent"}
             system = frozenset(f for f in flags if f.startswith("\\"))
-            altered = {cause: hashlib.sha256(changed).digest() for cause, changed in HABITS[kind](raw)} if kind else {}
+            altered = {cause: hashlib.sha256(changed).digest() for of in habits for cause, changed in of(raw)}
             date = parsedate_to_datetime(items[b"INTERNALDATE"].decode().strip().replace("-", " ", 2))
             found.append(Message(hashlib.sha256(raw).digest(), altered, int(items[b"UID"]), len(raw), system,
                                  frozenset(flags - system), date.timestamp()))
@@ -226,10 +227,11 @@ class Comparison:
                                  "equal but for what is listed" if self.equal else "NOT EQUAL"))
 
 
-def accounts(source, there, user, report=None, to_user=None):
-    """Compares user's accounts on two running servers (server.Server)."""
+def accounts(source, there, user, report=None, to_user=None, habit=None):
+    """Compares user's accounts on two running servers (server.Server). habit: one more that the destination has, as in
+    habits.py."""
     with Imap("127.0.0.1", source.port, user, source.password) as imap:
-        a = Account(imap, there.name)
+        a = Account(imap, there.name, habit)
     with Imap("127.0.0.1", there.port, to_user or user, there.password) as imap:
         b = Account(imap)
     return Comparison(a, b, report)
