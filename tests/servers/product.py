@@ -46,9 +46,12 @@ def arguments(source, there, user, to_user, options, urls, give_password):
     return words + list(options)
 
 
+NOWHERE = tempfile.TemporaryDirectory(prefix="mailferry-state-")  # for copies that do not get to a destination of ours
+
+
 def state_of(there):
     """Where ledgers lie: with the destination, so that they go away with it."""
-    return os.path.join(there.scratch.path, "state")
+    return os.path.join(there.scratch.path if there else NOWHERE.name, "state")
 
 
 def copy(source, there, user="alice", to_user=None, options=("--json",), urls=None, give_password=True,

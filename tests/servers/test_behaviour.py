@@ -3,6 +3,7 @@
 """What a copy does besides copying: dry runs, second runs, interruption, bounded memory, compression, quota."""
 import os
 import random
+import tempfile
 import unittest
 
 import compare
@@ -51,12 +52,20 @@ class Behaviour(unittest.TestCase):
         with mailbox.connect(self.there, to) as imap:
             self.assertEqual([n for n, _, _ in imap.list()], ["INBOX"])
 
-    def test_second_run_is_refused(self):
+    def test_second_run_does_nothing(self):
         to = next(self.fresh)
         self.assertEqual(product.copy(self.source, self.there, "alice", to).status, 0)
         result = product.copy(self.source, self.there, "alice", to)
-        self.assertNotIn(result.status, (0, 1), result)
-        self.assertTrue(result.err.strip(), result)
+        self.assertEqual((result.status, result.report().total["copied"]), (0, 0), result)
+        self.equal(to)
+
+    def test_without_its_ledger_a_second_run_is_refused(self):
+        to = next(self.fresh)
+        self.assertEqual(product.copy(self.source, self.there, "alice", to).status, 0)
+        with tempfile.TemporaryDirectory() as other:
+            result = product.copy(self.source, self.there, "alice", to, ["--state", other])
+        self.assertEqual(result.status, 4, result)
+        self.assertIn("--adopt", result.err)
         self.equal(to)
 
     def test_interrupted(self):
