@@ -452,7 +452,7 @@ int copy_settle_lost(struct copy *copy, struct ledger_folder *folder, struct fau
 	struct settle s = { .pass = &pass, .ledger = copy->options.ledger, .known = folder };
 	int r;
 
-	if (!folder->mark || !copy_listed_there(copy, folder->destination_name))
+	if (!folder->mark)
 		return 0;
 	if (imap_select(copy->to, folder->destination_name, true, fault) < 0)
 		return fault->reach > REACH_FOLDER ? -1 : 0;

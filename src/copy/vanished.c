@@ -117,23 +117,19 @@ static struct copy_link *link_of_folder(struct copy *copy, const struct ledger_f
 	return NULL;
 }
 
-static int load_earlier(struct copy *copy, struct fault *fault)
+static void add_earlier(struct copy *copy, const struct ledger_messages *rows)
 {
-	struct ledger_messages rows;
 	struct ledger_folder *folder = NULL;
 	struct copy_link *link = NULL;
-	int r = ledger_load_state(copy->options.ledger, 0, LEDGER_GONE, EARLIER, &rows, fault);
 
-	for (size_t i = 0; i < rows.n && r == 0; i++) {
-		if (!folder || folder->id != rows.p[i].folder) {
-			folder = folder_by_id(copy, rows.p[i].folder);
+	for (size_t i = 0; i < rows->n; i++) {
+		if (!folder || folder->id != rows->p[i].folder) {
+			folder = folder_by_id(copy, rows->p[i].folder);
 			link = folder ? link_of_folder(copy, folder) : NULL;
 		}
 		if (folder)
-			copy_vanished_add(copy, folder, link, &rows.p[i]);
+			copy_vanished_add(copy, folder, link, &rows->p[i]);
 	}
-	ledger_messages_done(&rows);
-	return r;
 }
 
 static struct bytes look_of(const struct copy_vanished *v, char to[16])
@@ -143,14 +139,8 @@ static struct bytes look_of(const struct copy_vanished *v, char to[16])
 	return (struct bytes){ to, 16 };
 }
 
-int copy_vanished_index(struct copy *copy, struct fault *fault)
+static void build_index(struct copy *copy)
 {
-	if (copy->vanished_loaded)
-		return 0;
-	if (load_earlier(copy, fault) < 0)
-		return -1;
-
-	copy->vanished_loaded = true;
 	for (size_t i = copy->vanished_n; i-- > 0;) {
 		struct copy_vanished *v = &copy->vanished[i];
 		char key[16];
@@ -160,7 +150,25 @@ int copy_vanished_index(struct copy *copy, struct fault *fault)
 		v->next = (size_t)(uintptr_t)map_put(&copy->vanished_by_look, look_of(v, key),
 						     (void *)(uintptr_t)(i + 1));
 	}
-	return 0;
+}
+
+/* Several workers may come here at once: the first whose rows have come builds it, the others find it built. */
+int copy_vanished_index(struct copy *copy, struct fault *fault)
+{
+	struct ledger_messages rows;
+	int r;
+
+	if (copy->vanished_loaded)
+		return 0;
+
+	r = ledger_load_state(copy->options.ledger, 0, LEDGER_GONE, EARLIER, &rows, fault);
+	if (r == 0 && !copy->vanished_loaded) {
+		copy->vanished_loaded = true;
+		add_earlier(copy, &rows);
+		build_index(copy);
+	}
+	ledger_messages_done(&rows);
+	return r < 0 ? -1 : 0;
 }
 
 struct copy_vanished *copy_vanished_find(struct copy *copy, uint64_t size, int64_t date)
