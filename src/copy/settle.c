@@ -179,6 +179,18 @@ static void add_message(struct settle *s, const struct imap_message *m, const st
 	add_ours(s, &lone);
 }
 
+/* It may be at the source, which listed only some. */
+static void add_intent(struct settle *s, const struct ledger_message *row)
+{
+	struct lone lone = {
+		.message = { .uid = row->uid, .size = row->size, .date = row->date,
+			     .zone_minutes = row->zone_minutes },
+		.flags = row->flags, .intended = true, .sent_flags = row->flags,
+	};
+
+	add_ours(s, &lone);
+}
+
 /* here: its message, if the source still has it. */
 static void take_row(struct settle *s, const struct ledger_message *row, const struct imap_message *here)
 {
@@ -186,6 +198,8 @@ static void take_row(struct settle *s, const struct ledger_message *row, const s
 		add_row(s, row);
 	else if (row->state == LEDGER_SENDING && here)
 		add_message(s, here, row);
+	else if (row->state == LEDGER_SENDING && s->pass->messages.incomplete)
+		add_intent(s, row);
 	else if (row->state == LEDGER_SENDING)
 		add_orphan(s, s->known, row);
 }
@@ -227,6 +241,7 @@ static int list_ours(struct settle *s, struct fault *fault)
 
 	pass->low = 1;
 	pass->messages.n = 0;
+	pass->messages.incomplete = false;
 	if (!pass->worker->from->selected.exists) {
 		pass->high = UINT32_MAX;
 		return take_window(s, fault);

@@ -131,7 +131,7 @@ static int take_vanished_ranges(struct copy_pass *pass, const struct imap_change
 	return 0;
 }
 
-static int take_unlisted(struct copy_pass *pass, uint32_t high, struct fault *fault);
+static int take_unlisted(struct copy_pass *pass, struct fault *fault);
 
 static int survey_changes(struct copy_pass *pass, struct fault *fault)
 {
@@ -154,14 +154,14 @@ static int survey_changes(struct copy_pass *pass, struct fault *fault)
 		r = take_vanished_ranges(pass, &changes, fault);
 	if (r == 0 && !changes.knows_vanished &&
 	    (now->exists != before->messages || now->uidnext != before->uidnext))
-		r = take_unlisted(pass, high, fault);
+		r = take_unlisted(pass, fault);
 	imap_changes_done(&changes);
 	return r;
 }
 
 /* --- by listing ------------------------------------------------------------------------------- */
 
-/* The window pass->low to pass->high was listed: rows against messages. */
+/* The window pass->low to pass->high was listed: rows against messages. What is missing in half an answer may be there. */
 static int merge_window(struct copy_pass *pass, bool with_flags, struct fault *fault)
 {
 	const struct imap_messages *m = &pass->messages;
@@ -180,6 +180,8 @@ static int merge_window(struct copy_pass *pass, bool with_flags, struct fault *f
 			after = row->uid;
 			while (at < m->n && m->p[at].uid < row->uid)
 				at++;
+			if ((at == m->n || m->p[at].uid != row->uid) && m->incomplete)
+				continue;
 			if (at == m->n || m->p[at].uid != row->uid)
 				row_is_missing(pass, row);
 			else if (with_flags)
@@ -192,41 +194,58 @@ static int merge_window(struct copy_pass *pass, bool with_flags, struct fault *f
 	}
 }
 
-static int list_windows(struct copy_pass *pass, uint32_t high, unsigned items, struct fault *fault)
+/* A server that lists fewer messages than it counts may have those that are missing: then none of them has vanished, as
+ * far as this pass is concerned. Some wait for a NOOP to tell what was expunged. */
+static int doubt_missing(struct copy_pass *pass, uint64_t listed, bool whole, struct fault *fault)
+{
+	struct imap_session *from = pass->worker->from;
+
+	if (whole && listed < from->selected.exists && imap_simple(from, "NOOP", fault) < 0)
+		return -1;
+	if (whole && listed >= from->selected.exists)
+		return 0;
+
+	copy_vanished_forget_link(pass->worker->copy, link_of(pass));
+	link_of(pass)->incomplete = true;
+	return 0;
+}
+
+static int list_windows(struct copy_pass *pass, unsigned items, struct fault *fault)
 {
 	uint64_t behind = 0;
+	bool whole = true;
 
 	pass->low = 1;
 	if (!pass->worker->from->selected.exists) {
 		pass->messages.n = 0;
-		pass->high = high;
+		pass->messages.incomplete = false;
+		pass->high = UINT32_MAX;
 		return merge_window(pass, false, fault);
 	}
 	do {
 		if (copy_window_end(pass, behind, &pass->high, fault) < 0)
 			return -1;
-		if (pass->high > high)
-			pass->high = high;
 		if (imap_fetch_items(pass->worker->from, pass->low, pass->high, items, &pass->messages,
 				     fault) < 0 ||
 		    merge_window(pass, items & IMAP_ITEM_FLAGS, fault) < 0)
 			return -1;
 		behind += pass->messages.n;
+		whole &= !pass->messages.incomplete;
 		pass->low = pass->high + 1;
-	} while (pass->high < high);
+	} while (pass->high != UINT32_MAX);
 
-	return 0;
+	return doubt_missing(pass, behind, whole, fault);
 }
 
 /* Which of the known messages are no more, where nobody tells. */
-static int take_unlisted(struct copy_pass *pass, uint32_t high, struct fault *fault)
+static int take_unlisted(struct copy_pass *pass, struct fault *fault)
 {
-	return list_windows(pass, high, 0, fault);
+	return list_windows(pass, 0, fault);
 }
 
 static int survey_all(struct copy_pass *pass, struct fault *fault)
 {
-	return list_windows(pass, UINT32_MAX, IMAP_ITEM_FLAGS, fault);
+	return list_windows(pass, IMAP_ITEM_FLAGS, fault);
 }
 
 /* --- the destination -------------------------------------------------------------------------- */
@@ -313,8 +332,12 @@ static int find_missing_copies(struct copy_pass *pass, uint32_t *copies, size_t 
 
 	imap_messages_init(&there);
 	r = imap_fetch_items(to, 1, UINT32_MAX, 0, &there, fault);
-	if (r == 0)
+	if (r == 0 && (there.incomplete || there.n < to->selected.exists)) {
+		link_of(pass)->incomplete = true; /* who does not come may be there */
+		*n = 0;
+	} else if (r == 0) {
 		*n = keep_missing(copies, *n, &there);
+	}
 	imap_messages_done(&there);
 	return r;
 }
