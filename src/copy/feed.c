@@ -437,6 +437,7 @@ int copy_feed(struct copy_pass *pass, struct fault *fault)
 	f->pass = pass;
 	f->worker = pass->worker;
 	f->from = pass->worker->from;
+	f->intended_at = pass->worker->copy->commits_begun; /* a round before may have queued some at the last moment */
 	sender_init(&f->sender, pass);
 	nursery_init(&nursery, "feed");
 	nursery_start(&nursery, sender_take_answers, &f->sender, "answers for %.*s",

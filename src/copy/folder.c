@@ -84,6 +84,9 @@ static int copy_rounds(struct copy_pass *pass, struct fault *fault)
 	if (any_waiting(pass) && (copy_moves(pass, fault) < 0 || copy_pass_set_mark(pass, fault) < 0))
 		return -1;
 
+	if (copy_stores_run(pass, fault) < 0) /* of a try before that was interrupted */
+		return -1;
+
 	while (any_waiting(pass)) {
 		r = copy_feed(pass, fault);
 		if (r > 0)
@@ -449,11 +452,17 @@ int copy_folder_look_there(struct copy_pass *pass, struct imap_folder *ret, stru
 		look = true;
 		prove = known->mark;
 	}
+	if (!first) {
+		known->destination_uidvalidity = (uint32_t)ret->uidvalidity;
+		ledger_put_folder(o->ledger, known);
+	}
+	/* Who cannot look must not send: it may be there. */
+	if (look && copy_settle(pass, prove, fault) < 0)
+		return -1;
+
+	/* Only now is a folder that somebody else filled known to have been looked at. */
 	known->destination_uidvalidity = (uint32_t)ret->uidvalidity;
 	ledger_put_folder(o->ledger, known);
-	if (look && copy_settle(pass, prove, fault) < 0)
-		return fault->reach > REACH_FOLDER ? -1 : cannot_look(pass, fault);
-
 	copy_record_no_mark(pass);
 	return 0;
 }
