@@ -23,6 +23,7 @@ struct copy_link {
 	struct ledger_seen begun;      /* the source when this pass first opened it: what came later is the next one's */
 	struct ledger_seen source, destination; /* as listed by copy_prepare() */
 	bool source_told, destination_told;
+	struct bytes object;           /* MAILBOXID of the source, or empty */
 	size_t vanished, claimed;      /* so many of copy->vanished were here; of them, claimed */
 	uint64_t moved_out;            /* copies that this pass moves to other folders, at most */
 	bool formers_lost;             /* the formers' messages that are not here are among the vanished */
@@ -35,6 +36,7 @@ struct copy_vanished {
 	struct copy_link *link;        /* NULL: of a folder that is gone too, or had another UIDVALIDITY, … */
 	struct copy_link *place;       /* … and then of the folder that has its name; NULL: none */
 	uint32_t uid, copy_uid;
+	uint32_t copy_uidvalidity;     /* what copy_uid belongs to: the folder there may become another one meanwhile */
 	uint32_t flags, copy_flags;    /* of its row */
 	uint64_t size;
 	int64_t date;

@@ -66,7 +66,8 @@ static struct copy_vanished *find_was(struct copy *copy, const struct imap_messa
 	struct copy_vanished *v = copy_vanished_find(copy, m->size, m->date);
 
 	while (v) {
-		if (!v->moved && memcmp(v->digest, item->digest, sizeof(v->digest)) == 0)
+		if (!v->moved && v->copy_uidvalidity == v->folder->destination_uidvalidity &&
+		    memcmp(v->digest, item->digest, sizeof(v->digest)) == 0)
 			return v;
 		v = v->next ? &copy->vanished[v->next - 1] : NULL;
 	}
@@ -176,6 +177,38 @@ static int by_from(const void *a, const void *b)
 	return x->from < y->from ? -1 : x->from > y->from;
 }
 
+static size_t set_of_copies(const struct move *p, size_t n, struct imap_range **ranges)
+{
+	size_t ranges_n = 0, capacity = 0;
+	uint32_t last = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (p[i].was.copy_uid > last)
+			imap_set_add(ranges, &ranges_n, &capacity, p[i].was.copy_uid);
+		last = p[i].was.copy_uid;
+	}
+	return ranges_n;
+}
+
+/* They left this very folder, and are back in it under other UIDs. Their copies count if they are still there. */
+static int take_back(struct copy_pass *pass, struct move *p, size_t n, const struct imap_range *ranges,
+		     size_t ranges_n, struct fault *fault)
+{
+	struct imap_messages found;
+	int r;
+
+	imap_messages_init(&found);
+	r = imap_fetch_items_of(pass->worker->to, ranges, ranges_n, 0, &found, fault);
+	for (size_t i = 0; i < found.n; i++) {
+		struct move *move = find_move(p, n, found.p[i].uid);
+
+		if (move && !(move->message->state & MESSAGE_SETTLED))
+			moved(pass, move, found.p[i].uid);
+	}
+	imap_messages_done(&found);
+	return r;
+}
+
 /* Messages of one origin. Where MOVE is missing, COPY and the removal of exactly those copied does the same. */
 static int move_group(struct copy_pass *pass, struct move *p, size_t n, struct fault *fault)
 {
@@ -183,29 +216,23 @@ static int move_group(struct copy_pass *pass, struct move *p, size_t n, struct f
 	struct bytes origin = p->was.folder->destination_name;
 	bool can_move = imap_can(&to->capabilities, IMAP_CAP_MOVE);
 	_cleanup_(freep) struct imap_range *ranges = NULL;
-	size_t ranges_n = 0, capacity = 0;
+	size_t ranges_n = set_of_copies(p, n, &ranges);
+	bool back = bytes_equal(origin, pass->folder->destination_name);
 	struct imap_copied copied;
-	uint32_t last = 0;
 	int r;
 
 	/* Before it happens: another worker may count the folder when the server has done it and we do not know yet. */
 	if (p->was.place)
 		p->was.place->moved_out += n;
-	if (bytes_equal(origin, pass->folder->destination_name)) { /* a folder that has other UIDs now */
-		for (size_t i = 0; i < n; i++)
-			moved(pass, &p[i], p[i].was.copy_uid);
-		return 0;
-	}
-	if (imap_select(to, origin, false, fault) < 0)
+	if (imap_select(to, origin, back, fault) < 0)
 		return -1;
-	if (to->selected.uidvalidity != p->was.folder->destination_uidvalidity)
+	if (to->selected.uidvalidity != p->was.copy_uidvalidity)
 		return imap_unselect(to, origin, fault);
-
-	for (size_t i = 0; i < n; i++) {
-		if (p[i].was.copy_uid > last)
-			imap_set_add(&ranges, &ranges_n, &capacity, p[i].was.copy_uid);
-		last = p[i].was.copy_uid;
+	if (back) {
+		r = take_back(pass, p, n, ranges, ranges_n, fault);
+		return r < 0 ? -1 : imap_unselect(to, origin, fault);
 	}
+
 	r = imap_copy(to, ranges, ranges_n, can_move, pass->folder->destination_name, &copied, fault);
 	for (size_t i = 0; i < copied.n; i++) {
 		struct move *move = find_move(p, n, copied.p[i].from);

@@ -25,6 +25,7 @@ static struct copy_vanished *add(struct copy *copy, struct ledger_folder *folder
 	v = &copy->vanished[copy->vanished_n++];
 	*v = (struct copy_vanished){
 		.folder = folder, .link = link, .place = link, .uid = row->uid, .copy_uid = row->copy_uid,
+		.copy_uidvalidity = folder->destination_uidvalidity,
 		.size = row->size, .date = row->date, .has_digest = row->has & LEDGER_HAS_DIGEST,
 		.before = row->state == LEDGER_GONE, .flags = row->flags,
 		.copy_flags = row->copy_flags,
@@ -248,10 +249,12 @@ static int within_limit(struct copy *copy, struct ledger_folder *folder, uint64_
 	return 0;
 }
 
-/* The copies are no more. */
-static void note_mirrored(struct copy *copy, struct copy_vanished *v, size_t n)
+/* The copies are no more. uidvalidity: those that their UIDs were of, 0 for all. */
+static void note_mirrored(struct copy *copy, struct copy_vanished *v, size_t n, uint32_t uidvalidity)
 {
 	for (size_t i = 0; i < n; i++) {
+		if (uidvalidity && v[i].copy_uidvalidity != uidvalidity)
+			continue;
 		ledger_set_state(copy->options.ledger, v->folder->id, v[i].uid, LEDGER_GONE, LEDGER_MIRRORED);
 		v[i].copy_uid = 0;
 	}
@@ -271,31 +274,46 @@ static int hold(struct copy *copy, const struct copy_vanished *v, uint64_t n, co
 	return copy_tell(copy, EVENT_EXCEPTION, copy->books.exceptions_n - 1, fault);
 }
 
+/* UIDs of another folder that had this name would hit other messages: the next pass knows the right ones. */
+static size_t set_of_copies(const struct copy_vanished *v, size_t n, uint32_t uidvalidity,
+			    struct imap_range **ranges, size_t *ranges_n)
+{
+	size_t capacity = 0, found = 0;
+	uint32_t last = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (v[i].copy_uidvalidity != uidvalidity)
+			continue;
+		if (v[i].copy_uid > last)
+			imap_set_add(ranges, ranges_n, &capacity, v[i].copy_uid);
+		last = v[i].copy_uid;
+		found++;
+	}
+	return found;
+}
+
 /* \Deleted is set first, and only what we set it on is expunged: what the user deleted there is hers. */
 static int delete_copies(struct copy *copy, struct copy_worker *w, struct copy_vanished *v, size_t n,
 			 struct fault *fault)
 {
 	_cleanup_(freep) struct imap_range *ranges = NULL;
 	const struct ledger_folder *folder = v->folder;
-	size_t ranges_n = 0, capacity = 0;
-	uint32_t last = 0;
+	size_t ranges_n = 0, found;
+	uint32_t uidvalidity;
 
-	for (size_t i = 0; i < n; i++) {
-		if (v[i].copy_uid > last)
-			imap_set_add(&ranges, &ranges_n, &capacity, v[i].copy_uid);
-		last = v[i].copy_uid;
-	}
 	if (imap_select(w->to, folder->destination_name, false, fault) < 0)
 		return -1;
-	if (w->to->selected.uidvalidity != folder->destination_uidvalidity)
+	uidvalidity = w->to->selected.uidvalidity;
+	found = uidvalidity ? set_of_copies(v, n, uidvalidity, &ranges, &ranges_n) : 0;
+	if (!found)
 		return imap_unselect(w->to, folder->destination_name, fault);
 
 	if (imap_store(w->to, ranges, ranges_n, true, "\\Deleted", fault) < 0 ||
 	    imap_expunge(w->to, ranges, ranges_n, fault) < 0)
 		return -1;
 
-	note_mirrored(copy, v, n);
-	*count_of(copy, v, true) += n;
+	note_mirrored(copy, v, n, uidvalidity);
+	*count_of(copy, v, true) += found;
 	return imap_unselect(w->to, folder->destination_name, fault);
 }
 
@@ -312,7 +330,7 @@ static int mirror_folder(struct copy *copy, struct copy_worker *w, struct copy_v
 	    imap_status(w->to, v->folder->destination_name, &now, fault) < 0) {
 		if (fault->reach > REACH_FOLDER)
 			return -1;
-		note_mirrored(copy, v, n);
+		note_mirrored(copy, v, n, 0);
 		return 0;
 	}
 	if (copy->options.keep_all)
