@@ -114,6 +114,7 @@ static int link_folder(struct copy *copy, const struct map *by_name, const struc
 	struct ledger_folder *known = map_get(by_name, source->name);
 
 	link->source = copy_seen_of(source);
+	link->object = source->object;
 	link->source_told = source->flags & IMAP_FOLDER_STATUS;
 	if (there) {
 		link->destination = copy_seen_of(there);
@@ -127,6 +128,7 @@ static int link_folder(struct copy *copy, const struct map *by_name, const struc
 		/* A folder of the new name is there already: its messages come over one by one. */
 		if (link->rename && (there || !copy_listed_there(copy, known->destination_name))) {
 			link->rename = false;
+			map_remove(&copy->renamed, source->name);
 			return 0;
 		}
 	}

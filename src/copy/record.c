@@ -20,22 +20,17 @@ void copy_record_folder(struct copy_pass *pass)
 {
 	struct copy *copy = pass->worker->copy;
 	struct copy_link *link = &copy->links[pass->index];
-	const struct imap_folder *listed = NULL;
 	struct ledger_folder *known, *former;
 	size_t at = 0;
 
 	if (link->known)
 		return;
 
-	for (size_t i = 0; i < copy->source.n && !listed; i++)
-		if (bytes_equal(copy->source.p[i].name, pass->folder->source_name))
-			listed = &copy->source.p[i];
-
 	known = arena_alloc(&copy->known_arena, sizeof(*known));
 	*known = (struct ledger_folder){
 		.current = true, .source_name = pass->folder->source_name,
 		.destination_name = pass->folder->destination_name,
-		.source_object = listed ? listed->object : BYTES_NULL,
+		.source_object = link->object,
 		.source_uidvalidity = pass->worker->from->selected.uidvalidity,
 		.since = copy->options.since, .before = copy->options.before,
 	};

@@ -8,6 +8,7 @@
 #include "base/xalloc.h"
 #include "copy/links.h"
 #include "copy/worker.h"
+#include "imap/write.h"
 
 enum { RENAMES_LOOKED_FOR = 2000 };
 
@@ -56,7 +57,7 @@ static const struct imap_folder *only_candidate(const struct imap_folders *folde
 	for (size_t i = 0; i < folders->n; i++) {
 		const struct imap_folder *f = &folders->p[i];
 
-		if (map_has(names, f->name) || !could_be(f, object, uidvalidity, uidnext))
+		if (!could_be(f, object, uidvalidity, uidnext) || map_has(names, f->name))
 			continue;
 		if (found)
 			return NULL;
@@ -68,17 +69,20 @@ static const struct imap_folder *only_candidate(const struct imap_folders *folde
 static int fetch_dates(struct imap_session *session, const struct ledger_messages *rows, bool there,
 		       struct imap_messages *found, struct fault *fault)
 {
-	uint32_t low = UINT32_MAX, high = 0;
+	_cleanup_(freep) struct imap_range *ranges = NULL;
+	size_t n = 0, capacity = 0;
+	uint32_t last = 0;
 
+	/* Copies stand in the order of their messages, nearly all. */
 	for (size_t i = 0; i < rows->n; i++) {
 		uint32_t uid = there ? rows->p[i].copy_uid : rows->p[i].uid;
 
-		if (uid && uid < low)
-			low = uid;
-		if (uid > high)
-			high = uid;
+		if (uid <= last)
+			continue;
+		imap_set_add(&ranges, &n, &capacity, uid);
+		last = uid;
 	}
-	return high ? imap_fetch_items(session, low, high, IMAP_ITEM_DATE, found, fault) : 0;
+	return n ? imap_fetch_items_of(session, ranges, n, IMAP_ITEM_DATE, found, fault) : 0;
 }
 
 /* Whether the folder holds the messages that the ledger knows: the first of them, by date. The UIDs are those of the
@@ -101,6 +105,8 @@ static int looks_the_same(struct copy *copy, const struct ledger_folder *known,
 		r = -1;
 	if (r == 0 && rows.n && session->selected.exists)
 		r = fetch_dates(session, &rows, there, &found, fault);
+	if (r == 0 && session->selected.is_selected)
+		r = imap_unselect(session, now->name, fault);
 	for (size_t i = 0; i < rows.n && r == 0; i++) {
 		uint32_t uid = there ? rows.p[i].copy_uid : rows.p[i].uid;
 		const struct imap_message *m = uid ? imap_messages_find(&found, uid) : NULL;
@@ -219,18 +225,24 @@ int copy_links_find_renames(struct copy *copy, struct fault *fault)
 
 static int list_destination_again(struct copy *copy, struct fault *fault)
 {
+	_cleanup_(map_done) struct map by_name = { .n_slots = 0 };
 	struct imap_folders now;
 	int r = imap_list(copy->to, false, &now, fault);
 
+	map_init(&by_name, copy->renamed.seed);
 	if (r == 0)
 		r = imap_status_all(copy->to, &now, false, fault);
-	for (size_t i = 0; i < copy->books.n && r == 0; i++)
-		for (size_t k = 0; k < now.n; k++)
-			if (copy->links[i].rename &&
-			    bytes_equal(now.p[k].name, copy->books.folders[i].destination_name)) {
-				copy->links[i].destination = copy_seen_of(&now.p[k]);
-				copy->links[i].destination_told = now.p[k].flags & IMAP_FOLDER_STATUS;
-			}
+	for (size_t i = 0; i < now.n && r == 0; i++)
+		map_put(&by_name, now.p[i].name, &now.p[i]);
+	for (size_t i = 0; i < copy->books.n && r == 0; i++) {
+		const struct imap_folder *f = copy->links[i].rename
+					      ? map_get(&by_name, copy->books.folders[i].destination_name) : NULL;
+
+		if (!f)
+			continue;
+		copy->links[i].destination = copy_seen_of(f);
+		copy->links[i].destination_told = f->flags & IMAP_FOLDER_STATUS;
+	}
 	imap_folders_done(&now);
 	return r;
 }
@@ -253,6 +265,7 @@ static int rename_one(struct copy *copy, size_t index, struct fault *fault)
 			return -1;
 		/* Then its messages move, or are copied, one by one. */
 		ledger_set_fact(copy->options.ledger, renaming(link->known, fact), NULL);
+		map_remove(&copy->renamed, folder->source_name);
 		link->known = NULL;
 		link->rename = false;
 		return copy_note(copy, fault, "%s", fault->text);
