@@ -192,6 +192,10 @@ static int complete(struct copy *copy, size_t index, const struct imap_folder *n
 	struct copy_link *link = &copy->links[index];
 	struct ledger_folder *known = link->known;
 
+	/* Before it says complete: the next pass believes the numbers of a complete folder. */
+	if (ledger_count_folder(copy->options.ledger, known, fault) < 0)
+		return -1;
+
 	link->done = false;
 	known->complete = true;
 	known->source = link->begun;
@@ -202,7 +206,7 @@ static int complete(struct copy *copy, size_t index, const struct imap_folder *n
 	known->before = copy->options.before;
 	ledger_put_folder(copy->options.ledger, known);
 	copy_link_forget_rename(copy, known);
-	return ledger_count_folder(copy->options.ledger, known, fault);
+	return 0;
 }
 
 bool copy_link_is_worth_it(const struct copy *copy, size_t index)
