@@ -53,6 +53,7 @@ def ledger(there):
     return "\n".join(lines)
 
 
+@unittest.skipUnless(product.NIGHTLY or "MAILFERRY_SOAK" in os.environ, "nightly, or with MAILFERRY_SOAK=SECONDS")
 class Soak(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
