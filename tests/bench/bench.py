@@ -1,22 +1,28 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Times copies of one mailbox from a private Dovecot (Maildir) to another (sdbox): mailferry, and beside it, in turn in
-the same run, doveadm (which writes the destination's files itself) and mbsync; and what the servers can do at most.
-Writes Markdown.
+"""Measures mailferry between private Dovecots (Maildir to sdbox), beside its rivals in the same run: doveadm (which writes the
+destination's files itself) and mbsync; and against what the servers can do at most. Writes Markdown.
 
-    tests/bench/bench.py                                  all, three runs: about half an hour and 60 GB of disk
-    tests/bench/bench.py --profiles mixed --modes plain --runs 5
-    tests/bench/bench.py --profiles small --programs mailferry --no-limits --scale 0.1
+    tests/bench/bench.py --quick                 all of it, tiny: does it work?
+    tests/bench/bench.py                         all of it
+    tests/bench/bench.py --parts passes --sizes 30000 --runs 5
+    tests/bench/bench.py --parts first --profiles small --programs mailferry --no-limits --scale 0.1
 
-Every run copies into a fresh user, and nothing is deleted before the end: on some file systems creating files soon
-after deleting many is several times slower. The source is in the page cache. Before each run the machine must be
-quiet; if it does not become so, the table says that. Programs that are not installed are left out, with a note.
-"""
+Parts:
+    first     first copies of mailboxes of different kinds, and what the servers take and give at most
+    passes    first copies, passes with nothing to do, and passes after a day's changes (1 % new, 1 % flagged, 0.5 %
+              deleted) of one mailbox of each of --sizes
+    fleet     the mailboxes of --fleet: first passes, and passes with nothing to do; rivals in a loop
+    verify    mailferry verify --level content against the servers' limit
+    memory    of passes (of the largest of --sizes, if `passes` is not asked for) and of mailboxes that wait
+
+The same --seed makes the same mail and the same changes. The source is in the page cache. Before each run the machine must
+be quiet; if it does not become so, that is told. Programs that are not installed are left out, with a note
+(tools/install-packages.sh bench)."""
 import argparse
+import datetime
 import os
-import random
-import shutil
-import statistics
+import re
 import subprocess
 import sys
 import time
@@ -24,246 +30,149 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "servers"))
 
-import compare  # noqa: E402
-import limits  # noqa: E402
-import mailbox  # noqa: E402
-from dovecot import Dovecot  # noqa: E402
-from messages import Writer  # noqa: E402
-from product import PROGRAM, _high_water  # noqa: E402
-from server import HOST, Authority, Scratch, exit_on_signals, spawn  # noqa: E402
+import content  # noqa: E402
+import first  # noqa: E402
+import fleet  # noqa: E402
+import memory  # noqa: E402
+import passes  # noqa: E402
+import programs  # noqa: E402
+from product import PROGRAM  # noqa: E402
+from server import ROOT, exit_on_signals  # noqa: E402
+from tables import Commands  # noqa: E402
 
-TICKS = os.sysconf("SC_CLK_TCK")
-MIB = 1 << 20
-
-
-# --- the mailboxes ---
-
-def mixed(scale):
-    return mailbox.make(seed=1, count=int(2000 * scale))
-
-
-def uniform(count, size, distinct):
-    """Messages of about one size in three folders; `distinct` bounds what is held in memory."""
-    chance = random.Random(1)
-    writer = Writer(chance)
-    raws = [writer.message(int(size * chance.uniform(0.7, 1.3)), 1500000000 + i, writer.message_id())
-            for i in range(min(count, distinct))]
-    box = mailbox.Mailbox(1)
-    for i in range(count):
-        path = chance.choices([("INBOX",), ("Archive", "2014"), ("Lists", "dev")], (50, 30, 20))[0]
-        message = mailbox.Message(raws[i % len(raws)], mailbox.some_flags(chance), mailbox.some_date(chance), "")
-        box.folder(path).messages.append(message)
-    return box
+PARTS = ("first", "passes", "fleet", "verify", "memory")
+# what --quick sets, unless it is given
+QUICK = {"runs": 2, "sizes": [400], "fleets": [(4, 30, False), (8, 6, True)], "idle": 400, "scale": 0.01, "patience": 0,
+         "profiles": ["mixed"], "modes": ["plain"]}
+USUAL = {"runs": 3, "sizes": [2000, 30000, 200000], "fleets": [(200, 500, False), (1000, 10, True)], "idle": 10000,
+         "scale": 1.0, "patience": 60, "profiles": list(first.PROFILES), "modes": ["plain", "tls"]}
 
 
-PROFILES = {
-    "mixed": ("2,000 messages of all sizes, with the hard cases", mixed),
-    "small": ("30,000 messages of about 4 KB", lambda scale: uniform(int(30000 * scale), 4096, 30000)),
-    "big": ("400 messages of about 5 MB", lambda scale: uniform(int(400 * scale), 5 << 20, 40)),
-}
+def words(text):
+    return text.split(",")
 
 
-# --- the programs: each gives the command for one copy ---
-
-def mailferry(b, user, tls):
-    words = [os.path.abspath(PROGRAM), "copy", "--quiet",
-             "--from", b.source.url("alice", tls=tls), "--to", b.there.url(user, tls=tls),
-             "--from-password-file", b.source.password_file, "--to-password-file", b.there.password_file]
-    return words + (["--ca-file", b.source.ca_file] if tls else [])
+def numbers(text):
+    return [int(n) for n in text.split(",")]
 
 
-def doveadm(b, user, tls):
-    options = {"imapc_host": HOST, "imapc_port": b.source.tls_port if tls else b.source.port, "imapc_user": "alice",
-               "imapc_password": b.source.password, "imapc_features": "rfc822.size fetch-headers", "mail_prefetch_count": 20,
-               "ssl_client_ca_file": b.source.ca_file, "imapc_ssl": "imaps" if tls else "no"}
-    words = ["doveadm", "-c", b.there.config]
-    for name, value in options.items():
-        words += ["-o", f"{name}={value}"]
-    return words + ["backup", "-R", "-u", user, "imapc:"]
+def fleets(text):
+    found = []
+    for one in text.split(","):
+        m = re.fullmatch(r"(\d+)x(\d+)(:noop)?", one)
+        if not m:
+            raise argparse.ArgumentTypeError(f"{one} is not MAILBOXESxMESSAGES")
+        found.append((int(m.group(1)), int(m.group(2)), bool(m.group(3))))
+    return found
 
 
-def mbsync(b, user, tls):
-    state = b.scratch.folder("mbsync", user)
-
-    def store(name, server, login):
-        return (f"IMAPStore {name}\nHost {HOST}\nPort {server.tls_port if tls else server.port}\nUser {login}\n"
-                f"Pass {server.password}\nAuthMechs LOGIN\nSSLType {'IMAPS' if tls else 'None'}\n"
-                f"CertificateFile {server.ca_file}\n\n")
-
-    text = (store("far", b.source, "alice") + store("near", b.there, user) + "Channel all\nFar :far:\nNear :near:\nPatterns *\n"
-            f"Sync Pull\nCreate Near\nRemove None\nExpunge None\nCopyArrivalDate yes\nSyncState {state}/\n")
-    return ["mbsync", "-q", "-c", b.scratch.write(f"mbsync/{user}.rc", text, 0o600), "all"]
-
-
-PROGRAMS = {"mailferry": mailferry, "doveadm": doveadm, "mbsync": mbsync}
-
-
-def missing(name):
-    if name == "mailferry":
-        return None if os.path.exists(PROGRAM) else f"{PROGRAM} is not built"
-    return None if shutil.which(name) else f"{name} is not installed"
-
-
-# --- measuring ---
-
-def cpu_of_session(server):
-    """Processor seconds of a server: its living processes, and those its master has seen end."""
-    total = 0
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/stat") as f:
-                fields = f.read().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        if int(fields[3]) == server.child.pid:
-            total += sum(map(int, fields[11:15]))
-    return total / TICKS
+def options():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--quick", action="store_true", help="tiny sizes, two runs, no waiting: to see that it works")
+    p.add_argument("--parts", type=words, default=list(PARTS))
+    p.add_argument("--programs", type=words, default=["mailferry", "doveadm", "mbsync"])
+    p.add_argument("--runs", type=int)
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--modes", type=words, help="plain, tls (of first, passes and verify)")
+    p.add_argument("--sizes", type=numbers, help="messages of the mailboxes of `passes`")
+    p.add_argument("--fleet", type=fleets, dest="fleets", metavar="LIST",
+                   help="such as 200x500,1000x10:noop; noop: first passes are not measured")
+    p.add_argument("--idle", type=int, help="mailboxes that wait")
+    p.add_argument("--profiles", type=words, help="of first (mixed, small, big)")
+    p.add_argument("--verify", type=words, default=list(content.PROFILES), help="profiles of verify (small, big)")
+    p.add_argument("--scale", type=float, help="a fraction of the messages of first and verify")
+    p.add_argument("--no-limits", action="store_false", dest="limits", help="not the servers' own, in first")
+    p.add_argument("--no-compare", action="store_false", dest="compare", help="do not compare copies with the source")
+    p.add_argument("--work", help="a folder on the disk to measure")
+    p.add_argument("--patience", type=float, help="seconds to wait for a quiet machine before each run")
+    o = p.parse_args()
+    for name, value in (QUICK if o.quick else USUAL).items():
+        if getattr(o, name) is None:
+            setattr(o, name, value)
+    for given, known in ((o.parts, PARTS), (o.modes, ("plain", "tls")), (o.profiles, first.PROFILES),
+                         (o.verify, content.PROFILES), (o.programs, ("mailferry", "doveadm", "mbsync"))):
+        if set(given) - set(known):
+            p.error(f"{sorted(set(given) - set(known))[0]} is not one of {', '.join(known)}")
+    if o.idle <= memory.FEW:
+        p.error(f"--idle: more than {memory.FEW}")
+    o.commands = Commands()
+    o.peaks = {}  # (messages, mode, pass) → KiB, of ours
+    return o
 
 
-def busy_share(seconds=0.5):
-    def read():
-        with open("/proc/stat") as f:
-            return list(map(int, f.readline().split()[1:9]))
-    before = read()
-    time.sleep(seconds)
-    delta = [b - a for a, b in zip(before, read())]
-    return 1 - delta[3] / max(1, sum(delta))
+# --- the machine ---
+
+def said(*command):
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    except OSError:
+        return "not installed"
+    return (done.stdout or done.stderr).strip().splitlines()[0]
 
 
-class Bench:
-    def __init__(self, options):
-        self.options = options
-        self.scratch = Scratch(options.work)
-        authority = Authority(self.scratch.folder("ca"))
-        names = ["IP:127.0.0.1", "DNS:127.0.0.1"]  # mbsync looks for an address among the names
-        common = dict(authority=authority, names=names, where=self.scratch.path, password="secret", fsync="optimized")
-        self.source = Dovecot(format="maildir", users=["alice"], **common)
-        self.there = Dovecot(format="sdbox", users=[f"run{i}" for i in range(2000)], **common)
-        self.fresh = iter(self.there.users)
-        self.noisy = 0
-
-    def fill(self, make):
-        self.box = make(self.options.scale)
-        mailbox.load_maildir(self.box, self.source, "alice")
-        limits.fetch(self.source, "alice", False)  # Dovecot writes its indexes
-
-    def settle(self):
-        subprocess.run(["sync"], check=True)
-        for folder, _, files in os.walk(self.source.home("alice")):
-            for name in files:
-                with open(os.path.join(folder, name), "rb") as f:
-                    while f.read(MIB):
-                        pass
-        end = time.monotonic() + self.options.patience
-        while busy_share() > 0.06:
-            if time.monotonic() > end:
-                self.noisy += 1
-                return
-
-    def run(self, program, tls):
-        """(seconds, own processor seconds, servers' processor seconds, peak MiB)"""
-        user = next(self.fresh)
-        words = PROGRAMS[program](self, user, tls)
-        self.settle()
-        servers = cpu_of_session(self.source) + cpu_of_session(self.there)
-        began = time.monotonic()
-        with open(os.path.join(self.scratch.path, "out"), "wb") as out:
-            start = spawn if program != "mailferry" else subprocess.Popen  # doveadm needs the server's own user
-            child = start(words, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-            peak, got = 0, (0,)
-            while not got[0]:
-                peak = max(peak, _high_water(child.pid))
-                got = os.wait4(child.pid, os.WNOHANG)
-                if not got[0]:
-                    time.sleep(0.002)
-        took = time.monotonic() - began
-        child.returncode = os.waitstatus_to_exitcode(got[1])
-        servers = cpu_of_session(self.source) + cpu_of_session(self.there) - servers
-        # mailferry says 1 when Dovecot alters a hard case; doveadm 2 when it wants to be run again
-        if child.returncode not in (0, 1 if program == "mailferry" else 2):
-            with open(os.path.join(self.scratch.path, "out"), errors="replace") as out:
-                raise RuntimeError(f"{program} ended with {child.returncode}: {out.read()[-1000:]}")
-        return took, got[2].ru_utime + got[2].ru_stime, servers, peak / 1024, user
-
-    def limit(self, what, tls):
-        self.settle()
-        if what == "FETCH, 1 connection":
-            return limits.fetch(self.source, "alice", tls)
-        connections, group = LIMITS[what]
-        messages = [m for f in self.box.folders.values() for m in f.messages if m.raw]
-        return limits.append(self.there, next(self.fresh), tls, messages, connections, group)
+def line_of(path, key, between=":"):
+    try:
+        with open(path) as f:
+            return next((line.split(between, 1)[1].strip().strip('"') for line in f if line.startswith(key)), "?")
+    except OSError:
+        return "?"
 
 
-LIMITS = {"FETCH, 1 connection": None, "APPEND LITERAL+, 1 connection": (1, 1), "MULTIAPPEND 20, 1 connection": (1, 20),
-          "MULTIAPPEND 200, 1 connection": (1, 200), "APPEND LITERAL+, 4 connections": (4, 1),
-          "MULTIAPPEND 20, 4 connections": (4, 20), "MULTIAPPEND 200, 4 connections": (4, 200)}
+def file_system(folder):
+    """Its type, of the longest mount point that holds the folder."""
+    folder, best = os.path.realpath(folder), ("", "?")
+    with open("/proc/mounts") as f:
+        for _, where, kind, *_ in (line.split() for line in f):
+            if os.path.commonpath((folder, where)) == where and len(where) >= len(best[0]):
+                best = where, kind
+    return best[1]
 
 
-# --- the tables ---
-
-def table(bench, mode, programs):
-    tls = mode == "tls"
-    runs = {p: [] for p in programs}
-    for _ in range(bench.options.runs):
-        for p in programs:  # in turn: what changes on the machine meets all of them
-            runs[p].append(bench.run(p, tls))
-    if "mailferry" in runs:
-        comparison = compare.accounts(bench.source, bench.there, "alice", to_user=runs["mailferry"][0][4])
-        verdict = "equal" if comparison.equal else "**not equal**: " + ", ".join(comparison.differences)
-        print(f"\nmailferry's first copy, compared: {verdict}")
-    rivals = [statistics.median(r[0] for r in rs) for p, rs in runs.items() if p != "mailferry"]
-    count, size = bench.box.count(), bench.box.size() / MIB
-    print(f"\n| {mode} | runs | wall s | all runs | msg/s | MiB/s | own CPU s | servers' CPU s | peak MiB | "
-          "best rival's time ÷ this |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
-    for p, rs in runs.items():
-        wall, own, servers, peak = (statistics.median(r[i] for r in rs) for i in range(4))
-        ratio = f"{min(rivals) / wall:.2f}" if rivals else "–"
-        row = [p, len(rs), f"**{wall:.2f}**", " ".join(f"{r[0]:.2f}" for r in rs), f"{count / wall:,.0f}",
-               f"{size / wall:.0f}", f"{own:.2f}", f"{servers:.2f}", f"{peak:.0f}", ratio]
-        print("| " + " | ".join(map(str, row)) + " |", flush=True)
+def head(o):
+    mib = int(line_of("/proc/meminfo", "MemTotal").split()[0]) >> 10
+    print(f"{datetime.date.today()}. {os.cpu_count()} processors ({line_of('/proc/cpuinfo', 'model name')}), {mib:,} MiB of "
+          f"memory, {file_system(o.work or '/tmp')}, {line_of('/etc/os-release', 'PRETTY_NAME', '=')}, Linux {os.uname().release}; load "
+          f"{os.getloadavg()[0]:.2f} at the beginning.\n\n"
+          f"{said(PROGRAM, '--version')} (tree at {said('git', '-C', ROOT, 'rev-parse', '--short', 'HEAD')}), Dovecot "
+          f"{said('dovecot', '--version')}, {said('mbsync', '--version')}. "
+          f"Seed {o.seed}; medians of {o.runs} runs.", flush=True)
 
 
-def limit_table(bench, mode):
-    count, size = bench.box.count(), bench.box.size() / MIB
-    print(f"\n| servers' own limits, {mode} | wall s | msg/s | MiB/s |\n|---|---|---|---|")
-    for what in LIMITS:
-        wall = statistics.median(bench.limit(what, mode == "tls") for _ in range(min(2, bench.options.runs)))
-        print(f"| {what} | {wall:.2f} | {count / wall:,.0f} | {size / wall:.0f} |", flush=True)
+def run_part(o, part, chosen):
+    if part == "first":
+        first.measure(o, chosen)
+    if part == "passes":
+        passes.measure(o, chosen, o.sizes)
+    if part == "fleet":
+        fleet.measure(o, chosen, o.fleets)
+    if part == "verify":
+        content.measure(o, o.verify)
+    if part == "memory":
+        if not o.peaks:
+            passes.measure(o, [p for p in chosen if p.ours], [max(o.sizes)])
+        memory.show_peaks(o.peaks)
+        memory.measure_waiting(o, o.idle)
+
+
+TITLES = {"first": "First copies", "passes": "Later passes", "fleet": "Many mailboxes", "verify": "Verifying content",
+          "memory": "Memory"}
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--profiles", default="mixed,small,big")
-    p.add_argument("--programs", default="mailferry,doveadm,mbsync")
-    p.add_argument("--modes", default="plain,tls")
-    p.add_argument("--runs", type=int, default=3)
-    p.add_argument("--scale", type=float, default=1.0, help="a fraction of the messages")
-    p.add_argument("--no-limits", action="store_true")
-    p.add_argument("--work", help="a folder on the disk to measure")
-    p.add_argument("--patience", type=float, default=60, help="seconds to wait for a quiet machine before each run")
-    o = p.parse_args()
+    o = options()
     exit_on_signals()
-    programs = []
-    for name in o.programs.split(","):
-        why = missing(name)
-        programs += [] if why else [name]
-        if why:
-            print(f"Left out: {why}.\n")
-    for profile in o.profiles.split(","):
-        what, make = PROFILES[profile]
-        bench = Bench(o)
-        with bench.scratch, bench.source, bench.there:
-            bench.fill(make)
-            print(f"## {profile}: {what}\n\n{bench.box.count():,} messages, {bench.box.size() / MIB:,.0f} MiB, "
-                  f"{len(bench.box.folders)} folders; {os.cpu_count()} processors, load {os.getloadavg()[0]:.2f}", flush=True)
-            for mode in o.modes.split(","):
-                table(bench, mode, programs)
-                if not o.no_limits:
-                    limit_table(bench, mode)
-            if bench.noisy:
-                print(f"\nNot quiet before {bench.noisy} of the runs.")
-            print()
+    chosen, reasons = programs.chosen(o.programs)
+    if not os.path.exists(PROGRAM):
+        sys.exit(f"{PROGRAM} is not built; MAILFERRY_PROGRAM can name another")
+    head(o)
+    for why in reasons:
+        print(f"\nLeft out: {why}.")
+    for part in filter(o.parts.__contains__, PARTS):
+        began = time.monotonic()
+        print(f"\n## {TITLES[part]}", flush=True)
+        run_part(o, part, chosen)
+        print(f"{part}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    o.commands.show()
 
 
 if __name__ == "__main__":

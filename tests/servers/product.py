@@ -55,9 +55,9 @@ def state_of(there):
 
 
 def copy(source, there, user="alice", to_user=None, options=("--json",), urls=None, give_password=True,
-         interrupt_when=None, kill_after=None, environment=None):
-    """Runs one copy to its end. interrupt_when(): asked all the time, the first True sends SIGINT. kill_after: seconds
-    until SIGKILL."""
+         interrupt_when=None, kill_after=None, kill_when=None, environment=None):
+    """Runs one copy to its end. interrupt_when(): asked all the time, the first True sends SIGINT; kill_when(): likewise,
+    SIGKILL. kill_after: seconds until SIGKILL."""
     environment = {"XDG_STATE_HOME": state_of(there), **(environment or {})}
     words = arguments(source, there, user, to_user, options, urls, give_password)
     began = time.monotonic()
@@ -65,7 +65,7 @@ def copy(source, there, user="alice", to_user=None, options=("--json",), urls=No
         child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
                                  env={**os.environ, **environment}, start_new_session=True)
         try:
-            child.returncode, peak = _watch(child, interrupt_when, began + 600, kill_after and began + kill_after)
+            child.returncode, peak = _watch(child, interrupt_when, began + 600, kill_after and began + kill_after, kill_when)
         except BaseException:
             child.kill()
             child.wait()
@@ -77,7 +77,7 @@ def copy(source, there, user="alice", to_user=None, options=("--json",), urls=No
     return Result(child.returncode, *texts, peak, time.monotonic() - began)
 
 
-def _watch(child, interrupt_when, end, kill_at=None):
+def _watch(child, interrupt_when, end, kill_at=None, kill_when=None):
     """(exit status, peak memory in KiB)"""
     peak = 0
     while True:
@@ -87,9 +87,9 @@ def _watch(child, interrupt_when, end, kill_at=None):
         if interrupt_when and interrupt_when():
             child.send_signal(signal.SIGINT)
             interrupt_when = None
-        if kill_at and time.monotonic() > kill_at:
+        if (kill_at and time.monotonic() > kill_at) or (kill_when and kill_when()):
             child.kill()
-            kill_at = None
+            kill_at = kill_when = None
         if time.monotonic() > end:
             child.send_signal(signal.SIGABRT)
             raise AssertionError("mailferry did not end in ten minutes")

@@ -188,6 +188,23 @@ def differences(before, after):
             if before.get(name) != after.get(name)]
 
 
+def contents(hand):
+    """{folder: [(digest, flags, date)] in order}, and what is subscribed: all that two copies of an account share."""
+    state = {}
+    with mailbox.connect(hand.server, hand.user) as imap:
+        prefix, _ = imap.namespace()
+        names = [(n, s, {a.lower() for a in at}) for n, s, at in imap.list()]
+        subscribed = {n for n, _, at in imap.list(b'LSUB "" "*"') if "\\noselect" not in {a.lower() for a in at}}
+        for name, separator, attributes in names:
+            if attributes & {"\\noselect", "\\nonexistent"}:
+                continue
+            found = state["/".join(compare_path(name, prefix, separator))] = []
+            imap.fetch_all(name, lambda items: found.append((hashlib.sha256(items[b"BODY[]"]).digest(), flags_of(items),
+                                                             items[b"INTERNALDATE"].strip())))
+            found.append(name in subscribed)
+    return state
+
+
 class Scene:
     """A source account, a destination account, and the ledger between them."""
 
