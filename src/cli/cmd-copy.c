@@ -338,8 +338,8 @@ static int open_run(struct run *run, struct fault *fault)
 	if (o->since != IMAP_NO_DATE && o->before != IMAP_NO_DATE && o->since >= o->before)
 		return fault_usage(fault, "--since is not before --before: no message could be copied");
 
-	if (side_open(&run->from, "source", &o->from, o->ca_file, &from, fault) < 0 ||
-	    side_open(&run->to, "destination", &o->to, o->ca_file, &to, fault) < 0)
+	if (side_open(&run->from, "source", &o->from, o->ca_file, NULL, &from, fault) < 0 ||
+	    side_open(&run->to, "destination", &o->to, o->ca_file, run->from.tls, &to, fault) < 0)
 		return -1;
 
 	if (o->transcript && transcript_open(o->transcript, &run->transcript, fault) < 0)

@@ -382,10 +382,11 @@ static int open_many(struct run *run, struct fault *fault)
 
 /* Accepting asks nobody: a URL is enough. */
 static int open_side(struct side *side, const char *name, const struct side_options *options,
-		     const struct options *o, char **environment, struct fault *fault)
+		     const struct options *o, struct tls_context *other, char **environment,
+		     struct fault *fault)
 {
 	if (needs_login(o))
-		return side_open(side, name, options, o->ca_file, environment, fault);
+		return side_open(side, name, options, o->ca_file, other, environment, fault);
 	if (!options->url)
 		return fault_usage(fault, "no %s: give --from URL and --to URL, as for mailferry copy", name);
 
@@ -411,8 +412,8 @@ static int open_one(struct run *run, struct fault *fault)
 				   run->names.p[0]);
 	if (o->wave || o->config)
 		return fault_usage(fault, "give --from and --to, or --config and --wave, not both");
-	if (open_side(&run->from, "source", &o->from, o, &from, fault) < 0 ||
-	    open_side(&run->to, "destination", &o->to, o, &to, fault) < 0 ||
+	if (open_side(&run->from, "source", &o->from, o, NULL, &from, fault) < 0 ||
+	    open_side(&run->to, "destination", &o->to, o, run->from.tls, &to, fault) < 0 ||
 	    state_dir(o->state, &dir, fault) < 0)
 		return -1;
 

@@ -61,14 +61,15 @@ static int find_secret(struct side *side, const struct side_options *o, char **e
 }
 
 static int open_tls(struct side *side, const struct side_options *o, const char *common_ca_file,
-		    struct fault *fault)
+		    struct tls_context *other, struct fault *fault)
 {
 	_cleanup_(tls_context_freep) struct tls_context *tls = NULL;
 	struct tls_config config;
 
 	if (!side_wants_tls(side, o, common_ca_file, &config))
 		return 0;
-	if (tls_context_new(&config, &tls, fault) < 0)
+	tls = tls_context_share(other, &config);
+	if (!tls && tls_context_new(&config, &tls, fault) < 0)
 		return -1;
 
 	side_set_tls(side, tls);
@@ -76,7 +77,8 @@ static int open_tls(struct side *side, const struct side_options *o, const char 
 }
 
 int side_open(struct side *side, const char *name, const struct side_options *o,
-	      const char *common_ca_file, char **environment, struct fault *fault)
+	      const char *common_ca_file, struct tls_context *other, char **environment,
+	      struct fault *fault)
 {
 	bool from = name[0] == 's';
 
@@ -86,7 +88,7 @@ int side_open(struct side *side, const char *name, const struct side_options *o,
 				   name, from ? "from" : "to");
 	if (side_begin(side, name, o, from ? "--from" : "--to", fault) < 0)
 		return -1;
-	if (open_tls(side, o, common_ca_file, fault) < 0)
+	if (open_tls(side, o, common_ca_file, other, fault) < 0)
 		return -1;
 	return find_secret(side, o, environment, fault);
 }

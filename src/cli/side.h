@@ -12,8 +12,9 @@ char *side_take_environment(const char *name);
 
 /* Checks and reads everything that needs no network; may prompt for a password on the terminal. *environment is
  * the password that the environment held, or NULL; it is taken when no option names another. Faults are
- * FAULT_USAGE. */
+ * FAULT_USAGE. other: the other side's context, or NULL; it is shared where both trust the same. */
 int side_open(struct side *side, const char *name, const struct side_options *options,
-	      const char *common_ca_file, char **environment, struct fault *fault);
+	      const char *common_ca_file, struct tls_context *other, char **environment,
+	      struct fault *fault);
 
 #endif

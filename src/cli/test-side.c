@@ -17,7 +17,7 @@ static int open_side(struct side *side, const struct side_options *o, struct fau
 {
 	_cleanup_(side_forget_secret) char *environment = side_take_environment(ENV);
 
-	return side_open(side, "source", o, NULL, &environment, fault);
+	return side_open(side, "source", o, NULL, NULL, &environment, fault);
 }
 
 static void opens(struct check *check, struct side *side, const struct side_options *o)

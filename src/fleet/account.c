@@ -82,27 +82,47 @@ static bool own_files(const struct config_platform *c)
 	return depends(c->ca_file) || depends(c->cert_file) || depends(c->key_file);
 }
 
+/* As far as the platform's own URL and files tell; what its trust is made of is in *ret in any case. */
+static bool wants_tls(const struct fleet_platforms *p, const struct config_platform *c,
+		      struct tls_config *ret)
+{
+	struct side_options options = {
+		.url = c->url, .user = "nobody", .plaintext = c->plaintext, .ca_file = c->ca_file,
+		.cert_file = c->cert_file, .key_file = c->key_file, .tls_unverified = c->tls_unverified,
+	};
+	_cleanup_(side_done) struct side side = { .name = c->name };
+	struct fault ignored;
+	bool known = !depends(c->url) && side_begin(&side, c->name, &options, "", &ignored) == 0;
+
+	return side_wants_tls(&side, &options, p->config->ca_file, ret) || !known;
+}
+
+/* What is wrong with files is said before anything begins. Where nobody asks for TLS none are read (if a mailbox's own
+ * URL does, open_tls() makes up for it). */
+static int open_trust(struct fleet_platforms *p, struct platform *platform, struct fault *fault)
+{
+	const struct config_platform *c = platform->config;
+	struct tls_config tls;
+
+	if (own_files(c) || !wants_tls(p, c, &tls))
+		return 0;
+	platform->tls = tls_context_share(p->old.tls, &tls);
+	if (!platform->tls && tls_context_new(&tls, &platform->tls, fault) < 0)
+		return fault_prefix(fault, "%s: platform %s", p->config->path, c->name);
+	return 0;
+}
+
 static int open_platform(struct fleet_platforms *p, struct platform *platform, unsigned parts,
 			 struct fault *fault)
 {
 	const struct config_platform *c = platform->config;
 	struct pace_settings settings = fleet_divide(&c->server, parts, &p->arena);
-	struct tls_config tls = {
-		.ca_file = c->ca_file ? c->ca_file : p->config->ca_file,
-		.insecure = c->tls_unverified,
-		.cert_file = c->cert_file,
-		.key_file = c->key_file,
-	};
 
 	waiters_init(&platform->password_ready);
 	if (!settings.name)
 		settings.name = arena_printf(&p->arena, "platform %s", c->name);
 	platform->pace = pace_new(&settings, p->total);
-	if (own_files(c))
-		return 0;
-	if (tls_context_new(&tls, &platform->tls, fault) < 0)
-		return fault_prefix(fault, "%s: platform %s", p->config->path, c->name);
-	return 0;
+	return open_trust(p, platform, fault);
 }
 
 int fleet_platforms_open(const struct config *config, unsigned parts, struct fleet_platforms **ret,
@@ -258,7 +278,10 @@ static int open_tls(struct platform *platform, const struct config *config, stru
 		return -1;
 
 	side_set_tls(side, call.context);
-	tls_context_free(call.context);
+	if (own_files(platform->config) || platform->tls)
+		tls_context_free(call.context);
+	else
+		platform->tls = call.context;
 	return 0;
 }
 

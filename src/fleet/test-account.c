@@ -163,8 +163,51 @@ static void look_at_tls(struct check *check, size_t i, const struct fleet_sides 
 
 	if (!first_tls)
 		first_tls = s->from.account.tls;
-	EXPECT(s->from.account.tls == first_tls); /* trust is read once for a platform */
-	EXPECT(s->to.account.tls != first_tls);
+	EXPECT(s->from.account.tls == first_tls);
+	EXPECT(s->to.account.tls == first_tls); /* trust is read once, where both platforms' is the same */
+}
+
+static void look_at_other_tls(struct check *check, size_t i, const struct fleet_sides *s,
+			      const struct fault *fault)
+{
+	if (!EXPECT(s != NULL))
+		return;
+
+	EXPECT(s->from.account.tls && s->to.account.tls);
+	EXPECT(s->from.account.tls != s->to.account.tls);
+}
+
+static void other_trust(struct check *check)
+{
+	_cleanup_(testing_folder_remove) struct testing_folder folder;
+
+	testing_folder_make(&folder);
+	open_each(check, &folder,
+		  "[mailferry]\n[platform old]\nurl = imaps://old.example\ntls_unverified = yes\n"
+		  "password_command = echo a\n"
+		  "[platform new]\nurl = imaps://new.example\npassword_command = echo b\n",
+		  "address\na@x.org\n", 1, look_at_other_tls);
+}
+
+static void no_tls(struct check *check, size_t i, const struct fleet_sides *s,
+		   const struct fault *fault)
+{
+	if (!EXPECT(s != NULL))
+		return;
+
+	EXPECT(!s->from.account.tls); /* plain on this machine: nothing is read */
+	EXPECT(s->to.account.tls); /* its own URL wants it */
+}
+
+static void trust_of_one_mailbox(struct check *check)
+{
+	_cleanup_(testing_folder_remove) struct testing_folder folder;
+
+	testing_folder_make(&folder);
+	open_each(check, &folder,
+		  "[mailferry]\n[platform old]\nurl = imap://127.0.0.1\npassword_command = echo a\n"
+		  "[platform new]\nurl = imap://127.0.0.1\npassword_command = echo b\n",
+		  "address,new_url\na@x.org,imaps://new.example\nb@x.org,imaps://new.example\n", 2, no_tls);
 }
 
 static void shared_trust(struct check *check)
@@ -234,6 +277,8 @@ int main(int argc, char **argv)
 		{ "an administrator", an_administrator },
 		{ "commands that all share", shared_commands },
 		{ "trust that all share", shared_trust },
+		{ "trust of each platform", other_trust },
+		{ "trust for one mailbox", trust_of_one_mailbox },
 		{ "how far faults reach", reach },
 		{ "divided limits", divided },
 		{ 0 },

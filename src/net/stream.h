@@ -125,6 +125,10 @@ struct tls_context *tls_context_use(struct tls_context *context); /* another use
 struct tls_context *tls_context_free(struct tls_context *context);
 DEFINE_FREEP(struct tls_context, tls_context_free);
 
+/* A use of `other` (which may be NULL) if it trusts what config says, and neither has a certificate of its own; else
+ * NULL. Reading the system's certificates takes some 50 ms. */
+struct tls_context *tls_context_share(struct tls_context *other, const struct tls_config *config);
+
 /* Server side, for fake servers in tests: certificate and key from PEM files. */
 int tls_server_context_new(const char *cert_file, const char *key_file, struct tls_context **ret,
 			   struct fault *fault);

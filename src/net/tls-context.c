@@ -45,6 +45,7 @@ struct tls_context *tls_context_free(struct tls_context *context)
 	if (--context->users == 0) {
 		SSL_CTX_free(context->ctx);
 		BIO_meth_free(context->bio);
+		free(context->ca_file);
 		free(context);
 	}
 	return NULL;
@@ -118,6 +119,8 @@ int tls_context_new(const struct tls_config *config, struct tls_context **ret, s
 		context_new(TLS_client_method());
 
 	context->insecure = config->insecure;
+	context->own = config->cert_file;
+	context->ca_file = config->ca_file ? xstrdup(config->ca_file) : NULL;
 	if (!config->insecure)
 		SSL_CTX_set_verify(context->ctx, SSL_VERIFY_PEER, tls_note_verify);
 	if (load_trust(context, config->ca_file, fault) < 0)
@@ -132,6 +135,18 @@ int tls_context_new(const struct tls_config *config, struct tls_context **ret, s
 	ERR_clear_error();
 	*ret = TAKE_PTR(context);
 	return 0;
+}
+
+struct tls_context *tls_context_share(struct tls_context *other, const struct tls_config *config)
+{
+	bool same;
+
+	if (!other || other->own || config->cert_file || other->insecure != config->insecure)
+		return NULL;
+
+	same = other->ca_file && config->ca_file ? strcmp(other->ca_file, config->ca_file) == 0
+						 : other->ca_file == config->ca_file;
+	return same ? tls_context_use(other) : NULL;
 }
 
 int tls_server_context_new(const char *cert_file, const char *key_file, struct tls_context **ret,

@@ -10,7 +10,8 @@
 struct tls_context {
 	SSL_CTX *ctx;
 	BIO_METHOD *bio; /* the way between OpenSSL and a tls_stream's lower stream */
-	bool insecure;
+	char *ca_file; /* as in struct tls_config */
+	bool insecure, own;
 	int users; /* who made it and every stream: a stream may outlive its maker's interest */
 };
 

@@ -28,6 +28,10 @@ int schema_migrate(struct db *db, int64_t from, const struct schema_step *steps,
 		   int (*first)(struct db *db, void *arg, struct fault *fault), void *arg,
 		   struct fault *fault);
 
+/* SHA-256 of the tables and indexes that these steps make, as SQLite tells them. */
+int schema_digest(const struct schema_step *steps, size_t n, unsigned char to[32], struct fault *fault);
+extern const unsigned char schema_digest_of_all[32]; /* of schema_steps, known beforehand */
+
 /* Whether it has the tables and indexes that these steps make, and nothing else (but what
  * ANALYZE adds). */
 int schema_verify(struct db *db, const struct schema_step *steps, size_t n, struct fault *fault);

@@ -103,6 +103,22 @@ static void failing(struct check *check)
 	CHECK_EQ(migrate(t.path, future.at, 1, &first, &fault), 0);
 }
 
+/* What is known beforehand is what the steps make. */
+static void known_beforehand(struct check *check)
+{
+	unsigned char digest[32];
+	struct fault fault = FAULT_INIT;
+
+	CHECK_EQ(schema_digest(schema_steps, schema_n_steps, digest, &fault), 0);
+	if (memcmp(digest, schema_digest_of_all, sizeof(digest)) != 0) {
+		printf("# schema_digest_of_all must be");
+		for (size_t i = 0; i < sizeof(digest); i++)
+			printf("%s0x%02x,", i % 8 ? " " : "\n#\t", digest[i]);
+		printf("\n");
+	}
+	CHECK(memcmp(digest, schema_digest_of_all, sizeof(digest)) == 0);
+}
+
 /* A ledger of the future is refused by this program. */
 static void refused(struct check *check)
 {
@@ -164,6 +180,7 @@ int main(int argc, char **argv)
 {
 	static const struct check_case cases[] = {
 		{ "killed on the way", killed }, /* must be the first */
+		{ "known beforehand", known_beforehand },
 		{ "from nothing", from_nothing },
 		{ "forward", forward },
 		{ "a step that fails", failing },
