@@ -59,16 +59,28 @@ static bool is_recorded(const struct books *books, size_t folder, enum copy_caus
 	return false;
 }
 
-static int record(struct copy_pass *pass, enum copy_cause cause, uint32_t uid, uint64_t size,
-		  const char *message_id, const char *detail, struct fault *fault)
+static int record_some(struct copy_pass *pass, enum copy_cause cause, uint32_t uid, uint64_t size,
+		       uint64_t messages, const char *message_id, const char *detail, struct fault *fault)
 {
 	struct copy *copy = pass->worker->copy;
 
 	if (is_recorded(&copy->books, pass->index, cause, uid, detail))
 		return 0;
 
-	books_except(&copy->books, pass->index, cause, uid, size, 1, message_id, detail);
+	books_except(&copy->books, pass->index, cause, uid, size, messages, message_id, detail);
 	return copy_tell(copy, EVENT_EXCEPTION, copy->books.exceptions_n - 1, fault);
+}
+
+static int record(struct copy_pass *pass, enum copy_cause cause, uint32_t uid, uint64_t size,
+		  const char *message_id, const char *detail, struct fault *fault)
+{
+	return record_some(pass, cause, uid, size, 1, message_id, detail, fault);
+}
+
+int copy_pass_except_folder(struct copy_pass *pass, enum copy_cause cause, uint64_t messages,
+			    const char *detail, struct fault *fault)
+{
+	return record_some(pass, cause, 0, 0, messages, "", detail, fault);
 }
 
 static int ask_message_id(struct copy_pass *pass, uint32_t uid, char *to, size_t size, struct fault *fault)

@@ -655,6 +655,8 @@ int copy_folder_run(struct copy_worker *w, size_t index, struct fault *fault)
 	r = copy_tell(w->copy, EVENT_FOLDER_BEGUN, index, fault);
 	if (r == 0)
 		r = copy_messages(&pass, fault);
+	if (r == 0)
+		r = copy_survey_tell(&pass, fault);
 	pass.folder->in_doubt = pass.doubts_n;
 	pass_done(&pass);
 

@@ -2,6 +2,8 @@
 /* See survey.h. */
 #include "copy/survey.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +22,13 @@ static struct ledger *ledger_of(const struct copy_pass *pass)
 static struct copy_link *link_of(const struct copy_pass *pass)
 {
 	return &pass->worker->copy->links[pass->index];
+}
+
+/* What happened to known messages could not be found out, or repeated: the next pass tries again, and this one says so. */
+static void not_followed(struct copy_pass *pass, const char *why)
+{
+	link_of(pass)->incomplete = true;
+	link_of(pass)->not_followed = arena_strdup(&pass->worker->copy->arena, why);
 }
 
 /* --- one row ---------------------------------------------------------------------------------- */
@@ -133,6 +142,7 @@ static int take_vanished_ranges(struct copy_pass *pass, const struct imap_change
 
 static int take_unlisted(struct copy_pass *pass, struct fault *fault);
 
+/* 1: the server refuses to tell. */
 static int survey_changes(struct copy_pass *pass, struct fault *fault)
 {
 	const struct ledger_seen *before = &link_of(pass)->known->source;
@@ -148,6 +158,10 @@ static int survey_changes(struct copy_pass *pass, struct fault *fault)
 		return 0;
 
 	r = imap_fetch_changes(pass->worker->from, before->modseq, high, &changes, fault);
+	if (r < 0 && fault->reach <= REACH_FOLDER) {
+		imap_changes_done(&changes);
+		return 1;
+	}
 	if (r == 0)
 		r = take_changed(pass, &changes.changed, fault);
 	if (r == 0)
@@ -199,6 +213,7 @@ static int merge_window(struct copy_pass *pass, bool with_flags, struct fault *f
 static int doubt_missing(struct copy_pass *pass, uint64_t listed, bool whole, struct fault *fault)
 {
 	struct imap_session *from = pass->worker->from;
+	char why[200];
 
 	if (whole && listed < from->selected.exists && imap_simple(from, "NOOP", fault) < 0)
 		return -1;
@@ -206,7 +221,9 @@ static int doubt_missing(struct copy_pass *pass, uint64_t listed, bool whole, st
 		return 0;
 
 	copy_vanished_forget_link(pass->worker->copy, link_of(pass));
-	link_of(pass)->incomplete = true;
+	snprintf(why, sizeof(why), "the source counts %" PRIu32 " messages but lists only %" PRIu64,
+		 from->selected.exists, listed);
+	not_followed(pass, why);
 	return 0;
 }
 
@@ -315,7 +332,7 @@ static int find_missing_copies(struct copy_pass *pass, uint32_t *copies, size_t 
 	struct imap_messages there;
 	int r;
 
-	if (to->qresync && before->modseq && to->selected.uidnext > 1 &&
+	if (to->qresync && !to->no_changes && before->modseq && to->selected.uidnext > 1 &&
 	    to->selected.highestmodseq >= before->modseq) {
 		struct imap_changes changes;
 
@@ -326,15 +343,19 @@ static int find_missing_copies(struct copy_pass *pass, uint32_t *copies, size_t 
 			return 0;
 		}
 		imap_changes_done(&changes);
-		if (r < 0)
+		if (r < 0 && fault->reach > REACH_FOLDER)
 			return -1;
 	}
 
 	imap_messages_init(&there);
 	r = imap_fetch_items(to, 1, UINT32_MAX, 0, &there, fault);
 	if (r == 0 && (there.incomplete || there.n < to->selected.exists)) {
-		link_of(pass)->incomplete = true; /* who does not come may be there */
-		*n = 0;
+		char why[200];
+
+		snprintf(why, sizeof(why), "the destination counts %" PRIu32 " messages but lists only %zu",
+			 to->selected.exists, there.n);
+		not_followed(pass, why);
+		*n = 0; /* who does not come may be there */
 	} else if (r == 0) {
 		*n = keep_missing(copies, *n, &there);
 	}
@@ -397,7 +418,7 @@ static bool changes_can_be_told(const struct copy_pass *pass)
 	const struct ledger_folder *known = link_of(pass)->known;
 	const struct imap_session *from = pass->worker->from;
 
-	return from->condstore && known->complete && known->source.modseq && known->source.uidnext &&
+	return from->condstore && !from->no_changes && known->complete && known->source.modseq && known->source.uidnext &&
 	       from->selected.highestmodseq >= known->source.modseq;
 }
 
@@ -417,6 +438,17 @@ static int look_there(struct copy_pass *pass, struct fault *fault)
 	return copy_folder_look_there(pass, &now, fault);
 }
 
+static int survey_source(struct copy_pass *pass, struct fault *fault)
+{
+	int r = changes_can_be_told(pass) ? survey_changes(pass, fault) : 1;
+
+	if (r > 0)
+		r = survey_all(pass, fault);
+	if (r < 0) /* what half a listing lacks has not vanished */
+		copy_vanished_forget_link(pass->worker->copy, link_of(pass));
+	return r;
+}
+
 static int survey(struct copy_pass *pass, struct fault *fault)
 {
 	struct copy_link *link = link_of(pass);
@@ -424,12 +456,12 @@ static int survey(struct copy_pass *pass, struct fault *fault)
 	/* A step done anew after a lost connection begins from scratch. */
 	copy_stores_done(pass);
 	copy_vanished_forget_link(pass->worker->copy, link);
+	link->not_followed = NULL;
 	if (imap_select(pass->worker->from, pass->folder->source_name, true, fault) < 0)
 		return -1;
 
 	if (copy_folder_record(pass, fault) < 0 || look_there(pass, fault) < 0 ||
-	    (changes_can_be_told(pass) ? survey_changes(pass, fault) : survey_all(pass, fault)) < 0 ||
-	    copy_folder_lose_formers(pass, fault) < 0 || survey_destination(pass, fault) < 0 ||
+	    survey_source(pass, fault) < 0 || copy_folder_lose_formers(pass, fault) < 0 || survey_destination(pass, fault) < 0 ||
 	    copy_stores_run(pass, fault) < 0)
 		return -1;
 
@@ -443,8 +475,37 @@ int copy_survey(struct copy_pass *pass, struct fault *fault)
 
 	copy_stores_done(pass);
 	if (r < 0 && fault->reach <= REACH_FOLDER) {
-		link_of(pass)->incomplete = true;
+		char why[700];
+
+		fault_format(fault, why, sizeof(why));
+		not_followed(pass, why);
 		return 0;
 	}
 	return r;
+}
+
+/* What a source does not list is in the books already, if it was missed there, too. */
+static bool is_told(const struct copy_pass *pass)
+{
+	const struct books *books = &pass->worker->copy->books;
+
+	for (size_t i = 0; i < books->exceptions_n; i++)
+		if (books->exceptions[i].folder == pass->index && !books->exceptions[i].uid &&
+		    books->exceptions[i].cause == CAUSE_UNREADABLE)
+			return true;
+
+	return false;
+}
+
+int copy_survey_tell(struct copy_pass *pass, struct fault *fault)
+{
+	const struct copy_link *link = link_of(pass);
+	char detail[800];
+
+	if (!link->not_followed || is_told(pass))
+		return 0;
+
+	snprintf(detail, sizeof(detail), "what changed since the last pass could not be followed: %s",
+		 link->not_followed);
+	return copy_pass_except_folder(pass, CAUSE_FLAGS_KEPT, 0, detail, fault);
 }

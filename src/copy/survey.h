@@ -8,8 +8,11 @@
 #include "copy/worker.h"
 
 /* Surveys one folder with the worker's sessions, repeats changes of flags, and collects what vanished. A fault of
- * reach folder is left to who copies the folder. */
+ * reach folder is none: the folder is copied all the same, and copy_survey_tell() says it. */
 SUSPENDS int copy_survey(struct copy_pass *pass, struct fault *fault);
+
+/* After the folder went through: what its survey could not find out is an exception. */
+SUSPENDS int copy_survey_tell(struct copy_pass *pass, struct fault *fault);
 
 /* Remembers what the source was when this pass first opened the folder. */
 void copy_note_begun(struct copy_pass *pass);

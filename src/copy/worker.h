@@ -187,6 +187,11 @@ static inline bool copy_pass_is_careful(const struct copy_pass *pass)
 
 void copy_pass_forget_put_off(struct copy_pass *pass);
 
+/* Puts an exception of the folder as a whole, that stands for so many messages, into the books; once, however often the
+ * step is done again. */
+SUSPENDS int copy_pass_except_folder(struct copy_pass *pass, enum copy_cause cause, uint64_t messages,
+				     const char *detail, struct fault *fault);
+
 /* Puts what was put off into the books. What could not be settled, because a connection was lost, stays. */
 SUSPENDS int copy_pass_settle(struct copy_pass *pass, struct fault *fault);
 

@@ -139,6 +139,7 @@ static int fetch_all(struct imap_session *s, uint64_t modseq, uint32_t high,
 			r = fetch_window(s, window, modseq, high, ret, &why);
 		}
 		if (r) {
+			s->no_changes = r > 0 && modseq && why.kind == FAULT_REFUSED && why.again == AGAIN_NEVER;
 			*fault = why;
 			return -1;
 		}

@@ -189,7 +189,7 @@ struct imap_changes {
 /* Needs session->condstore, and a folder that has modseqs (selected.highestmodseq). UID FETCH 1:high (UID FLAGS)
  * (CHANGEDSINCE modseq [VANISHED]), in several commands when `high` is above some 100,000, so that no line is longer
  * than we take. modseq 0 asks for all messages and knows nothing of vanished ones. Any NO is a fault: half an answer
- * would pass for "unchanged". *ret is initialised by the call and freed with imap_changes_done() even after a failure. */
+ * would pass for "unchanged"; of a server that will refuse it again session->no_changes is set. *ret is initialised by the call and freed with imap_changes_done() even after a failure. */
 SUSPENDS int imap_fetch_changes(struct imap_session *session, uint64_t modseq, uint32_t high,
 				struct imap_changes *ret, struct fault *fault);
 void imap_changes_done(struct imap_changes *changes);

@@ -115,6 +115,7 @@ struct imap_session {
 	bool capabilities_known, utf8; /* utf8: names are UTF-8, not modified UTF-7 */
 	bool condstore, qresync; /* in force on this connection (RFC 7162); condstore maybe from the first SELECT on */
 	bool no_condstore;       /* SELECT … (CONDSTORE) was refused */
+	bool no_changes;         /* so was FETCH … (CHANGEDSINCE) */
 	bool entered;            /* account->enter() was called, leave() is owed */
 	bool preauthenticated, encrypted, logged_in;
 	char server_name[64]; /* from ID: "Dovecot"; or guessed from the greeting; or "" */
