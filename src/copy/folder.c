@@ -177,8 +177,9 @@ static int know_message(struct copy_pass *pass, struct imap_message *m, const st
 		if (!row->copy_uid && copy->links[pass->index].settled) /* not to be found */
 			return 0;
 		break;
-	case LEDGER_SENDING:
-		m->state |= MESSAGE_INTENDED;
+	case LEDGER_SENDING: /* what will be sent may have other flags by now: then the intent is another one */
+		if (row->flags == copy_record_flags(pass, m->flags) && row->size == m->size)
+			m->state |= MESSAGE_INTENDED;
 		return 0;
 	case LEDGER_EXCEPTED:
 		if (o->retry_exceptions)

@@ -286,7 +286,7 @@ static void found(struct settle *s, size_t index)
 	bool proved = item->has & mate->has & REMATCH_DIGEST;
 	struct ledger_message row = {
 		.folder = s->known->id, .uid = item->uid, .copy_uid = mate->uid, .state = LEDGER_COPIED,
-		.has = LEDGER_ADOPTED, .flags = lone->flags, .size = item->size,
+		.has = LEDGER_ADOPTED, .size = item->size,
 		.date = lone->message.date, .zone_minutes = (int16_t)lone->message.zone_minutes,
 	};
 
@@ -316,13 +316,14 @@ static void found(struct settle *s, size_t index)
 		row.cause = CAUSE_DATE_LOST + 1;
 		row.detail = "it was at the destination already, with another date of arrival";
 	}
+	/* Until the difference is stored: what was sent may have been changed at the source since; what was found may have
+	 * more flags, which are its user's. */
+	row.flags = lone->intended ? lone->sent_flags
+				   : copy_stores_common(s->pass, lone->flags, row.copy_flags);
 	ledger_put_message(s->ledger, &row);
 	s->pass->folder->adopted++;
-	/* What was sent may have been changed since; what was found may have more flags, which are its user's. */
-	if (lone->intended)
-		copy_stores_want(s->pass, item->uid, mate->uid, lone->sent_flags, row.flags, row.copy_flags);
-	else if (row.copy_flags != row.flags)
-		copy_stores_want(s->pass, item->uid, mate->uid, row.copy_flags, row.flags, row.copy_flags);
+	if (row.flags != lone->flags)
+		copy_stores_want(s->pass, item->uid, mate->uid, row.flags, lone->flags, row.copy_flags);
 }
 
 static int take_found(struct settle *s, bool prove, struct fault *fault)
@@ -486,17 +487,6 @@ int copy_settle_lost(struct copy *copy, struct ledger_folder *folder, struct fau
 	return imap_unselect(copy->to, folder->destination_name, fault);
 }
 
-/* Of what was not sent by us: what only the destination has stays. */
-static int change_flags(struct copy_pass *pass, bool sent, struct fault *fault)
-{
-	int r;
-
-	pass->only_add_flags = !sent;
-	r = copy_stores_run(pass, fault);
-	pass->only_add_flags = false;
-	return r;
-}
-
 int copy_settle(struct copy_pass *pass, bool prove, struct fault *fault)
 {
 	struct imap_session *to = pass->worker->to;
@@ -526,7 +516,7 @@ int copy_settle(struct copy_pass *pass, bool prove, struct fault *fault)
 	if (r == 0)
 		r = imap_unselect(to, known->destination_name, fault);
 	link->settled |= r == 0;
-	return r < 0 ? -1 : change_flags(pass, prove, fault);
+	return r < 0 ? -1 : copy_stores_run(pass, fault);
 }
 
 /* --- rows of the folder under another UIDVALIDITY ----------------------------------------------- */

@@ -14,6 +14,9 @@ struct flag_change {
 	bool leave;           /* changed at the destination too, and the rule lets that stand */
 };
 
+/* The flags that are in both of these sets of the ledger. */
+uint32_t copy_stores_common(struct copy_pass *pass, uint32_t a, uint32_t b);
+
 /* The message's flags differ from those of the last pass. */
 void copy_stores_want(struct copy_pass *pass, uint32_t uid, uint32_t copy_uid, uint32_t was,
 		      uint32_t now, uint32_t copy_flags);

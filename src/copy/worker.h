@@ -87,7 +87,6 @@ struct copy_pass {
 	size_t changes_n, changes_size;
 	uint32_t there_uidnext;      /* of the destination when the folder was opened; 0: not told */
 	uint64_t there_messages;     /* … and how many it held */
-	bool only_add_flags;         /* of the changes at hand */
 	uint32_t placed_to;          /* the highest UID at the destination that is known to be one of ours */
 	uint32_t *flag_ids;          /* numbers in the ledger of the flag sets of `messages`, + 1; 0: not looked up yet */
 	size_t flag_ids_n;

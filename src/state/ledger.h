@@ -150,7 +150,8 @@ struct ledger_message {
 	uint8_t state;              /* enum ledger_state */
 	uint8_t cause;              /* enum copy_cause + 1; 0: none */
 	uint16_t has;               /* LEDGER_HAS_… */
-	uint32_t flags, copy_flags; /* ledger_flags_id(), as last seen (or set) at either side */
+	uint32_t flags, copy_flags; /* ledger_flags_id(), as last seen (or set) at either side; of flags, those with % before
+				     * them are about to be changed at the destination, or were when the pass stopped */
 	uint64_t size, copy_size;   /* bytes; size is that of the literal once there is a digest */
 	int64_t date;               /* INTERNALDATE, seconds since 1970; INT64_MIN: none */
 	int16_t zone_minutes;
