@@ -16,13 +16,25 @@
 #include "copy/worker.h"
 
 enum {
+	SAMPLES = 8,    /* messages of a window read back because they do not look like what was sent */
 	READ_BACK = 32, /* messages of a folder read back because of their size; then the size counts alone */
 	TELL = 1000,    /* altered messages of a folder listed one by one; the others are counted */
+};
+
+/* What stands where the server said that a message was stored. */
+struct sample {
+	struct imap_message *message;
+	uint32_t uid;
+	uint64_t size;
+	unsigned char digest[32];
+	bool stray; /* neither its bytes nor its date, nor another message of the window: maybe of somebody else */
 };
 
 struct check {
 	struct copy_pass *pass;
 	struct imap_messages found; /* at the destination, by UID */
+	struct sample samples[SAMPLES];
+	size_t samples_n;
 	char **sent, **got;         /* canonical flags of each flag set, ours and theirs */
 };
 
@@ -56,32 +68,133 @@ static bool known_range(const struct copy_pass *pass, uint32_t *low, uint32_t *h
 	return *high != 0;
 }
 
-/* Some servers advertise UIDPLUS and tell UIDs that are not there (Q37). */
-static bool uids_are_wrong(const struct check *check)
+static bool has_other_date(const struct imap_message *m, const struct imap_message *got)
 {
-	const struct copy_pass *pass = check->pass;
+	return m->date != IMAP_NO_DATE && !(m->state & MESSAGE_NO_DATE) && got->date != m->date;
+}
 
+static bool looks_alike(const struct copy_pass *pass, const struct imap_message *m, const struct imap_message *got)
+{
+	return (got->size == m->size || pass->sizes_lie) && !has_other_date(m, got);
+}
+
+/* Its bytes there, whether they were read as a sample or are read now. */
+static int read_copy(struct check *check, const struct imap_message *m, unsigned char digest[32],
+		     uint64_t *ret_size, struct fault *fault)
+{
+	for (size_t i = 0; i < check->samples_n; i++) {
+		const struct sample *sample = &check->samples[i];
+
+		if (sample->message != m || sample->uid != m->copy_uid)
+			continue;
+		memcpy(digest, sample->digest, sizeof(sample->digest));
+		*ret_size = sample->size;
+		return 0;
+	}
+	return copy_read_back(check->pass->worker, m->copy_uid, digest, ret_size, fault);
+}
+
+static bool is_of_another(const struct copy_pass *pass, const struct sample *sample)
+{
 	for (size_t i = 0; i < pass->messages.n; i++) {
 		const struct imap_message *m = &pass->messages.p[i];
 
-		if (is_copied(m) && m->copy_uid && imap_messages_find(&check->found, m->copy_uid))
-			return false;
+		if ((m->state & MESSAGE_STATE_MASK) == MESSAGE_COPIED && m != sample->message &&
+		    memcmp(copy_pass_digest(pass, m), sample->digest, sizeof(sample->digest)) == 0)
+			return true;
 	}
-	return true;
+	return false;
+}
+
+static int take_sample(struct check *check, struct imap_message *m, bool *ret_wrong, struct fault *fault)
+{
+	const struct imap_message *got = imap_messages_find(&check->found, m->copy_uid);
+	struct sample *sample = &check->samples[check->samples_n];
+
+	if (check->samples_n && check->samples[check->samples_n - 1].message == m)
+		return 0;
+
+	*sample = (struct sample){ .message = m, .uid = m->copy_uid };
+	if (copy_read_back(check->pass->worker, m->copy_uid, sample->digest, &sample->size, fault) < 0)
+		return -1;
+
+	check->samples_n++;
+	if (!sample->size || memcmp(sample->digest, copy_pass_digest(check->pass, m), 32) == 0)
+		return 0;
+	*ret_wrong = is_of_another(check->pass, sample);
+	sample->stray = got && (has_other_date(m, got) || (m->date == IMAP_NO_DATE && got->size != m->size));
+	return 0;
+}
+
+/* Some servers advertise UIDPLUS and tell UIDs that are not there, or of other messages (Q37). Where something else seems
+ * to be than what was sent, bytes decide: it may be altered, its size or date may be wrong. The same beside a UID that is
+ * not there: somebody may have removed that message. */
+static int uids_are_wrong(struct check *check, bool *ret, struct fault *fault)
+{
+	struct copy_pass *pass = check->pass;
+	struct imap_message *before = NULL;
+	bool any = false, gap = false;
+
+	*ret = false;
+	for (size_t i = 0; i < pass->messages.n && !*ret && check->samples_n < SAMPLES; i++) {
+		struct imap_message *m = &pass->messages.p[i], *suspect = NULL;
+		const struct imap_message *got;
+
+		if (!is_copied(m) || !m->copy_uid)
+			continue;
+		got = imap_messages_find(&check->found, m->copy_uid);
+		if (!got)
+			suspect = before;
+		else if (gap || !looks_alike(pass, m, got))
+			suspect = m;
+		if (suspect && take_sample(check, suspect, ret, fault) < 0)
+			return -1;
+		any |= got != NULL;
+		gap = !got;
+		before = got ? m : NULL;
+	}
+	*ret |= !any;
+	return 0;
+}
+
+static void set_copy_uid(struct copy_pass *pass, struct imap_message *m, uint32_t copy_uid)
+{
+	const struct copy *copy = pass->worker->copy;
+
+	m->copy_uid = copy_uid;
+	ledger_set_copy_uid(copy->options.ledger, copy->links[pass->index].known->id, m->uid, copy_uid);
 }
 
 static void forget_uids(struct copy_pass *pass)
 {
-	const struct copy *copy = pass->worker->copy;
+	for (size_t i = 0; i < pass->messages.n; i++)
+		if (is_copied(&pass->messages.p[i]) && pass->messages.p[i].copy_uid)
+			set_copy_uid(pass, &pass->messages.p[i], 0);
+}
 
-	for (size_t i = 0; i < pass->messages.n; i++) {
-		struct imap_message *m = &pass->messages.p[i];
+/* Looks for those without a UID, and for strays, which keep theirs if they are not found elsewhere. */
+static int find_places(struct check *check, struct fault *fault)
+{
+	struct copy_pass *pass = check->pass;
+	int r;
 
-		if (!is_copied(m) || !m->copy_uid)
-			continue;
-		m->copy_uid = 0;
-		ledger_set_copy_uid(copy->options.ledger, copy->links[pass->index].known->id, m->uid, 0);
-	}
+	for (size_t i = 0; i < check->samples_n; i++)
+		if (check->samples[i].stray && check->samples[i].message->copy_uid)
+			set_copy_uid(pass, check->samples[i].message, 0);
+	r = copy_settle_places(pass, fault);
+	for (size_t i = 0; i < check->samples_n && !pass->uids_lie; i++)
+		if (check->samples[i].stray && !check->samples[i].message->copy_uid)
+			set_copy_uid(pass, check->samples[i].message, check->samples[i].uid);
+	return r;
+}
+
+static bool any_stray(const struct check *check)
+{
+	for (size_t i = 0; i < check->samples_n; i++)
+		if (check->samples[i].stray)
+			return true;
+
+	return false;
 }
 
 static int ask(struct check *check, struct fault *fault)
@@ -89,20 +202,22 @@ static int ask(struct check *check, struct fault *fault)
 	struct copy_pass *pass = check->pass;
 	struct imap_session *to = pass->worker->to;
 	uint32_t low, high;
-	bool all;
+	bool all, wrong;
 
+	if (pass->uids_lie)
+		forget_uids(pass);
 	if (known_range(pass, &low, &high, &all)) {
-		if (imap_fetch_messages(to, low, high, true, &check->found, fault) < 0)
+		if (imap_fetch_messages(to, low, high, true, &check->found, fault) < 0 ||
+		    uids_are_wrong(check, &wrong, fault) < 0)
 			return -1;
-		if (!uids_are_wrong(check)) {
-			if (all)
-				return 0;
-		} else {
+		if (!wrong && all && !any_stray(check))
+			return 0;
+		pass->uids_lie |= wrong;
+		if (wrong)
 			forget_uids(pass);
-		}
 	}
 
-	if (copy_settle_places(pass, fault) < 0)
+	if (find_places(check, fault) < 0)
 		return -1;
 	check->found.n = 0;
 	if (!known_range(pass, &low, &high, &all))
@@ -169,7 +284,7 @@ static int check_flags(struct check *check, struct imap_message *m, const struct
 static int check_date(struct check *check, struct imap_message *m, const struct imap_message *got,
 		      struct fault *fault)
 {
-	if (m->date == IMAP_NO_DATE || got->date == m->date || m->state & MESSAGE_NO_DATE)
+	if (!has_other_date(m, got))
 		return 0;
 
 	copy_record_loss(check->pass, m, CAUSE_DATE_LOST, "the destination shows another date of arrival", 0,
@@ -206,8 +321,7 @@ static int tell_altered(struct check *check, struct imap_message *m, uint64_t si
 
 /* NULs, and bytes above 127 in a header, may have been replaced one for one, which no size shows. A server that left the
  * first ones alone does so with all. */
-static int check_suspect(struct check *check, struct imap_message *m,
-			   const struct imap_message *got, struct fault *fault)
+static int check_suspect(struct check *check, struct imap_message *m, struct fault *fault)
 {
 	struct copy_pass *pass = check->pass;
 	unsigned char digest[32];
@@ -218,7 +332,7 @@ static int check_suspect(struct check *check, struct imap_message *m,
 		return 0;
 
 	pass->suspects_read++;
-	if (copy_read_back(pass->worker, got->uid, digest, &size, fault) < 0)
+	if (read_copy(check, m, digest, &size, fault) < 0)
 		return -1;
 	if (memcmp(digest, copy_pass_digest(pass, m), sizeof(digest)) == 0)
 		return 0;
@@ -235,13 +349,13 @@ static int check_size(struct check *check, struct imap_message *m, const struct 
 	uint64_t size;
 
 	if (got->size == m->size)
-		return check_suspect(check, m, got, fault);
+		return check_suspect(check, m, fault);
 
 	if (pass->read_back >= READ_BACK)
 		return pass->sizes_lie ? 0 : tell_altered(check, m, got->size, NULL, fault);
 
 	pass->read_back++;
-	if (copy_read_back(pass->worker, got->uid, digest, &size, fault) < 0)
+	if (read_copy(check, m, digest, &size, fault) < 0)
 		return -1;
 	if (memcmp(digest, copy_pass_digest(pass, m), sizeof(digest)) == 0) {
 		pass->sizes_lie = true;
@@ -295,6 +409,15 @@ static int check_messages(struct check *check, struct fault *fault)
 	return 0;
 }
 
+/* What comes in the next window is above all of this one. */
+static void forget_told(struct copy_pass *pass)
+{
+	for (size_t i = 0; i < pass->told_n; i++)
+		if (pass->told[i].high > pass->told_to)
+			pass->told_to = pass->told[i].high;
+	pass->told_n = 0;
+}
+
 int copy_check_window(struct copy_pass *pass, struct fault *fault)
 {
 	struct check check = { .pass = pass };
@@ -313,6 +436,8 @@ int copy_check_window(struct copy_pass *pass, struct fault *fault)
 	imap_messages_init(&check.found);
 	r = check_messages(&check, fault);
 	check_done(&check);
+	if (r == 0)
+		forget_told(pass);
 	return r < 0 ? -1 : imap_unselect(pass->worker->to, name, fault);
 }
 

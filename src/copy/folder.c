@@ -567,6 +567,7 @@ static void pass_done(struct copy_pass *pass)
 	copy_pass_forget_put_off(pass);
 	free(pass->put_off);
 	free(pass->doubts);
+	free(pass->told);
 	free(pass->digests);
 	free(pass->sent_again);
 	free(pass->flag_ids);

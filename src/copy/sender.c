@@ -112,13 +112,55 @@ static int seal_batch(struct sender *s, struct fault *fault)
 
 /* --- answers --------------------------------------------------------------------------------- */
 
+/* Whether these UIDs were told of other messages of the window before. They rise, as a rule. */
+static bool is_told_already(const struct copy_pass *pass, uint32_t first, uint32_t last)
+{
+	size_t n = pass->told_n;
+
+	if (!n || first > pass->told[n - 1].high)
+		return false;
+
+	for (size_t i = 0; i < n; i++)
+		if (first <= pass->told[i].high && last >= pass->told[i].low)
+			return true;
+
+	return false;
+}
+
+static void note_told(struct copy_pass *pass, uint32_t first, uint32_t last)
+{
+	struct imap_range *before = pass->told_n ? &pass->told[pass->told_n - 1] : NULL;
+
+	if (before && before->high + 1 == first) {
+		before->high = last;
+		return;
+	}
+	pass->told = xgrow(pass->told, &pass->told_size, pass->told_n + 1, sizeof(*pass->told));
+	pass->told[pass->told_n++] = (struct imap_range){ first, last };
+}
+
+/* Whether APPENDUID may be believed until it is looked up. What is stored now is above all that was there, and no two
+ * messages have the same UID; a server that says otherwise (Q37) is not listened to any more. */
+static bool tells_uids(struct copy_pass *pass, const struct imap_command *c, size_t n)
+{
+	const struct ledger_folder *known = pass->worker->copy->links[pass->index].known;
+
+	if (pass->uids_lie || !c->first_uid || c->last_uid - c->first_uid + 1 != n ||
+	    c->code_number != known->destination_uidvalidity)
+		return false;
+
+	pass->uids_lie = c->first_uid < known->mark || c->first_uid <= pass->told_to ||
+			 is_told_already(pass, c->first_uid, c->last_uid);
+	if (!pass->uids_lie)
+		note_told(pass, c->first_uid, c->last_uid);
+	return !pass->uids_lie;
+}
+
 static void batch_copied(struct sender *s, const struct batch *b)
 {
 	struct copy_folder *folder = s->pass->folder;
 	const struct imap_command *c = &b->append.command;
-	const struct ledger_folder *known = s->pass->worker->copy->links[s->pass->index].known;
-	bool told = c->first_uid && c->last_uid - c->first_uid + 1 == b->n && /* APPENDUID */
-		    c->code_number == known->destination_uidvalidity;
+	bool told = tells_uids(s->pass, c, b->n);
 
 	for (size_t i = 0; i < b->n; i++) {
 		struct imap_message *m = b->sent[i].message;
