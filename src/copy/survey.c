@@ -35,9 +35,11 @@ static void not_followed(struct copy_pass *pass, const char *why)
 
 static void row_is_there(struct copy_pass *pass, const struct ledger_message *row, uint32_t flags)
 {
-	if (row->state == LEDGER_GONE && !(row->has & LEDGER_MIRRORED)) /* back again */
+	bool back = row->state == LEDGER_GONE && !(row->has & LEDGER_MIRRORED);
+
+	if (back)
 		ledger_set_state(ledger_of(pass), row->folder, row->uid, LEDGER_COPIED, 0);
-	if (row->state == LEDGER_COPIED && row->copy_uid && row->flags != flags)
+	if ((back || row->state == LEDGER_COPIED) && row->copy_uid && row->flags != flags)
 		copy_stores_want(pass, row->uid, row->copy_uid, row->flags, flags, row->copy_flags);
 }
 
