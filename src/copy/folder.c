@@ -240,15 +240,16 @@ static int count_known(struct copy_pass *pass, uint64_t arrived, uint64_t fresh,
 	struct copy_link *link = &copy->links[pass->index];
 	struct ledger_folder *known = link->known;
 	struct copy_folder *folder = pass->folder;
-	uint64_t exists = pass->worker->from->selected.exists, there, rows;
+	uint64_t exists = pass->worker->from->selected.exists, there, rows, left;
 	bool filtered = known->since != IMAP_NO_DATE || known->before != IMAP_NO_DATE;
 
 	if (ledger_count_folder(copy->options.ledger, known, fault) < 0)
 		return -1;
 
 	there = exists > fresh ? exists - fresh : 0; /* with a row, or left out by date */
-	rows = known->tally.copied - (link->vanished < known->tally.copied ? link->vanished : known->tally.copied) + known->tally.excepted +
-	       known->tally.removed;
+	left = link->vanished - link->without_copy; /* their rows say COPIED until the end of the pass */
+	rows = known->tally.copied - (left < known->tally.copied ? left : known->tally.copied) +
+	       known->tally.excepted + known->tally.removed;
 	*ret_adds_up = there == rows || (filtered && there > rows);
 	if (!*ret_adds_up)
 		return 0;

@@ -27,6 +27,7 @@ struct copy_link {
 	bool source_told, destination_told;
 	struct bytes object;           /* MAILBOXID of the source, or empty */
 	size_t vanished, claimed;      /* so many of copy->vanished were here; of them, claimed */
+	size_t without_copy;           /* … and so many have no row any more, since their copies are gone, too */
 	uint64_t moved_out;            /* copies that this pass moves to other folders, at most */
 	bool formers_lost;             /* the formers' messages that are not here are among the vanished */
 	bool done;                     /* went through, and is completed when all is settled */
@@ -37,7 +38,7 @@ struct copy_vanished {
 	struct ledger_folder *folder;
 	struct copy_link *link;        /* NULL: of a folder that is gone too, or had another UIDVALIDITY, … */
 	struct copy_link *place;       /* … and then of the folder that has its name; NULL: none */
-	uint32_t uid, copy_uid;
+	uint32_t uid, copy_uid;        /* copy_uid 0: not known, or there is none any more */
 	uint32_t copy_uidvalidity;     /* what copy_uid belongs to: the folder there may become another one meanwhile */
 	uint32_t flags, copy_flags;    /* of its row */
 	uint64_t size;

@@ -276,10 +276,13 @@ static int by_number(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-/* The copies among `uids` that the destination does not have any more: their rows say so. */
+/* The copies that the destination does not have any more: their rows say so, or go, if the message has left the source,
+ * too (deleted at both sides, or moved at both and not noted, because the pass was killed). */
 static int note_removed(struct copy_pass *pass, const uint32_t *missing, size_t n, struct fault *fault)
 {
 	uint32_t after = 0;
+
+	copy_vanished_without_copy(pass->worker->copy, link_of(pass), missing, n);
 
 	while (n) {
 		struct ledger_messages rows;
@@ -290,9 +293,13 @@ static int note_removed(struct copy_pass *pass, const uint32_t *missing, size_t 
 			const struct ledger_message *row = &rows.p[i];
 
 			after = row->uid;
-			if (row->state == LEDGER_COPIED && row->copy_uid &&
-			    bsearch(&row->copy_uid, missing, n, sizeof(*missing), by_number))
+			if (!row->copy_uid ||
+			    !bsearch(&row->copy_uid, missing, n, sizeof(*missing), by_number))
+				continue;
+			if (row->state == LEDGER_COPIED)
 				ledger_set_state(ledger_of(pass), row->folder, row->uid, LEDGER_REMOVED, 0);
+			else if (row->state == LEDGER_GONE && !(row->has & LEDGER_MIRRORED))
+				ledger_forget_message(ledger_of(pass), row->folder, row->uid);
 		}
 		loaded = rows.n;
 		ledger_messages_done(&rows);

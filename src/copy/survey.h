@@ -27,6 +27,10 @@ void copy_vanished_add(struct copy *copy, struct ledger_folder *folder, struct c
 void copy_vanished_claim(struct copy *copy, struct ledger_folder *folder, struct copy_link *link,
 			 const struct ledger_message *row);
 
+/* Of those of a folder, the ones whose copies are among `missing` (they rise) are at neither side any more: nothing can be
+ * moved or removed, and no row speaks of them. */
+void copy_vanished_without_copy(struct copy *copy, struct copy_link *link, const uint32_t *missing, size_t n);
+
 /* Forgets those of a folder that a survey finds, before it is surveyed once more. */
 void copy_vanished_forget_link(struct copy *copy, struct copy_link *link);
 

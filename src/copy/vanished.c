@@ -73,6 +73,28 @@ void copy_vanished_forget_link(struct copy *copy, struct copy_link *link)
 			copy->vanished[kept++] = copy->vanished[i];
 	copy->vanished_n = kept;
 	link->vanished = link->claimed;
+	link->without_copy = 0;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+void copy_vanished_without_copy(struct copy *copy, struct copy_link *link, const uint32_t *missing, size_t n)
+{
+	for (size_t i = 0; i < copy->vanished_n && link->vanished; i++) {
+		struct copy_vanished *v = &copy->vanished[i];
+
+		if (v->link != link || !v->copy_uid ||
+		    !bsearch(&v->copy_uid, missing, n, sizeof(*missing), by_number))
+			continue;
+		ledger_forget_message(copy->options.ledger, v->folder->id, v->uid);
+		v->copy_uid = 0;
+		link->without_copy++;
+	}
 }
 
 int copy_vanished_add_folder(struct copy *copy, struct ledger_folder *folder, struct copy_link *place,
@@ -207,6 +229,7 @@ static void note_gone(struct copy *copy)
 
 		if (v->moved || v->before)
 			continue;
+		/* (Those without copy have no row that this could change.) */
 		ledger_set_state(copy->options.ledger, v->folder->id, v->uid, LEDGER_GONE, 0);
 		++*count_of(copy, v, false);
 		v->before = true;
@@ -253,7 +276,7 @@ static int within_limit(struct copy *copy, struct ledger_folder *folder, uint64_
 static void note_mirrored(struct copy *copy, struct copy_vanished *v, size_t n, uint32_t uidvalidity)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (uidvalidity && v[i].copy_uidvalidity != uidvalidity)
+		if (!v[i].copy_uid || (uidvalidity && v[i].copy_uidvalidity != uidvalidity))
 			continue;
 		ledger_set_state(copy->options.ledger, v->folder->id, v[i].uid, LEDGER_GONE, LEDGER_MIRRORED);
 		v[i].copy_uid = 0;
@@ -282,7 +305,7 @@ static size_t set_of_copies(const struct copy_vanished *v, size_t n, uint32_t ui
 	uint32_t last = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if (v[i].copy_uidvalidity != uidvalidity)
+		if (!v[i].copy_uid || v[i].copy_uidvalidity != uidvalidity)
 			continue;
 		if (v[i].copy_uid > last)
 			imap_set_add(ranges, ranges_n, &capacity, v[i].copy_uid);
@@ -290,6 +313,55 @@ static size_t set_of_copies(const struct copy_vanished *v, size_t n, uint32_t ui
 		found++;
 	}
 	return found;
+}
+
+/* Whether a listing of the copies is all there is. */
+static bool is_whole(const struct imap_session *to, const struct imap_messages *there)
+{
+	return !there->incomplete && there->n >= to->selected.exists;
+}
+
+/* Who has gone from the destination, too, is neither removed nor counted as kept. A copy that does not come when it is asked
+ * for may be there: only a listing of all tells. */
+static int drop_absent(struct copy *copy, struct copy_worker *w, struct copy_vanished *v, size_t n,
+		       struct fault *fault)
+{
+	_cleanup_(freep) struct imap_range *ranges = NULL;
+	struct bytes name = v->folder->destination_name;
+	struct imap_messages there;
+	size_t ranges_n = 0, found;
+	uint32_t uidvalidity;
+	int r = 0;
+
+	if (imap_select(w->to, name, true, fault) < 0)
+		return -1;
+	uidvalidity = w->to->selected.uidvalidity;
+	imap_messages_init(&there);
+	found = set_of_copies(v, n, uidvalidity, &ranges, &ranges_n);
+	if (found)
+		r = imap_fetch_items_of(w->to, ranges, ranges_n, 0, &there, fault);
+	if (r == 0 && there.n < found) {
+		r = imap_fetch_items(w->to, 1, UINT32_MAX, 0, &there, fault);
+		for (size_t i = 0; i < n && r == 0 && is_whole(w->to, &there); i++) {
+			if (!v[i].copy_uid || v[i].copy_uidvalidity != uidvalidity ||
+			    imap_messages_find(&there, v[i].copy_uid))
+				continue;
+			ledger_forget_message(copy->options.ledger, v->folder->id, v[i].uid);
+			v[i].copy_uid = 0;
+		}
+	}
+	imap_messages_done(&there);
+	return r < 0 ? -1 : imap_unselect(w->to, name, fault);
+}
+
+static size_t count_copies(const struct copy_vanished *v, size_t n)
+{
+	size_t copies = 0;
+
+	for (size_t i = 0; i < n; i++)
+		copies += v[i].copy_uid != 0;
+
+	return copies;
 }
 
 /* \Deleted is set first, and only what we set it on is expunged: what the user deleted there is hers. */
@@ -317,13 +389,50 @@ static int delete_copies(struct copy *copy, struct copy_worker *w, struct copy_v
 	return imap_unselect(w->to, folder->destination_name, fault);
 }
 
+/* What is there to be removed: why it is not, in words, or "" if it may be. */
+static int may_delete(struct copy *copy, struct copy_worker *w, struct ledger_folder *folder, uint64_t copies,
+		      char why[250], struct fault *fault)
+{
+	bool within;
+
+	why[0] = '\0';
+	if (copy->options.keep_all)
+		snprintf(why, 250, "%s", copy->options.keep_all);
+	else if (!imap_can(&w->to->capabilities, IMAP_CAP_UIDPLUS))
+		snprintf(why, 250, "this server cannot remove single messages (no UIDPLUS)");
+	else if (within_limit(copy, folder, copies, &within, fault) < 0)
+		return -1;
+	else if (!within)
+		snprintf(why, 250, "that is more than %u %% of the folder (--delete-limit)",
+			 copy->options.delete_limit);
+	return 0;
+}
+
+static int mirror_those_there(struct copy *copy, struct copy_worker *w, struct copy_vanished *v, size_t n,
+			      struct fault *fault)
+{
+	uint64_t copies;
+	char why[250];
+
+	if (drop_absent(copy, w, v, n, fault) < 0)
+		return -1;
+	copies = count_copies(v, n);
+	if (!copies)
+		return 0;
+	if (may_delete(copy, w, v->folder, copies, why, fault) < 0)
+		return -1;
+	if (why[0])
+		return hold(copy, v, copies, why, fault);
+
+	return delete_copies(copy, w, v, n, fault);
+}
+
 /* Copies of one folder, from v on. */
 static int mirror_folder(struct copy *copy, struct copy_worker *w, struct copy_vanished *v, size_t n,
 			 struct fault *fault)
 {
 	struct imap_folder now;
 	struct fault why;
-	bool within;
 
 	/* It may have been made since the folders were listed. */
 	if (!copy_listed_there(copy, v->folder->destination_name) &&
@@ -333,27 +442,14 @@ static int mirror_folder(struct copy *copy, struct copy_worker *w, struct copy_v
 		note_mirrored(copy, v, n, 0);
 		return 0;
 	}
-	if (copy->options.keep_all)
-		return hold(copy, v, n, copy->options.keep_all, fault);
-	if (!imap_can(&w->to->capabilities, IMAP_CAP_UIDPLUS))
-		return hold(copy, v, n, "this server cannot remove single messages (no UIDPLUS)", fault);
-	if (within_limit(copy, v->folder, n, &within, fault) < 0)
-		return -1;
-	if (!within) {
-		char text[120];
 
-		snprintf(text, sizeof(text), "that is more than %u %% of the folder (--delete-limit)",
-			 copy->options.delete_limit);
-		return hold(copy, v, n, text, fault);
-	}
-
-	if (delete_copies(copy, w, v, n, &why) == 0)
+	if (mirror_those_there(copy, w, v, n, &why) == 0)
 		return 0;
 	if (why.reach > REACH_FOLDER) {
 		*fault = why;
 		return -1;
 	}
-	return hold(copy, v, n, why.server[0] ? why.server : why.text, fault);
+	return hold(copy, v, count_copies(v, n), why.server[0] ? why.server : why.text, fault);
 }
 
 static int mirror(struct copy *copy, struct copy_worker *w, struct fault *fault)
