@@ -118,6 +118,13 @@ static int by_origin(const void *a, const void *b)
 	return x->was.copy_uid < y->was.copy_uid ? -1 : x->was.copy_uid > y->was.copy_uid;
 }
 
+/* Whether it left the very folder that it is in now, under another UID. */
+static bool is_back(const struct copy_pass *pass, const struct move *move)
+{
+	return bytes_equal(move->was.folder->destination_name, pass->folder->destination_name);
+}
+
+/* Its copy is in this folder now: it was moved here, or had been here all the time. */
 static void moved(struct copy_pass *pass, struct move *move, uint32_t copy_uid)
 {
 	struct copy *copy = pass->worker->copy;
@@ -129,7 +136,10 @@ static void moved(struct copy_pass *pass, struct move *move, uint32_t copy_uid)
 	ledger_set_state(ledger, known->id, m->uid, LEDGER_COPIED, 0);
 	m->state |= MESSAGE_SETTLED;
 	m->copy_uid = copy_uid;
-	pass->folder->moved++;
+	if (is_back(pass, move))
+		pass->folder->present++;
+	else
+		pass->folder->moved++;
 	if (move->was.flags != copy_record_flags(pass, m->flags))
 		copy_stores_want(pass, m->uid, copy_uid, move->was.flags,
 				 copy_record_flags(pass, m->flags), move->was.copy_flags);
@@ -217,12 +227,12 @@ static int move_group(struct copy_pass *pass, struct move *p, size_t n, struct f
 	bool can_move = imap_can(&to->capabilities, IMAP_CAP_MOVE);
 	_cleanup_(freep) struct imap_range *ranges = NULL;
 	size_t ranges_n = set_of_copies(p, n, &ranges);
-	bool back = bytes_equal(origin, pass->folder->destination_name);
+	bool back = is_back(pass, p);
 	struct imap_copied copied;
 	int r;
 
 	/* Before it happens: another worker may count the folder when the server has done it and we do not know yet. */
-	if (p->was.place)
+	if (p->was.place && !back)
 		p->was.place->moved_out += n;
 	if (imap_select(to, origin, back, fault) < 0)
 		return -1;
