@@ -154,6 +154,12 @@ static int link_folder(struct copy *copy, const struct map *by_name, const struc
 	return 0;
 }
 
+/* A pass that adopts may have stopped while it still looked at what is there. Some servers tell no UIDVALIDITY. */
+static bool was_filled(const struct ledger_folder *known)
+{
+	return known->destination_uidvalidity || known->complete || known->mark;
+}
+
 int copy_links_make(struct copy *copy, struct fault *fault)
 {
 	_cleanup_(map_done) struct map by_name = { .n_slots = 0 }, there = { .n_slots = 0 };
@@ -168,7 +174,8 @@ int copy_links_make(struct copy *copy, struct fault *fault)
 		if (copy->known[i].current && map_has(&by_name, copy->known[i].source_name))
 			map_put(&several, copy->known[i].source_name, copy);
 		put_newest(&by_name, &copy->known[i]);
-		map_put(&there, copy->known[i].destination_name, copy);
+		if (was_filled(&copy->known[i]))
+			map_put(&there, copy->known[i].destination_name, copy);
 	}
 
 	copy->links = xzalloc((copy->books.n + 1) * sizeof(*copy->links));

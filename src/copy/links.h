@@ -15,7 +15,8 @@ struct copy_link {
 	bool rename;                   /* known->destination_name is to be renamed to what the mapping says */
 	bool unchanged;                /* nothing to be done */
 	bool adopt;                    /* its destination holds messages that no row knows: match them first */
-	bool there_known;              /* its destination was filled by earlier passes, if for another folder */
+	bool there_known;              /* its destination is known from earlier passes, if as another folder's: what it
+					* holds is ours, or was looked at */
 	bool surveying;                /* a worker is at it, or was */
 	bool surveyed;                 /* what became of known messages was found out in this pass */
 	bool settled;                  /* every row without copy_uid was looked for: it is not there */

@@ -252,11 +252,6 @@ static int messages_there(struct copy *copy, struct bytes wire, uint64_t *ret, s
 	return 0;
 }
 
-static bool is_known(const struct copy_link *link)
-{
-	return link->known || link->formers || link->there_known;
-}
-
 static int count_already_there(struct copy *copy, struct fault *fault)
 {
 	for (size_t i = 0; i < copy->mapping->n_entries; i++) {
@@ -265,7 +260,7 @@ static int count_already_there(struct copy *copy, struct fault *fault)
 		bool empty = source->flags & IMAP_FOLDER_STATUS && source->messages == 0;
 
 		if (entry->action == MAPPING_COPY && entry->exists && !empty &&
-		    !is_known(&copy->links[copy->book_of[i]]) &&
+		    !copy->links[copy->book_of[i]].there_known &&
 		    messages_there(copy, entry->wire, &copy->books.folders[copy->book_of[i]].already_there,
 				   fault) < 0)
 			return -1;
