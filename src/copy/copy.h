@@ -68,6 +68,7 @@ struct copy {
 
 	struct ledger_folder *known; /* all folders of the ledger, as of copy_prepare(), in known_arena */
 	size_t known_n;
+	size_t *known_next;      /* beside `known`: index + 1 of the next with the same source name; 0: none */
 	struct arena known_arena;
 	bool followed;           /* names in `known` were changed, and not yet written */
 	struct map renamed;      /* struct ledger_folder, by the raw name its source has now */

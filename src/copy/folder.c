@@ -81,6 +81,8 @@ static int copy_rounds(struct copy_pass *pass, struct fault *fault)
 	copy_pass_give_up(pass);
 	if (copy_pass_settle(pass, fault) < 0 || copy_pass_prepare_flags(pass, fault) < 0)
 		return -1;
+	if (any_waiting(pass) && copy_settle_unseen(pass, fault) < 0)
+		return -1;
 	if (any_waiting(pass) && (copy_moves(pass, fault) < 0 || copy_pass_set_mark(pass, fault) < 0))
 		return -1;
 
@@ -313,6 +315,7 @@ static int copy_window(struct copy_pass *pass, struct fault *fault)
 {
 	pass->folder->listed += pass->messages.n;
 	pass->behind += pass->messages.n;
+	pass->looked_unseen = false;
 	if (copy_persist(pass, know_window, fault) < 0 || copy_persist(pass, find_dates, fault) < 0)
 		return -1;
 

@@ -85,11 +85,15 @@ static bool is_unchanged(const struct copy *copy, const struct copy_link *link)
 
 struct ledger_folder *copy_link_next_former(const struct copy *copy, size_t index, size_t *at)
 {
+	enum { END = SIZE_MAX };
 	const struct copy_link *link = &copy->links[index];
+	size_t next = *at ? *at : link->named;
 
-	while (link->formers && *at < copy->known_n) {
-		struct ledger_folder *f = &copy->known[(*at)++];
+	while (link->formers && next && next != END) {
+		struct ledger_folder *f = &copy->known[next - 1];
 
+		next = copy->known_next[next - 1];
+		*at = next ? next : END;
 		if (f->current && f != link->known &&
 		    bytes_equal(f->source_name, copy->books.folders[index].source_name))
 			return f;
@@ -154,6 +158,38 @@ static int link_folder(struct copy *copy, const struct map *by_name, const struc
 	return 0;
 }
 
+/* Chains of rows that have one source name, in the order of copy->known. */
+static void chain_names(struct copy *copy, uint64_t seed)
+{
+	_cleanup_(map_done) struct map named = { .n_slots = 0 };
+
+	map_init(&named, seed);
+	copy->known_next = arena_alloc(&copy->known_arena, (copy->known_n + 1) * sizeof(*copy->known_next));
+	for (size_t i = copy->known_n; i-- > 0;)
+		copy->known_next[i] = (size_t)(uintptr_t)map_put(&named, copy->known[i].source_name,
+								 (void *)(uintptr_t)(i + 1));
+	for (size_t i = 0; i < copy->books.n; i++)
+		copy->links[i].named = (size_t)(uintptr_t)map_get(&named, copy->books.folders[i].source_name);
+}
+
+void copy_link_take_name(struct copy *copy, size_t index)
+{
+	struct copy_link *link = &copy->links[index];
+	size_t i = (size_t)(link->known - copy->known);
+
+	link->known->source_name = copy->books.folders[index].source_name;
+	if (link->named == i + 1) /* done before, by a try that was interrupted */
+		return;
+	copy->known_next[i] = link->named; /* its old name is no folder's any more */
+	link->named = i + 1;
+}
+
+/* Whether other rows than the folder's own speak of its destination. */
+static bool is_shared(const struct map *rows_of, const struct copy_link *link, struct bytes destination)
+{
+	return (uintptr_t)map_get(rows_of, destination) > (link->known ? 1 : 0);
+}
+
 /* A pass that adopts may have stopped while it still looked at what is there. Some servers tell no UIDVALIDITY. */
 static bool was_filled(const struct ledger_folder *known)
 {
@@ -163,32 +199,42 @@ static bool was_filled(const struct ledger_folder *known)
 int copy_links_make(struct copy *copy, struct fault *fault)
 {
 	_cleanup_(map_done) struct map by_name = { .n_slots = 0 }, there = { .n_slots = 0 };
-	_cleanup_(map_done) struct map several = { .n_slots = 0 };
+	_cleanup_(map_done) struct map several = { .n_slots = 0 }, rows_of = { .n_slots = 0 };
 	uint64_t seed;
 
 	run_random(&seed, sizeof(seed));
 	map_init(&by_name, seed);
 	map_init(&there, seed);
 	map_init(&several, seed);
+	map_init(&rows_of, seed);
 	for (size_t i = 0; i < copy->known_n; i++) {
-		if (copy->known[i].current && map_has(&by_name, copy->known[i].source_name))
-			map_put(&several, copy->known[i].source_name, copy);
-		put_newest(&by_name, &copy->known[i]);
-		if (was_filled(&copy->known[i]))
-			map_put(&there, copy->known[i].destination_name, copy);
+		struct ledger_folder *f = &copy->known[i];
+
+		if (f->current && map_has(&by_name, f->source_name))
+			map_put(&several, f->source_name, copy);
+		put_newest(&by_name, f);
+		if (was_filled(f))
+			map_put(&there, f->destination_name, copy);
+		map_put(&rows_of, f->destination_name,
+			(void *)((uintptr_t)map_get(&rows_of, f->destination_name) + 1));
 	}
 
 	copy->links = xzalloc((copy->books.n + 1) * sizeof(*copy->links));
 	for (size_t i = 0; i < copy->mapping->n_entries; i++) {
 		const struct mapping_entry *entry = &copy->mapping->entries[i];
+		struct copy_link *link;
 
 		if (entry->action != MAPPING_COPY)
 			continue;
-		copy->links[copy->book_of[i]].there_known = map_has(&there, entry->wire);
-		copy->links[copy->book_of[i]].formers = map_has(&several, copy->source.p[entry->source].name);
-		if (link_folder(copy, &by_name, entry, &copy->links[copy->book_of[i]], fault) < 0)
+		link = &copy->links[copy->book_of[i]];
+		link->there_known = map_has(&there, entry->wire);
+		link->formers = map_has(&several, copy->source.p[entry->source].name);
+		if (link_folder(copy, &by_name, entry, link, fault) < 0)
 			return -1;
+		link->there_shared = is_shared(&rows_of, link,
+					       link->rename ? link->known->destination_name : entry->wire);
 	}
+	chain_names(copy, seed);
 	return 0;
 }
 

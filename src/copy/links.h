@@ -13,10 +13,12 @@ struct copy_link {
 	bool formers;                  /* there are rows of folders of the same name under another UIDVALIDITY, whose
 					* messages may be here: copy_link_next_former() */
 	bool rename;                   /* known->destination_name is to be renamed to what the mapping says */
+	size_t named;                  /* index + 1 in copy->known of the first row that has its name: copy->known_next */
 	bool unchanged;                /* nothing to be done */
 	bool adopt;                    /* its destination holds messages that no row knows: match them first */
 	bool there_known;              /* its destination is known from earlier passes, if as another folder's: what it
 					* holds is ours, or was looked at */
+	bool there_shared;             /* rows of other folders, too, speak of what is in its destination */
 	bool surveying;                /* a worker is at it, or was */
 	bool surveyed;                 /* what became of known messages was found out in this pass */
 	bool settled;                  /* every row without copy_uid was looked for: it is not there */
@@ -57,7 +59,10 @@ struct copy_vanished {
 /* What the server told of a folder. */
 struct ledger_seen copy_seen_of(const struct imap_folder *folder);
 
-/* Walks through them, from *at = 0; NULL: no more. They stay current until a pass has settled all that they hold. */
+/* The row that the folder is known by was renamed at the destination, as at the source: it has the folder's name now. */
+void copy_link_take_name(struct copy *copy, size_t index);
+
+/* Walks through the formers, from *at = 0; NULL: no more. They stay current until a pass has settled all that they hold. */
 struct ledger_folder *copy_link_next_former(const struct copy *copy, size_t index, size_t *at);
 
 /* Loads the ledger's folders, follows those that were renamed at the destination, and finds those renamed at the

@@ -37,8 +37,10 @@ void copy_record_folder(struct copy_pass *pass)
 	ledger_add_folder(ledger_of(pass), known);
 	link->known = known;
 	while ((former = copy_link_next_former(copy, pass->index, &at))) { /* its copies are where they were */
-		if (former->destination_uidvalidity)
+		if (former->destination_uidvalidity) {
 			known->destination_uidvalidity = former->destination_uidvalidity;
+			known->destination = former->destination;
+		}
 		ledger_put_folder(ledger_of(pass), known);
 	}
 }

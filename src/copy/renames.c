@@ -328,7 +328,7 @@ int copy_links_rename(struct copy *copy, struct fault *fault)
 		map_put(&copy->destination_by_name, copy->books.folders[i].destination_name,
 			map_remove(&copy->destination_by_name, link->known->destination_name));
 		destination_renamed(copy, link->known->destination_name, copy->books.folders[i].destination_name);
-		link->known->source_name = copy->books.folders[i].source_name;
+		copy_link_take_name(copy, i);
 		link->known->complete = false;
 		ledger_set_fact(copy->options.ledger, renaming(link->known, fact), NULL);
 	}

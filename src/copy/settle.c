@@ -10,48 +10,16 @@
 #include <string.h>
 
 #include "base/xalloc.h"
-#include "copy/links.h"
 #include "copy/record.h"
-#include "copy/rematch.h"
+#include "copy/settle-inside.h"
 #include "copy/stores.h"
-#include "copy/survey.h"
-#include "copy/worker.h"
 
 enum { ROWS = 4096 };
 
 /* A server may be at work on what we sent before we were gone. */
 static const int64_t quiet_us = 400 * MSEC;
 
-/* A message of the source that may have its copy among the strangers. */
-struct lone {
-	struct imap_message message;
-	uint32_t flags;  /* in the ledger */
-	bool has_row;    /* it says COPIED, without knowing where */
-	bool intended;   /* it says SENDING, with these flags: */
-	uint32_t sent_flags;
-};
-
-/* A message that may have been sent, and is no longer at the source. */
-struct orphan {
-	struct ledger_message row; /* without strings */
-	struct ledger_folder *folder;
-};
-
-struct settle {
-	struct copy_pass *pass;
-	struct ledger *ledger;
-	struct ledger_folder *known;
-	struct rematch_side ours, theirs;
-	struct lone *lone;              /* beside ours.p */
-	size_t lone_size, ours_size;
-	uint32_t *copy_uids;            /* beside theirs.p, when those are rows */
-	size_t theirs_size, copy_uids_size;
-	struct orphan *orphans;
-	size_t orphans_n, orphans_size;
-	struct imap_messages there;     /* strangers' flags and dates */
-};
-
-static void settle_done(struct settle *s)
+void settle_done(struct settle *s)
 {
 	free(s->ours.p);
 	free(s->theirs.p);
@@ -61,12 +29,12 @@ static void settle_done(struct settle *s)
 	imap_messages_done(&s->there);
 }
 
-static void settle_begin(struct settle *s, struct copy_pass *pass)
+void settle_begin(struct settle *s, struct copy_pass *pass)
 {
 	struct copy *copy = pass->worker->copy;
 
 	*s = (struct settle){ .pass = pass, .ledger = copy->options.ledger,
-			      .known = copy->links[pass->index].known };
+			      .link = &copy->links[pass->index], .known = copy->links[pass->index].known };
 	s->ours.session = pass->worker->from->selected.is_selected ? pass->worker->from : NULL;
 	s->theirs.session = pass->worker->to;
 	imap_messages_init(&s->there);
@@ -74,14 +42,63 @@ static void settle_begin(struct settle *s, struct copy_pass *pass)
 
 /* --- strangers -------------------------------------------------------------------------------- */
 
-/* The destination's folder must be selected. */
-static int list_strangers(struct settle *s, uint32_t mark, struct fault *fault)
+static int by_number(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* Adds the copies that a folder's rows have there. */
+static int add_copies(struct settle *s, const struct ledger_folder *folder, uint32_t low, uint32_t **copies,
+		      size_t *n, struct fault *fault)
+{
+	_cleanup_(freep) uint32_t *more = NULL;
+	size_t more_n;
+
+	if (ledger_load_copy_uids(s->ledger, folder->id, low, &more, &more_n, fault) < 0)
+		return -1;
+
+	*copies = xreallocarray(*copies, *n + more_n + 1, sizeof(**copies));
+	if (more_n)
+		memcpy(*copies + *n, more, more_n * sizeof(**copies));
+	*n += more_n;
+	return 0;
+}
+
+/* Rising. Several folders of the ledger may speak of one at the destination: one that the source has no more, under its
+ * name or the same one, and the one that is there now. */
+static int load_copies(struct settle *s, uint32_t low, uint32_t **copies, size_t *n, struct fault *fault)
+{
+	const struct copy *copy = s->pass->worker->copy;
+	const struct ledger_folder *known = s->known;
+
+	*n = 0;
+	if (add_copies(s, known, low, copies, n, fault) < 0)
+		return -1;
+	if (s->link && !s->link->there_shared && !s->link->formers)
+		return 0;
+
+	for (size_t i = 0; i < copy->known_n; i++) {
+		const struct ledger_folder *f = &copy->known[i];
+
+		if (f != known && f->destination_uidvalidity &&
+		    f->destination_uidvalidity == s->pass->worker->to->selected.uidvalidity &&
+		    bytes_equal(f->destination_name, known->destination_name) &&
+		    add_copies(s, f, low, copies, n, fault) < 0)
+			return -1;
+	}
+	qsort(*copies, *n, sizeof(**copies), by_number);
+	return 0;
+}
+
+int settle_list_strangers(struct settle *s, uint32_t low, uint32_t high, struct fault *fault)
 {
 	_cleanup_(freep) uint32_t *copies = NULL;
 	size_t n, at = 0;
 
-	if (ledger_load_copy_uids(s->ledger, s->known->id, mark, &copies, &n, fault) < 0 ||
-	    imap_fetch_items(s->pass->worker->to, mark, UINT32_MAX,
+	if (load_copies(s, low, &copies, &n, fault) < 0 ||
+	    imap_fetch_items(s->pass->worker->to, low, high,
 			     IMAP_ITEM_FLAGS | IMAP_ITEM_DATE | IMAP_ITEM_SIZE, &s->there, fault) < 0)
 		return -1;
 
@@ -105,7 +122,7 @@ static int list_strangers(struct settle *s, uint32_t mark, struct fault *fault)
 	return 0;
 }
 
-static struct rematch_item *add_ours(struct settle *s, const struct lone *lone)
+struct rematch_item *settle_add_ours(struct settle *s, const struct lone *lone)
 {
 	struct rematch_item *item;
 
@@ -128,7 +145,7 @@ static void add_row(struct settle *s, const struct ledger_message *row)
 			     .zone_minutes = row->zone_minutes },
 		.flags = row->flags, .has_row = true,
 	};
-	struct rematch_item *item = add_ours(s, &lone);
+	struct rematch_item *item = settle_add_ours(s, &lone);
 
 	if (row->has & LEDGER_HAS_DIGEST) {
 		item->has |= REMATCH_DIGEST;
@@ -136,47 +153,14 @@ static void add_row(struct settle *s, const struct ledger_message *row)
 	}
 }
 
-static void add_orphan(struct settle *s, struct ledger_folder *folder, const struct ledger_message *row)
-{
-	s->orphans = xgrow(s->orphans, &s->orphans_size, s->orphans_n + 1, sizeof(*s->orphans));
-	s->orphans[s->orphans_n] = (struct orphan){ *row, folder };
-	s->orphans[s->orphans_n].row.message_id = s->orphans[s->orphans_n].row.detail = NULL;
-	s->orphans_n++;
-}
-
-/* Of a folder that is gone, or has other UIDs now. */
-static int load_orphans(struct settle *s, struct ledger_folder *folder, struct fault *fault)
-{
-	uint32_t after = 0;
-
-	for (;;) {
-		struct ledger_messages rows;
-		size_t n;
-		int r = ledger_load_next(s->ledger, folder->id, after, ROWS, &rows, fault);
-
-		for (size_t i = 0; i < rows.n && r == 0; i++) {
-			const struct ledger_message *row = &rows.p[i];
-
-			after = row->uid;
-			if (row->state == LEDGER_SENDING || (row->state == LEDGER_COPIED && !row->copy_uid))
-				add_orphan(s, folder, row);
-		}
-		n = rows.n;
-		ledger_messages_done(&rows);
-		if (r < 0 || n < ROWS)
-			return r;
-	}
-}
-
-/* intent: its row that says SENDING, or NULL. */
-static void add_message(struct settle *s, const struct imap_message *m, const struct ledger_message *intent)
+void settle_add_message(struct settle *s, const struct imap_message *m, const struct ledger_message *intent)
 {
 	struct lone lone = {
 		.message = *m, .flags = copy_record_flags(s->pass, m->flags), .intended = intent,
 		.sent_flags = intent ? intent->flags : 0,
 	};
 
-	add_ours(s, &lone);
+	settle_add_ours(s, &lone);
 }
 
 /* It may be at the source, which listed only some. */
@@ -188,7 +172,7 @@ static void add_intent(struct settle *s, const struct ledger_message *row)
 		.flags = row->flags, .intended = true, .sent_flags = row->flags,
 	};
 
-	add_ours(s, &lone);
+	settle_add_ours(s, &lone);
 }
 
 /* here: its message, if the source still has it. */
@@ -197,11 +181,11 @@ static void take_row(struct settle *s, const struct ledger_message *row, const s
 	if (row->state == LEDGER_COPIED && !row->copy_uid)
 		add_row(s, row);
 	else if (row->state == LEDGER_SENDING && here)
-		add_message(s, here, row);
+		settle_add_message(s, here, row);
 	else if (row->state == LEDGER_SENDING && s->pass->messages.incomplete)
 		add_intent(s, row);
 	else if (row->state == LEDGER_SENDING)
-		add_orphan(s, s->known, row);
+		settle_add_orphan(s, row);
 }
 
 /* Of the listed window: messages without a row, and rows without a copy. */
@@ -219,7 +203,7 @@ static int take_window(struct settle *s, struct fault *fault)
 		for (; i < rows.n && r == 0 && rows.p[i].uid <= s->pass->high; i++) {
 			after = rows.p[i].uid;
 			while (at < m->n && m->p[at].uid < after)
-				add_message(s, &m->p[at++], NULL);
+				settle_add_message(s, &m->p[at++], NULL);
 			take_row(s, &rows.p[i], at < m->n && m->p[at].uid == after ? &m->p[at++] : NULL);
 		}
 		n = rows.n;
@@ -230,7 +214,7 @@ static int take_window(struct settle *s, struct fault *fault)
 			break;
 	}
 	while (at < m->n)
-		add_message(s, &m->p[at++], NULL);
+		settle_add_message(s, &m->p[at++], NULL);
 	return 0;
 }
 
@@ -263,7 +247,7 @@ static int list_ours(struct settle *s, struct fault *fault)
 
 /* A copy in other bytes is ours, rewritten by the server, only if it has the date that we gave it: mail that comes
  * from elsewhere arrives now. */
-static bool is_mate(const struct rematch_item *ours, const struct rematch_item *theirs)
+bool settle_is_mate(const struct rematch_item *ours, const struct rematch_item *theirs)
 {
 	return !ours->differs || ours->date == IMAP_NO_DATE || ours->date == theirs->date;
 }
@@ -277,7 +261,7 @@ static void found_row(struct settle *s, const struct rematch_item *item, const s
 				 mate->has & REMATCH_DIGEST ? mate->digest : NULL);
 }
 
-static void found(struct settle *s, size_t index)
+uint8_t settle_found(struct settle *s, size_t index)
 {
 	const struct rematch_item *item = &s->ours.p[index];
 	const struct rematch_item *mate = &s->theirs.p[item->mate - 1];
@@ -292,7 +276,7 @@ static void found(struct settle *s, size_t index)
 
 	if (lone->has_row) {
 		found_row(s, item, mate);
-		return;
+		return item->differs ? CAUSE_ALTERED + 1 : 0;
 	}
 
 	row.copy_flags = copy ? ledger_flags_id(s->ledger, s->there.flag_sets[copy->flags]) : 0;
@@ -324,6 +308,7 @@ static void found(struct settle *s, size_t index)
 	s->pass->folder->adopted++;
 	if (row.flags != lone->flags)
 		copy_stores_want(s->pass, item->uid, mate->uid, row.flags, lone->flags, row.copy_flags);
+	return row.cause;
 }
 
 static int take_found(struct settle *s, bool prove, struct fault *fault)
@@ -331,107 +316,11 @@ static int take_found(struct settle *s, bool prove, struct fault *fault)
 	for (size_t i = 0; i < s->ours.n; i++) {
 		const struct rematch_item *item = &s->ours.p[i];
 
-		if (item->mate && (!prove || is_mate(item, &s->theirs.p[item->mate - 1])))
-			found(s, i);
+		if (item->mate && (!prove || settle_is_mate(item, &s->theirs.p[item->mate - 1])))
+			settle_found(s, i);
 	}
 
 	return ledger_commit(s->ledger, fault);
-}
-
-/* --- orphans ---------------------------------------------------------------------------------- */
-
-static int by_look(const void *a, const void *b)
-{
-	const struct orphan *x = a, *y = b;
-
-	if (x->row.date != y->row.date)
-		return x->row.date < y->row.date ? -1 : 1;
-	if (x->row.size != y->row.size)
-		return x->row.size < y->row.size ? -1 : 1;
-	return x->row.uid < y->row.uid ? -1 : x->row.uid > y->row.uid;
-}
-
-static int stranger_by_look(const void *a, const void *b, void *arg)
-{
-	const struct rematch_item *items = arg;
-	const struct rematch_item *x = &items[*(const uint32_t *)a], *y = &items[*(const uint32_t *)b];
-
-	if (x->date != y->date)
-		return x->date < y->date ? -1 : 1;
-	if (x->size != y->size)
-		return x->size < y->size ? -1 : 1;
-	return x->uid < y->uid ? -1 : x->uid > y->uid;
-}
-
-/* Negative, 0 or positive, as the orphan comes before the stranger, looks like it, or comes behind it. */
-static int compare_look(const struct orphan *o, const struct rematch_item *stranger)
-{
-	if (o->row.date != stranger->date)
-		return o->row.date < stranger->date ? -1 : 1;
-	if (o->row.size != stranger->size)
-		return o->row.size < stranger->size ? -1 : 1;
-	return 0;
-}
-
-/* It is at the destination, and has left the source: known from now on, as what it is. */
-static void claim(struct settle *s, struct orphan *o, const struct rematch_item *stranger)
-{
-	struct copy *copy = s->pass->worker->copy;
-	struct copy_link *link = NULL;
-
-	for (size_t i = 0; i < copy->books.n && !link; i++)
-		if (copy->links[i].known == o->folder)
-			link = &copy->links[i];
-
-	o->row.state = LEDGER_COPIED;
-	o->row.copy_uid = stranger->uid;
-	if (stranger->has & REMATCH_DIGEST && !(o->row.has & LEDGER_HAS_DIGEST)) {
-		o->row.has |= LEDGER_HAS_DIGEST;
-		memcpy(o->row.digest, stranger->digest, sizeof(o->row.digest));
-	}
-	ledger_put_message(s->ledger, &o->row);
-	if (link) /* the folder's other rows are surveyed, or taken as a whole */
-		copy_vanished_claim(copy, o->folder, link, &o->row);
-}
-
-static size_t unmatched(const struct rematch_side *side, uint32_t *to)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < side->n; i++)
-		if (!side->p[i].mate)
-			to[n++] = (uint32_t)i;
-
-	return n;
-}
-
-/* Strangers that no message of the source is like: those that have the size and the date of one that was about to be
- * sent are it. (Mail that came from elsewhere has the date of its arrival, which is now.) The others are somebody else's;
- * intents without a stranger were never done. */
-static int settle_orphans(struct settle *s, struct fault *fault)
-{
-	_cleanup_(freep) uint32_t *left = xreallocarray(NULL, s->theirs.n + 1, sizeof(*left));
-	size_t n = unmatched(&s->theirs, left);
-	size_t at = 0;
-
-	if (!s->orphans_n)
-		return 0;
-	if (n && rematch_read_digests(s->pass->worker, &s->theirs, left, n, fault) < 0)
-		return -1;
-
-	qsort(s->orphans, s->orphans_n, sizeof(*s->orphans), by_look);
-	qsort_r(left, n, sizeof(*left), stranger_by_look, s->theirs.p);
-	for (size_t i = 0; i < s->orphans_n; i++) {
-		struct orphan *o = &s->orphans[i];
-
-		while (at < n && compare_look(o, &s->theirs.p[left[at]]) > 0)
-			at++;
-		if (at < n && compare_look(o, &s->theirs.p[left[at]]) == 0)
-			claim(s, o, &s->theirs.p[left[at++]]);
-		else
-			ledger_forget_message(s->ledger, o->row.folder, o->row.uid);
-	}
-	return 0;
 }
 
 /* Those that left the source between being listed and being read. */
@@ -447,44 +336,8 @@ static void orphan_unread(struct settle *s)
 		};
 
 		if (!item->mate && lone->intended && item->has & (REMATCH_NO_BODY | REMATCH_NO_HEADER))
-			add_orphan(s, s->known, &row);
+			settle_add_orphan(s, &row);
 	}
-}
-
-static int settle_lost(struct settle *s, struct fault *fault)
-{
-	if (load_orphans(s, s->known, fault) < 0)
-		return -1;
-	if (!s->orphans_n)
-		return 0;
-
-	return list_strangers(s, s->known->mark, fault) < 0 ? -1 : settle_orphans(s, fault);
-}
-
-int copy_settle_lost(struct copy *copy, struct ledger_folder *folder, struct fault *fault)
-{
-	struct copy_worker w = { .copy = copy, .from = copy->from, .to = copy->to };
-	struct copy_pass pass = { .worker = &w };
-	struct settle s = { .pass = &pass, .ledger = copy->options.ledger, .known = folder };
-	int r;
-
-	if (!folder->mark)
-		return 0;
-	if (imap_select(copy->to, folder->destination_name, true, fault) < 0)
-		return fault->reach > REACH_FOLDER ? -1 : 0;
-
-	w.hash = EVP_MD_CTX_new();
-	EVP_DigestInit_ex(w.hash, EVP_sha256(), NULL);
-	s.theirs.session = copy->to;
-	imap_messages_init(&s.there);
-	r = settle_lost(&s, fault);
-	settle_done(&s);
-	EVP_MD_CTX_free(w.hash);
-	if (r < 0)
-		return -1;
-
-	ledger_set_mark(copy->options.ledger, folder, 0);
-	return imap_unselect(copy->to, folder->destination_name, fault);
 }
 
 int copy_settle(struct copy_pass *pass, bool prove, struct fault *fault)
@@ -501,7 +354,7 @@ int copy_settle(struct copy_pass *pass, bool prove, struct fault *fault)
 		return -1;
 
 	settle_begin(&s, pass);
-	r = list_strangers(&s, known->mark ? known->mark : 1, fault);
+	r = settle_list_strangers(&s, known->mark ? known->mark : 1, UINT32_MAX, fault);
 	if (r == 0)
 		r = list_ours(&s, fault);
 	if (r == 0 && s.theirs.n)
@@ -610,7 +463,7 @@ static void list_doubts(struct settle *s)
 
 		if (!(m->state & MESSAGE_IN_DOUBT) && !has_no_place(m))
 			continue;
-		item = add_ours(s, &lone);
+		item = settle_add_ours(s, &lone);
 		item->has = REMATCH_DIGEST;
 		memcpy(item->digest, copy_pass_digest(pass, m), sizeof(item->digest));
 	}
@@ -622,7 +475,7 @@ static void settle_message(struct settle *s, struct imap_message *m, const struc
 	bool doubt = m->state & MESSAGE_IN_DOUBT;
 	const struct rematch_item *mate = item->mate ? &s->theirs.p[item->mate - 1] : NULL;
 
-	if (mate && !is_mate(item, mate))
+	if (mate && !settle_is_mate(item, mate))
 		mate = NULL;
 	m->state &= ~(uint32_t)MESSAGE_IN_DOUBT;
 	if (mate)
@@ -662,7 +515,7 @@ int copy_settle_doubts(struct copy_pass *pass, struct fault *fault)
 
 	settle_begin(&s, pass);
 	list_doubts(&s);
-	r = list_strangers(&s, s.known->mark ? s.known->mark : 1, fault);
+	r = settle_list_strangers(&s, s.known->mark ? s.known->mark : 1, UINT32_MAX, fault);
 	if (r == 0 && s.theirs.n)
 		r = copy_rematch(pass->worker, &s.ours, &s.theirs, true, fault);
 	for (size_t i = 0; i < s.ours.n && r == 0; i++)
@@ -689,7 +542,7 @@ int copy_settle_places(struct copy_pass *pass, struct fault *fault)
 	from = s.known->mark ? s.known->mark : 1;
 	if (pass->placed_to >= from)
 		from = pass->placed_to + 1;
-	r = s.ours.n ? list_strangers(&s, from, fault) : 0;
+	r = s.ours.n ? settle_list_strangers(&s, from, UINT32_MAX, fault) : 0;
 	in_order = !pass->resent && s.theirs.n == s.ours.n;
 	if (r == 0 && !in_order && s.theirs.n)
 		r = copy_rematch(pass->worker, &s.ours, &s.theirs, true, fault);
@@ -758,7 +611,7 @@ int copy_settle_late(struct copy_pass *pass, unsigned *ret_doubles, struct fault
 		return -1;
 
 	settle_begin(&s, pass);
-	r = list_strangers(&s, s.known->mark ? s.known->mark : 1, fault);
+	r = settle_list_strangers(&s, s.known->mark ? s.known->mark : 1, UINT32_MAX, fault);
 	if (r == 0)
 		r = count_doubles(&s, ret_doubles, fault);
 	settle_done(&s);

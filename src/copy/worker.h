@@ -91,6 +91,7 @@ struct copy_pass {
 	size_t changes_n, changes_size;
 	uint32_t there_uidnext;      /* of the destination when the folder was opened; 0: not told */
 	uint64_t there_messages;     /* … and how many it held */
+	bool looked_unseen;          /* what no pass had seen there was held against the window at hand */
 	uint32_t placed_to;          /* the highest UID at the destination that is known to be one of ours */
 	uint32_t *flag_ids;          /* numbers in the ledger of the flag sets of `messages`, + 1; 0: not looked up yet */
 	size_t flag_ids_n;
@@ -153,7 +154,7 @@ SUSPENDS int copy_folder_look_there(struct copy_pass *pass, struct imap_folder *
 /* From now on there may be messages at the destination that the ledger does not know. */
 SUSPENDS int copy_pass_set_mark(struct copy_pass *pass, struct fault *fault);
 
-/* --- settle.c -------------------------------------------------------------------------------- */
+/* --- settle*.c ------------------------------------------------------------------------------- */
 
 /* Strangers at the destination from the mark on, against messages that have no copy. prove: only equal bytes count.
  * The source folder is selected; pass->messages is used. */
@@ -171,6 +172,10 @@ SUSPENDS int copy_settle_doubts(struct copy_pass *pass, struct fault *fault);
 
 /* Finds the UIDs of the window's copied messages that the server did not tell. The destination's folder is selected. */
 SUSPENDS int copy_settle_places(struct copy_pass *pass, struct fault *fault);
+
+/* Once for each window, before anything of it is moved or sent: which of its waiting messages are at the destination
+ * already, among what lies there from the UIDNEXT on that the ledger remembers. */
+SUSPENDS int copy_settle_unseen(struct copy_pass *pass, struct fault *fault);
 
 /* How many messages the destination has twice, because it stored them after we had looked. */
 SUSPENDS int copy_settle_late(struct copy_pass *pass, unsigned *ret_doubles, struct fault *fault);

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files settle*.c share: the strangers of a destination folder, and what they are held against. */
+#ifndef COPY_SETTLE_INSIDE_H
+#define COPY_SETTLE_INSIDE_H
+
+#include "copy/links.h"
+#include "copy/rematch.h"
+#include "copy/worker.h"
+
+/* A message of the source that may have its copy among the strangers. */
+struct lone {
+	struct imap_message message;
+	uint32_t flags;  /* in the ledger */
+	bool has_row;    /* it says COPIED, without knowing where */
+	bool intended;   /* it says SENDING, with these flags: */
+	uint32_t sent_flags;
+};
+
+struct settle {
+	struct copy_pass *pass;
+	struct ledger *ledger;
+	struct ledger_folder *known;
+	struct copy_link *link;         /* of the folder; NULL: the source has it no more, or under another UIDVALIDITY */
+	struct rematch_side ours, theirs;
+	struct lone *lone;              /* beside ours.p */
+	size_t lone_size, ours_size;
+	uint32_t *copy_uids;            /* beside theirs.p, when those are rows */
+	size_t theirs_size, copy_uids_size;
+	struct ledger_message *orphans; /* rows, without strings: may have been sent, and are no longer at the source */
+	size_t orphans_n, orphans_size;
+	struct imap_messages there;     /* strangers' flags and dates */
+};
+
+/* --- settle.c -------------------------------------------------------------------------------- */
+
+/* With the worker's sessions as they are: a side whose folder is not selected cannot be asked. */
+void settle_begin(struct settle *s, struct copy_pass *pass);
+void settle_done(struct settle *s);
+
+/* The messages with UIDs low to high that no row has, into theirs. The destination's folder is selected. */
+SUSPENDS int settle_list_strangers(struct settle *s, uint32_t low, uint32_t high, struct fault *fault);
+
+/* Another one that is looked for. intent: its row that says SENDING, or NULL. */
+struct rematch_item *settle_add_ours(struct settle *s, const struct lone *lone);
+void settle_add_message(struct settle *s, const struct imap_message *m, const struct ledger_message *intent);
+
+/* Whether the mate that rematching found, with proof, is believed. */
+bool settle_is_mate(const struct rematch_item *ours, const struct rematch_item *theirs);
+
+/* The one at index was found: its row is queued, and how its flags differ. What the row's cause is: 0, none. */
+uint8_t settle_found(struct settle *s, size_t index);
+
+/* --- settle-orphans.c ------------------------------------------------------------------------ */
+
+void settle_add_orphan(struct settle *s, const struct ledger_message *row);
+
+/* After all others found their mates: what is left of the strangers against the orphans. */
+SUSPENDS int settle_orphans(struct settle *s, struct fault *fault);
+
+#endif
