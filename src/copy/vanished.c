@@ -122,36 +122,27 @@ int copy_vanished_add_folder(struct copy *copy, struct ledger_folder *folder, st
 
 /* --- to be found again ------------------------------------------------------------------------- */
 
-static struct ledger_folder *folder_by_id(struct copy *copy, uint32_t id)
+static struct bytes id_of(const struct ledger_folder *folder)
 {
-	for (size_t i = 0; i < copy->known_n; i++)
-		if (copy->known[i].id == id)
-			return &copy->known[i];
-
-	return NULL;
-}
-
-static struct copy_link *link_of_folder(struct copy *copy, const struct ledger_folder *folder)
-{
-	for (size_t i = 0; i < copy->books.n; i++)
-		if (copy->links[i].known == folder)
-			return &copy->links[i];
-
-	return NULL;
+	return (struct bytes){ (const char *)&folder->id, sizeof(folder->id) };
 }
 
 static void add_earlier(struct copy *copy, const struct ledger_messages *rows)
 {
-	struct ledger_folder *folder = NULL;
-	struct copy_link *link = NULL;
+	_cleanup_(map_done) struct map folders = { .n_slots = 0 }, links = { .n_slots = 0 };
+
+	for (size_t i = 0; i < copy->known_n && rows->n; i++)
+		map_put(&folders, id_of(&copy->known[i]), &copy->known[i]);
+	for (size_t i = 0; i < copy->books.n && rows->n; i++)
+		if (copy->links[i].known)
+			map_put(&links, id_of(copy->links[i].known), &copy->links[i]);
 
 	for (size_t i = 0; i < rows->n; i++) {
-		if (!folder || folder->id != rows->p[i].folder) {
-			folder = folder_by_id(copy, rows->p[i].folder);
-			link = folder ? link_of_folder(copy, folder) : NULL;
-		}
+		struct ledger_folder wanted = { .id = rows->p[i].folder };
+		struct ledger_folder *folder = map_get(&folders, id_of(&wanted));
+
 		if (folder)
-			copy_vanished_add(copy, folder, link, &rows->p[i]);
+			copy_vanished_add(copy, folder, map_get(&links, id_of(folder)), &rows->p[i]);
 	}
 }
 
