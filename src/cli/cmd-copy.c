@@ -291,7 +291,7 @@ static int run_copy(struct run *run, struct fault *fault)
 		.before = o->before, .connections = o->connections, .retries = o->retries,
 		.bytes_per_second = o->rate.bytes_per_second,
 		.messages_per_second = o->rate.messages_per_second,
-		.adopt = o->adopt, .flags = o->flags, .mirror_deletes = o->deletes,
+		.patience_us = SHOW_LONG_WAIT, .adopt = o->adopt, .flags = o->flags, .mirror_deletes = o->deletes,
 		.delete_limit = o->delete_limit, .recopy_missing = o->missing,
 		.retry_exceptions = o->retry_exceptions,
 	};

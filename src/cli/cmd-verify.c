@@ -244,6 +244,7 @@ static int verify_by_url(struct run *run)
 		.ends = &run->ends.ends, .ledger = buf_str(&run->ends.path), .folders = o->folders.p,
 		.excludes = o->excludes.p, .partial = o->folders.n || o->excludes.n,
 		.connections = o->connections ? o->connections : 4, .retries = o->retries,
+		.patience_us = SHOW_LONG_WAIT,
 	};
 
 	return verify_one(&run->wishes, &target, &run->show);

@@ -176,5 +176,7 @@ void show_json_fault(const struct fault *fault)
 
 	if (fault->server[0])
 		json_object_set_new(object, "server", text(bytes_of(fault->server)));
+	if (fault->again == AGAIN_LATER && fault->after_us)
+		json_object_set_new(object, "after_seconds", json_integer(fault->after_us / SECOND));
 	put_line(object);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "mail/utf8.h"
+#include "verify/fact.h"
 
 static const int64_t draw_every_us = 200 * MSEC, print_every_us = 10 * SECOND;
 
@@ -158,6 +159,20 @@ void show_progress(struct show *s, const struct copy *copy)
 	s->line_drawn = true;
 }
 
+/* Who is asked to stay away for hours, by a quota of the day, need not find out by trying. */
+static void when_again(const struct fault *fault)
+{
+	_cleanup_(buf_done) struct buf until = BUF_NULL;
+	char wait[32];
+
+	if (fault->again != AGAIN_LATER || fault->after_us <= SHOW_LONG_WAIT)
+		return;
+
+	verify_time(&until, (run_wall() + fault->after_us) / SECOND);
+	fprintf(stderr, "; it wants to be left alone for %s hours, until %s: then the same command goes on",
+		show_duration(wait, fault->after_us), buf_str(&until));
+}
+
 void show_fault(struct show *s, const struct fault *fault)
 {
 	_cleanup_(buf_done) struct buf printable = BUF_NULL;
@@ -166,7 +181,9 @@ void show_fault(struct show *s, const struct fault *fault)
 	show_erase_line(s);
 	fault_format(fault, text, sizeof(text));
 	utf8_printable(&printable, bytes_of(text));
-	fprintf(stderr, "mailferry: %s\n", buf_str(&printable));
+	fprintf(stderr, "mailferry: %s", buf_str(&printable));
+	when_again(fault);
+	fputc('\n', stderr);
 	if (s->json)
 		show_json_fault(fault);
 }

@@ -9,6 +9,9 @@
 #include "copy/copy.h"
 #include "copy/event.h"
 
+/* A wish to be left alone for longer ends a command about one mailbox, and it is said until when. */
+#define SHOW_LONG_WAIT HOUR
+
 struct show {
 	bool json, quiet;
 	bool progress;   /* a line that is drawn again and again: on a terminal, or --progress */

@@ -41,6 +41,7 @@ struct feed {
 	unsigned intended_at; /* copy->commits_begun when the intents ahead were queued */
 	bool last_begun; /* the last message of the oldest FETCH is streaming */
 	bool skipping;   /* the body under way is not to be sent */
+	struct fault stop; /* not FAULT_NONE: the source refused for a reason that is none of the messages' */
 };
 
 static enum message_state state_of(const struct imap_message *m)
@@ -297,7 +298,7 @@ static size_t fetches_allowed(const struct feed *f)
 
 static int ask(struct feed *f, struct fault *fault)
 {
-	while (f->fetch_n < fetches_allowed(f)) {
+	while (f->fetch_n < fetches_allowed(f) && f->stop.kind == FAULT_NONE) {
 		struct fetch *fetch = &f->fetches[(f->fetch_first + f->fetch_n) % FETCHES];
 		_cleanup_(freep) struct imap_range *ranges = NULL;
 		size_t n = 0;
@@ -317,12 +318,30 @@ static int ask(struct feed *f, struct fault *fault)
 	return 0;
 }
 
+/* The source wants less of us, or nothing more to do with us. What it has sent until then is still copied, so that one
+ * who says so every few messages gets on; then the round ends. */
+static bool wants_a_stop(struct feed *f, struct fetch *fetch)
+{
+	struct fault why;
+
+	if (imap_refused(f->from, &fetch->command, &why, "cannot read messages") == 0 ||
+	    (!imap_is_throttle(&why) && why.reach <= REACH_FOLDER))
+		return false;
+
+	f->stop = why;
+	for (size_t i = fetch->first; i < fetch->end; i++)
+		if (state_of(&f->pass->messages.p[i]) == MESSAGE_ASKED)
+			set_state(&f->pass->messages.p[i], MESSAGE_WAITING);
+	return true;
+}
+
 /* A FETCH was answered: what it did not bring is asked for once more, by itself, or is not to be had. */
 static void retire_oldest(struct feed *f)
 {
 	struct fetch *fetch = oldest_fetch(f);
+	bool stop = wants_a_stop(f, fetch);
 
-	for (size_t i = fetch->first; i < fetch->end; i++) {
+	for (size_t i = fetch->first; i < fetch->end && !stop; i++) {
 		struct imap_message *m = &f->pass->messages.p[i];
 
 		if (state_of(m) != MESSAGE_ASKED)
@@ -344,11 +363,22 @@ static void retire_oldest(struct feed *f)
 	f->last_begun = false;
 }
 
-/* Returns early when a batch was refused: what the source still sends is of no use in this round. */
-static int read_source(struct feed *f, struct fault *fault)
+/* Reads and takes the next thing the source says. */
+static int read_on(struct feed *f, struct fault *fault)
 {
 	struct imap_input input;
 
+	if (imap_read(f->from, &input, fault) < 0) {
+		if (f->stop.kind != FAULT_NONE) /* it said why before */
+			*fault = f->stop;
+		return -1;
+	}
+	return take_input(f, &input, fault);
+}
+
+/* Returns early when a batch was refused: what the source still sends is of no use in this round. */
+static int read_source(struct feed *f, struct fault *fault)
+{
 	for (;;) {
 		if (ask(f, fault) < 0)
 			return -1;
@@ -358,7 +388,7 @@ static int read_source(struct feed *f, struct fault *fault)
 			retire_oldest(f);
 			continue;
 		}
-		if (imap_read(f->from, &input, fault) < 0 || take_input(f, &input, fault) < 0)
+		if (read_on(f, fault) < 0)
 			return -1;
 		if (f->sender.stopped) {
 			*fault = f->sender.fault;
@@ -412,6 +442,10 @@ static int run_feed(struct feed *f, struct nursery *nursery, struct fault *fault
 	    sender_wait(&f->sender, fault) < 0 || nursery_wait(nursery, fault) < 0)
 		return -1;
 
+	if (f->stop.kind != FAULT_NONE) {
+		*fault = f->stop;
+		return -1;
+	}
 	return f->sender.refused;
 }
 

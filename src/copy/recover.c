@@ -196,7 +196,7 @@ int copy_read_back(struct copy_worker *w, uint32_t uid, unsigned char digest[32]
 		*ret_size += input.data.n;
 	}
 	EVP_DigestFinal_ex(w->hash, digest, NULL);
-	return 0;
+	return imap_told_off(w->to, &c, "cannot read messages back", fault);
 }
 
 int copy_recover(struct copy_pass *pass, struct fault *fault)

@@ -241,7 +241,6 @@ static int ask_bodies(struct question *q, const struct imap_range *uids, size_t 
 	_cleanup_(imap_command_done) struct imap_command c = { .sent = false };
 	struct incoming in = { .bodies = 0 };
 	struct imap_input input;
-	struct fault why;
 
 	if (imap_fetch_bodies(q->side->session, &c, uids, n, fault) < 0)
 		return -1;
@@ -250,13 +249,10 @@ static int ask_bodies(struct question *q, const struct imap_range *uids, size_t 
 		    take_input(q, &in, &input, uids, fault) < 0)
 			return -1;
 
-	if (imap_refused(q->side->session, &c, &why, "cannot read messages back") == 0)
-		return 0;
-	if (!imap_is_throttle(&why))
-		return 1;
+	if (imap_told_off(q->side->session, &c, "cannot read messages back", fault) < 0)
+		return -1;
 
-	*fault = why;
-	return -1;
+	return c.condition != IMAP_OK;
 }
 
 int rematch_read_digests(struct copy_worker *worker, struct rematch_side *side,

@@ -41,7 +41,8 @@ int imap_create(struct imap_session *s, struct bytes name, struct bytes role, st
 
 	/* RFC 6154 §3: USEATTR says that only the use was the trouble. Others say so in words only. */
 	if (use && c.condition != IMAP_OK && !exists_already(&c))
-		if (create(s, name, BYTES_NULL, &c, fault) < 0)
+		if (imap_told_off(s, &c, "cannot create a folder", fault) < 0 ||
+		    create(s, name, BYTES_NULL, &c, fault) < 0)
 			return -1;
 
 	if (c.condition != IMAP_OK && exists_already(&c))

@@ -103,7 +103,7 @@ int imap_fetch_uid(struct imap_session *s, uint32_t sequence, uint32_t *ret_uid,
 		    input.response->fetch.has & IMAP_FETCH_UID)
 			*ret_uid = input.response->fetch.uid;
 	}
-	return 0;
+	return imap_told_off(s, &c, "cannot list the folder's messages", fault);
 }
 
 int imap_fetch_bodies(struct imap_session *s, struct imap_command *c,

@@ -60,7 +60,6 @@ static int fetch(struct imap_session *s, const struct imap_range *uids, size_t n
 {
 	while (n) {
 		_cleanup_(imap_command_done) struct imap_command c = { .sent = false };
-		struct fault why;
 		size_t taken;
 
 		imap_begin(s, &c, "UID FETCH ");
@@ -70,11 +69,8 @@ static int fetch(struct imap_session *s, const struct imap_range *uids, size_t n
 			return -1;
 
 		/* NO for one message of many (Q25): the others came, and what did not is missed. */
-		if (imap_refused(s, &c, &why, "cannot read the headers of messages") < 0 &&
-		    imap_is_throttle(&why)) {
-			*fault = why;
+		if (imap_told_off(s, &c, "cannot read the headers of messages", fault) < 0)
 			return -1;
-		}
 		uids += taken;
 		n -= taken;
 	}

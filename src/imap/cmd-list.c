@@ -220,7 +220,10 @@ static int collect(struct listing *l, const char *verb, const char *arguments, b
 			return fault_full(l, fault);
 	}
 
-	return required ? imap_refused(l->s, &c, fault, "%s was refused", verb) : c.condition != IMAP_OK;
+	if (required)
+		return imap_refused(l->s, &c, fault, "%s was refused", verb);
+
+	return imap_told_off(l->s, &c, "the folders cannot be listed", fault) < 0 ? -1 : c.condition != IMAP_OK;
 }
 
 /* LIST "" "*" RETURN (…) with what the server has, or plain. */

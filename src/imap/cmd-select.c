@@ -36,6 +36,8 @@ int imap_select(struct imap_session *s, struct bytes name, bool read_only, struc
 		return -1;
 
 	if (with_condstore && c.condition == IMAP_BAD) { /* it can be done without */
+		if (imap_told_off(s, &c, "cannot open a folder", fault) < 0)
+			return -1;
 		s->no_condstore = true;
 		if (open_folder(s, &c, name, read_only, false, fault) < 0)
 			return -1;

@@ -221,7 +221,7 @@ static int enable_these(struct imap_session *s, const char *extensions, struct f
 		if (input.event == IMAP_EVENT_RESPONSE && input.response->kind == IMAP_ENABLED)
 			note_enabled(s, input.response->atoms);
 	}
-	return c.condition != IMAP_OK;
+	return imap_told_off(s, &c, "cannot enable extensions", fault) < 0 ? -1 : c.condition != IMAP_OK;
 }
 
 /* UTF8=ACCEPT (RFC 6855): without it a server may hand out messages with 8-bit headers in a downgraded form, which

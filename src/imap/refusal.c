@@ -309,3 +309,15 @@ int imap_refused(const struct imap_session *s, const struct imap_command *c, str
 	return fault_server(fault, bytes_of(c->text[0] ? c->text
 					    : c->condition == IMAP_NO ? "NO" : "BAD"));
 }
+
+int imap_told_off(const struct imap_session *s, const struct imap_command *c, const char *what,
+		  struct fault *fault)
+{
+	struct fault why;
+
+	if (imap_refused(s, c, &why, "%s", what) == 0 || !imap_is_throttle(&why))
+		return 0;
+
+	*fault = why;
+	return -1;
+}

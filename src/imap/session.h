@@ -180,6 +180,11 @@ SUSPENDS int imap_wait(struct imap_session *session, struct imap_command *comman
 int imap_refused(const struct imap_session *session, const struct imap_command *command,
 		 struct fault *fault, const char *format, ...) PRINTF_LIKE(4, 5);
 
+/* -1 and the fault when the done command was answered by a server that wants less of us; 0 whatever else it said. For
+ * commands that may be refused: such an answer says nothing of what was asked. `what` as above. */
+int imap_told_off(const struct imap_session *session, const struct imap_command *command, const char *what,
+		  struct fault *fault);
+
 static inline bool imap_is_throttle(const struct fault *fault)
 {
 	return fault->kind == FAULT_LIMIT && fault->again == AGAIN_LATER;
