@@ -20,7 +20,7 @@ enum { FILES_EACH = 6, FILES_IN_ALL = 64 };
 struct options {
 	const char *config, *state, *wave, *transcript;
 	unsigned processes, at_once;
-	bool dry_run, retry_exceptions, json, quiet, progress;
+	bool dry_run, adopt, retry_exceptions, json, quiet, progress;
 };
 
 static const struct option_line lines[] = {
@@ -36,6 +36,9 @@ static const struct option_line lines[] = {
 	  "at most N mailboxes at once in a process", 1, 10000 },
 	{ "state", OPTION_STRING, offsetof(struct options, state), "DIR",
 	  "in place of the configuration's" },
+	{ "adopt", OPTION_FLAG, offsetof(struct options, adopt), NULL,
+	  "folders of the destination hold messages that no ledger knows:\n"
+	  "match them with the source's, and copy what is missing" },
 	{ "retry-exceptions", OPTION_FLAG, offsetof(struct options, retry_exceptions), NULL,
 	  "try again what earlier passes could not copy" },
 	{ "dry-run", OPTION_FLAG, offsetof(struct options, dry_run), NULL,
@@ -150,6 +153,7 @@ int cmd_copy_many(int argc, char **argv)
 
 		r = choice_open(&options, &choice, &fault);
 		if (r == 0) {
+			choice.config.adopt |= o.adopt;
 			status = run(&o, &choice, is_worker ? &worker : NULL, argc, argv, &fault);
 			r = status < 0 ? -1 : 0;
 			choice_done(&choice);

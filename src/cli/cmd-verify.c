@@ -15,6 +15,7 @@
 #include "cli/state-dir.h"
 #include "cli/verify-one.h"
 #include "fleet/account.h"
+#include "fleet/status.h"
 #include "os/process.h"
 #include "os/term.h"
 #include "verify/sample.h"
@@ -85,7 +86,7 @@ static const struct option_line lines[] = {
 	{ "What is shown", OPTION_HEADING, 0, NULL, "", 0, 0 },
 	{ "json", OPTION_FLAG, offsetof(struct options, json), NULL,
 	  "one JSON object a line on standard output" },
-	{ "quiet", OPTION_FLAG, offsetof(struct options, quiet), NULL, "nothing unless something is wrong" },
+	{ "quiet", OPTION_FLAG, offsetof(struct options, quiet), NULL, "only what is wrong, and the verdict" },
 	{ "progress", OPTION_FLAG, offsetof(struct options, progress), NULL,
 	  "the live progress line, also when not on a terminal" },
 	{ "transcript", OPTION_STRING, offsetof(struct options, transcript), "FILE",
@@ -180,7 +181,7 @@ static int verify_of_config(struct run *run, const struct config_mailbox *mailbo
 {
 	const struct config *config = &run->choice.config;
 	_cleanup_(arena_done) struct arena arena = { NULL };
-	_cleanup_(buf_done) struct buf path = BUF_NULL;
+	_cleanup_(buf_done) struct buf path = BUF_NULL, verified = BUF_NULL;
 	struct verify_wishes wishes = run->wishes;
 	struct options *o = &run->options;
 	struct verify_target target = {
@@ -195,6 +196,8 @@ static int verify_of_config(struct run *run, const struct config_mailbox *mailbo
 	sides->from.account.transcript = sides->to.account.transcript = run->transcript;
 	ledger_path(run->choice.state, &sides->ends, &path);
 	target.ledger = buf_str(&path);
+	fleet_verified_path(run->choice.state, mailbox->address, &verified);
+	target.verified = target.partial ? NULL : buf_str(&verified);
 	target.folders = o->folders.n ? o->folders.p : join(&arena, config->folders, mailbox->folders);
 	target.excludes = join(&arena, o->excludes.p, join(&arena, config->excludes, mailbox->excludes));
 	wishes.report = report_of(run, &arena, mailbox->address);

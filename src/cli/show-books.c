@@ -139,9 +139,12 @@ void show_books(struct show *s, const struct copy *copy, bool stopped)
 	exceptions_of(copy, false, "at the destination, but not in every detail");
 	close_books(&total, stopped);
 	show_deltas(copy, &total);
-	printf("%s message%s, %s in %s: %.0f messages/s, %s/s\n", show_count(a, total.copied),
-	       total.copied == 1 ? "" : "s", show_bytes(b, total.bytes), show_duration(c, took),
-	       (double)total.copied / seconds,
-	       show_bytes(d, (uint64_t)((double)total.bytes / seconds)));
+	if (total.copied)
+		printf("%s message%s, %s in %s: %.0f messages/s, %s/s\n", show_count(a, total.copied),
+		       total.copied == 1 ? "" : "s", show_bytes(b, total.bytes), show_duration(c, took),
+		       (double)total.copied / seconds,
+		       show_bytes(d, (uint64_t)((double)total.bytes / seconds)));
+	else
+		printf("nothing to copy, %s\n", show_duration(c, took));
 	fflush(stdout);
 }

@@ -192,8 +192,13 @@ void show_verify_end(struct show_verify *s, const struct verify *v, const struct
 	show_erase_line(&s->show);
 	if (s->show.json) {
 		end_json(s, v, stopped);
-	} else if (!s->show.quiet || v->grade != VERIFY_READY) {
-		verify_report_end(&s->report, v, stopped, &text);
+	} else {
+		if (!s->show.quiet)
+			verify_report_end(&s->report, v, stopped, &text);
+		else if (v->grade == VERIFY_NOT_READY)
+			verify_text_findings(&s->report, v, true, &text);
+		if (s->show.quiet && s->mailbox && text.n)
+			printf("\n=== %s\n", s->mailbox);
 		fputs(buf_str(&text), stdout);
 		fflush(stdout);
 	}

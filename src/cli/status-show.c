@@ -10,6 +10,8 @@
 #include "base/xalloc.h"
 #include "cli/show.h"
 #include "mail/utf8.h"
+#include "verify/report.h"
+#include "verify/sample.h"
 
 enum { NAMED_MOST = 20, AT_WORK_MOST = 100 };
 
@@ -44,14 +46,16 @@ static void put_cell(struct buf *line, const char *text, size_t columns)
 	utf8_cell(line, bytes_of(text), columns);
 }
 
-static bool is_at_work(const struct fleet_status *s)
+static bool is_at_work(const struct status_row *row)
 {
-	return s->state == FLEET_SEEDING || s->state == FLEET_DELTA;
+	return row->status.state == FLEET_SEEDING || row->status.state == FLEET_DELTA;
 }
 
-static bool is_bad(const struct fleet_status *s)
+static bool is_bad(const struct status_row *row)
 {
-	return s->state == FLEET_FAILED || s->state == FLEET_INTERRUPTED || s->state == FLEET_HELD;
+	enum fleet_state state = row->status.state;
+
+	return state == FLEET_FAILED || state == FLEET_INTERRUPTED || state == FLEET_HELD;
 }
 
 /* --- sums ------------------------------------------------------------------------------------ */
@@ -116,6 +120,74 @@ static void show_sums(struct page *page, const struct status_sum *total,
 		put_line(page, &line);
 }
 
+/* --- what verifying said ------------------------------------------------------------------------ */
+
+static const struct {
+	const char *words, *name; /* for people, for JSON: promises */
+} ready_names[STATUS_READY_] = {
+	[STATUS_NEVER] = { "not verified", "never" },
+	[STATUS_OUTDATED] = { "verified before the last pass", "outdated" },
+	[STATUS_NOT_READY] = { "not ready", "not-ready" },
+	[STATUS_ACCEPTED] = { "ready with accepted exceptions", "ready-accepted" },
+	[STATUS_READY] = { "ready", "ready" },
+};
+
+static void ready_line(struct page *page, const struct status_sum *sum)
+{
+	const char *wave = !sum->wave ? "total" : sum->wave[0] ? sum->wave : "no wave", *before = "";
+	_cleanup_(buf_done) struct buf line = BUF_NULL;
+	bool ready = sum->ready[STATUS_READY] + sum->ready[STATUS_ACCEPTED] == sum->mailboxes;
+	char number[32];
+
+	buf_append_str(&line, "  ");
+	put_cell(&line, wave, 14);
+	buf_append_str(&line, ready ? " ready: " : " not ready: ");
+	for (int i = STATUS_READY; i >= STATUS_NEVER; i--) {
+		if (!sum->ready[i])
+			continue;
+		buf_appendf(&line, "%s%s %s", before, show_count(number, sum->ready[i]), ready_names[i].words);
+		before = ", ";
+	}
+	put_line(page, &line);
+}
+
+/* Nothing until something was verified: before that nobody asks. */
+static void show_readiness(struct page *page, const struct status_sum *total, const struct status_sum *sums, size_t n)
+{
+	_cleanup_(buf_done) struct buf line = BUF_NULL;
+
+	if (total->ready[STATUS_NEVER] == total->mailboxes)
+		return;
+
+	put_line(page, &line);
+	buf_append_str(&line, "Readiness, as last verified");
+	put_line(page, &line);
+	for (size_t i = 0; i < n; i++)
+		ready_line(page, &sums[i]);
+	if (n > 1)
+		ready_line(page, total);
+}
+
+static void ready_words(const struct status_row *row, struct buf *line)
+{
+	const struct verify_last *v = &row->verified;
+
+	if (row->ready == STATUS_NEVER)
+		return;
+
+	buf_appendf(line, "  %s", verify_grade_words(v->grade));
+	if (row->ready == STATUS_OUTDATED)
+		buf_append_str(line, " before the last pass");
+	buf_appendf(line, " (%s", verify_level_name(v->level));
+	if (v->level == VERIFY_CONTENT && v->sample_ppm < VERIFY_ALL_PPM) {
+		buf_append_str(line, " of ");
+		verify_share(line, v->sample_ppm);
+	}
+	buf_append_str(line, ", ");
+	verify_time(line, v->at);
+	buf_append_char(line, ')');
+}
+
 /* --- mailboxes ------------------------------------------------------------------------------- */
 
 static void work_words(const struct fleet_status *s, struct buf *line)
@@ -137,8 +209,9 @@ static void work_words(const struct fleet_status *s, struct buf *line)
 		buf_appendf(line, "  %s left", show_duration(a, s->left_us));
 }
 
-static void row_line(struct page *page, const struct fleet_status *s)
+static void row_line(struct page *page, const struct status_row *row)
 {
+	const struct fleet_status *s = &row->status;
 	_cleanup_(buf_done) struct buf line = BUF_NULL;
 	uint64_t exceptions = 0;
 	char number[32];
@@ -149,12 +222,13 @@ static void row_line(struct page *page, const struct fleet_status *s)
 	put_cell(&line, fleet_state_name(s->state), 11);
 	for (size_t i = 0; i < CAUSE_COUNT_; i++)
 		exceptions += s->causes[i];
-	if (is_at_work(s))
+	if (is_at_work(row))
 		work_words(s, &line);
 	else if (s->state != FLEET_WAITING)
 		buf_appendf(&line, "  %s messages", show_count(number, s->messages_done));
 	if (exceptions)
-		buf_appendf(&line, "  %s exceptions", show_count(number, exceptions));
+		buf_appendf(&line, "  %s exception%s", show_count(number, exceptions), exceptions == 1 ? "" : "s");
+	ready_words(row, &line);
 	if (s->state == FLEET_PARKED && s->retry_at > page->view->now)
 		buf_appendf(&line, "  again in %s",
 			    show_duration(number, s->retry_at - page->view->now));
@@ -170,27 +244,28 @@ static uint64_t bytes_left(const struct fleet_status *s)
 
 static int most_left_first(const void *a, const void *b)
 {
-	const struct fleet_status *const *x = a, *const *y = b;
+	const struct status_row *const *x = a, *const *y = b;
+	uint64_t here = bytes_left(&(*x)->status), there = bytes_left(&(*y)->status);
 
-	if (bytes_left(*x) != bytes_left(*y))
-		return bytes_left(*x) > bytes_left(*y) ? -1 : 1;
-	return strcmp((*x)->mailbox, (*y)->mailbox);
+	if (here != there)
+		return here > there ? -1 : 1;
+	return strcmp((*x)->status.mailbox, (*y)->status.mailbox);
 }
 
 /* Those that `belongs` takes, at most so many; as listed, or sorted. */
 static void show_group(struct page *page, const char *title,
-		       bool (*belongs)(const struct fleet_status *s), size_t most, bool sorted)
+		       bool (*belongs)(const struct status_row *row), size_t most, bool sorted)
 {
 	const struct status_view *view = page->view;
-	_cleanup_(freep) const struct fleet_status **found = NULL;
+	_cleanup_(freep) const struct status_row **found = NULL;
 	_cleanup_(buf_done) struct buf line = BUF_NULL;
 	char number[32];
 	size_t n = 0, i = 0;
 
 	found = xmalloc((view->n + 1) * sizeof(*found));
 	for (size_t k = 0; k < view->n; k++)
-		if (belongs(&view->rows_p[k].status))
-			found[n++] = &view->rows_p[k].status;
+		if (belongs(&view->rows_p[k]))
+			found[n++] = &view->rows_p[k];
 	if (!n)
 		return;
 
@@ -207,19 +282,24 @@ static void show_group(struct page *page, const char *title,
 	}
 }
 
-static bool is_any(const struct fleet_status *s)
+static bool is_any(const struct status_row *row)
 {
 	return true;
 }
 
-static bool is_parked(const struct fleet_status *s)
+static bool is_parked(const struct status_row *row)
 {
-	return s->state == FLEET_PARKED;
+	return row->status.state == FLEET_PARKED;
 }
 
-static bool has_exceptions(const struct fleet_status *s)
+static bool has_exceptions(const struct status_row *row)
 {
-	return s->state == FLEET_DONE && s->exit_status == 1;
+	return row->status.state == FLEET_DONE && row->status.exit_status == 1;
+}
+
+static bool is_not_ready(const struct status_row *row)
+{
+	return row->ready == STATUS_NOT_READY;
 }
 
 static void show_mailboxes(struct page *page)
@@ -238,6 +318,7 @@ static void show_mailboxes(struct page *page)
 		   view->failed ? SIZE_MAX : NAMED_MOST, false);
 	if (view->failed)
 		show_group(page, "Done, with exceptions", has_exceptions, SIZE_MAX, false);
+	show_group(page, "Not ready when last verified", is_not_ready, view->failed ? SIZE_MAX : NAMED_MOST, false);
 }
 
 /* What a log takes each second. */
@@ -276,6 +357,7 @@ void status_show(struct status_view *view)
 		one_line(&total);
 	} else {
 		show_sums(&page, &total, sums, n);
+		show_readiness(&page, &total, sums, n);
 		show_mailboxes(&page);
 	}
 	fflush(stdout);
@@ -299,8 +381,11 @@ static json_t *sum_json(const struct status_sum *sum)
 		(json_int_t)sum->with_exceptions, "messages", (json_int_t)sum->messages,
 		"messages_done", (json_int_t)sum->messages_done, "bytes_per_second",
 		(json_int_t)sum->bytes_per_second, "size", (json_int_t)sum->size);
-	json_t *states = json_object(), *causes = json_object();
+	json_t *states = json_object(), *causes = json_object(), *ready = json_object();
 
+	for (int i = 0; i < STATUS_READY_; i++)
+		json_object_set_new(ready, ready_names[i].name, json_integer((json_int_t)sum->ready[i]));
+	json_object_set_new(object, "readiness", ready);
 	for (int i = 0; i < FLEET_STATES_; i++)
 		json_object_set_new(states, fleet_state_name((enum fleet_state)i),
 				    json_integer((json_int_t)sum->states[i]));
@@ -315,6 +400,17 @@ static json_t *sum_json(const struct status_sum *sum)
 	return object;
 }
 
+static json_t *verified_json(const struct verify_last *v)
+{
+	_cleanup_(buf_done) struct buf at = BUF_NULL;
+
+	verify_time(&at, v->at);
+	return json_pack("{s:s, s:s, s:f, s:s, s:I, s:I}", "at", buf_str(&at), "level", verify_level_name(v->level),
+			 "sample_percent", (double)v->sample_ppm * 100 / VERIFY_ALL_PPM, "grade",
+			 verify_grade_name(v->grade), "failing", (json_int_t)v->failing, "accepted",
+			 (json_int_t)v->accepted);
+}
+
 void status_show_json(struct status_view *view)
 {
 	struct status_sum total, *sums = NULL;
@@ -325,10 +421,13 @@ void status_show_json(struct status_view *view)
 		json_t *object;
 
 		if (!row->fresh ||
-		    (view->failed && !is_bad(&row->status) && !has_exceptions(&row->status)))
+		    (view->failed && !is_bad(row) && !has_exceptions(row) && !is_not_ready(row)))
 			continue;
 		object = fleet_status_json(&row->status);
 		json_object_set_new(object, "event", json_string("status"));
+		json_object_set_new(object, "readiness", json_string(ready_names[row->ready].name));
+		if (row->ready != STATUS_NEVER)
+			json_object_set_new(object, "verified", verified_json(&row->verified));
 		print_json(object);
 		row->fresh = false;
 	}

@@ -7,15 +7,28 @@
 #include "cli/choose.h"
 #include "fleet/status.h"
 #include "os/folder.h"
+#include "verify/fact.h"
+
+/* What its last verification said; one that is older than the last pass says nothing of what that did. */
+enum status_ready {
+	STATUS_NEVER,    /* verified, all folders together */
+	STATUS_OUTDATED,
+	STATUS_NOT_READY,
+	STATUS_ACCEPTED, /* ready, with exceptions that were accepted */
+	STATUS_READY,
+	STATUS_READY_
+};
 
 /* One mailbox as it was last read. */
 struct status_row {
 	const struct config_mailbox *mailbox;
-	struct os_stamp stamp;     /* of its file; all 0: there was none */
-	char *path;
+	struct os_stamp stamp, verified_stamp; /* of its files; all 0: there was none */
+	char *path, *verified_path;
 	bool fresh;                /* read anew, and not yet shown as JSON */
 	struct arena arena;        /* the status's strings */
 	struct fleet_status status;
+	enum status_ready ready;
+	struct verify_last verified; /* unless STATUS_NEVER */
 };
 
 struct status_view {
@@ -46,7 +59,7 @@ int status_exit_status(const struct status_view *view);
 /* Sums of a wave, or (wave NULL) of all. */
 struct status_sum {
 	const char *wave;
-	uint64_t mailboxes, states[FLEET_STATES_];
+	uint64_t mailboxes, states[FLEET_STATES_], ready[STATUS_READY_];
 	uint64_t with_exceptions, exceptions[CAUSE_COUNT_];
 	uint64_t messages, messages_done, bytes_per_second;
 	uint64_t size;             /* bytes of the mailboxes, as far as known */

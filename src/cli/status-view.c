@@ -7,6 +7,7 @@
 #include "base/xalloc.h"
 #include "cli/commands.h"
 #include "cli/status-show.h"
+#include "os/file.h"
 
 void status_view_open(struct status_view *view, const struct choice *choice)
 {
@@ -20,6 +21,8 @@ void status_view_open(struct status_view *view, const struct choice *choice)
 
 		fleet_status_path(choice->state, choice->mailboxes[i]->address, &path);
 		row->path = buf_take(&path);
+		fleet_verified_path(choice->state, choice->mailboxes[i]->address, &path);
+		row->verified_path = buf_take(&path);
 		row->mailbox = choice->mailboxes[i];
 		row->fresh = true;
 		fleet_status_init(&row->status, row->mailbox->address, row->mailbox->wave);
@@ -30,6 +33,7 @@ void status_view_close(struct status_view *view)
 {
 	for (size_t i = 0; i < view->n; i++) {
 		free(view->rows_p[i].path);
+		free(view->rows_p[i].verified_path);
 		arena_done(&view->rows_p[i].arena);
 	}
 	free(view->rows_p);
@@ -50,24 +54,65 @@ static void read_row(struct status_row *row)
 	fleet_status_init(&row->status, row->mailbox->address, row->mailbox->wave);
 }
 
+static void read_verified(struct status_row *row)
+{
+	enum { FILE_MAX = 16 << 10 };
+	_cleanup_(buf_done) struct buf content = BUF_NULL;
+	struct fault ignored;
+
+	row->fresh = true;
+	row->verified = (struct verify_last){ .at = 0 };
+	if (os_read_file(row->verified_path, FILE_MAX, &content, &ignored) == 0)
+		verify_last_of(buf_str(&content), &row->verified);
+}
+
+static enum status_ready how_ready(const struct status_row *row)
+{
+	const struct fleet_status *s = &row->status;
+	const struct verify_last *v = &row->verified;
+
+	if (!v->at)
+		return STATUS_NEVER;
+	if (s->updated / SECOND > v->at)
+		return STATUS_OUTDATED;
+
+	return v->grade == VERIFY_READY ? STATUS_READY : v->grade == VERIFY_READY_ACCEPTED ? STATUS_ACCEPTED
+									: STATUS_NOT_READY;
+}
+
+/* 0, or 1 when the file is another one than at the last look. */
+static int has_changed(const char *path, struct os_stamp *last, struct fault *fault)
+{
+	struct os_stamp stamp = { 0, 0, 0 };
+	int r = os_stamp(path, &stamp, fault);
+
+	if (r < 0)
+		return -1;
+	if (r > 0)
+		stamp = (struct os_stamp){ 0, 0, 0 };
+	r = memcmp(&stamp, last, sizeof(stamp)) != 0;
+	*last = stamp;
+	return r;
+}
+
 int status_view_refresh(struct status_view *view, struct fault *fault)
 {
 	view->now = run_wall();
 	for (size_t i = 0; i < view->n; i++) {
 		struct status_row *row = &view->rows_p[i];
-		struct os_stamp stamp = { 0, 0, 0 };
-		int r = os_stamp(row->path, &stamp, fault);
+		int changed = has_changed(row->path, &row->stamp, fault);
+		int verified = has_changed(row->verified_path, &row->verified_stamp, fault);
 		enum fleet_state was;
 
-		if (r < 0)
+		if (changed < 0 || verified < 0)
 			return -1;
-		if (r > 0)
-			stamp = (struct os_stamp){ 0, 0, 0 };
-		if (memcmp(&stamp, &row->stamp, sizeof(stamp)) != 0)
+		if (changed)
 			read_row(row);
-		row->stamp = stamp;
+		if (verified)
+			read_verified(row);
 		was = row->status.state;
 		fleet_status_look(&row->status, view->host, view->now);
+		row->ready = how_ready(row);
 		row->fresh |= row->status.state != was;
 	}
 	return 0;
@@ -75,11 +120,13 @@ int status_view_refresh(struct status_view *view, struct fault *fault)
 
 /* --- sums ------------------------------------------------------------------------------------ */
 
-static void add(struct status_sum *sum, const struct fleet_status *s)
+static void add(struct status_sum *sum, const struct status_row *row)
 {
+	const struct fleet_status *s = &row->status;
 	bool bad = false;
 
 	sum->mailboxes++;
+	sum->ready[row->ready]++;
 	sum->states[s->state]++;
 	for (size_t i = 0; i < CAUSE_COUNT_; i++) {
 		sum->exceptions[i] += s->causes[i];
@@ -117,8 +164,8 @@ void status_sums(const struct status_view *view, struct status_sum *total, struc
 			at = ++n;
 			map_put(&by_name, wave, (void *)(uintptr_t)at);
 		}
-		add(&sums[at - 1], s);
-		add(total, s);
+		add(&sums[at - 1], &view->rows_p[i]);
+		add(total, &view->rows_p[i]);
 	}
 	*ret = sums;
 	*ret_n = n;

@@ -29,6 +29,7 @@ struct verify_target {
 	const char *const *folders, *const *excludes;
 	bool partial;
 	unsigned connections, retries;
+	const char *verified;      /* file for mailferry status, or NULL */
 	int64_t patience_us;       /* a server's wish to wait longer ends it; 0: any is waited for */
 };
 

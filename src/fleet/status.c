@@ -68,6 +68,13 @@ void fleet_status_path(const char *state_dir, const char *address, struct buf *t
 	buf_append_str(to, ".json");
 }
 
+void fleet_verified_path(const char *state_dir, const char *address, struct buf *to)
+{
+	buf_appendf(to, "%s/status/", state_dir);
+	fleet_slug(address, to);
+	buf_append_str(to, ".verified");
+}
+
 /* --- what is kept, as a table ---------------------------------------------------------------- */
 
 enum field_type { TEXT, COUNT, MOMENT, SIGNED, TRUTH };

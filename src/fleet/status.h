@@ -68,6 +68,10 @@ void fleet_status_init(struct fleet_status *status, const char *mailbox, const c
 void fleet_slug(const char *address, struct buf *to);
 void fleet_status_path(const char *state_dir, const char *address, struct buf *to);
 
+/* Of a file beside it that holds what the ledger's fact VERIFY_FACT says, of the last verification of all folders: whoever
+ * works on the mailbox has the ledger, but this is to be seen. */
+void fleet_verified_path(const char *state_dir, const char *address, struct buf *to);
+
 /* As a JSON object, for files and for events; the caller owns it. Text is made printable. */
 json_t *fleet_status_json(const struct fleet_status *status);
 

@@ -44,13 +44,15 @@ void db_printable(char *text)
 
 int db_damaged(struct db *db, const char *what, struct fault *fault)
 {
+	_cleanup_(buf_done) struct buf wal = BUF_NULL;
 	char printable[120];
 
+	buf_appendf(&wal, "%s-wal", db->path);
 	snprintf(printable, sizeof(printable), "%s", what);
 	db_printable(printable);
 	return fault_set(fault, FAULT_DATA, REACH_MAILBOX, AGAIN_NEVER,
-			 "the ledger %s is damaged (%s): move it away and run again with --adopt",
-			 db_words(db), printable);
+			 "the ledger %s is damaged (%s): move it%s away and run again with --adopt",
+			 db_words(db), printable, disk_has(buf_str(&wal)) ? " and its -wal file" : "");
 }
 
 /* Only the first milliseconds of a ledger, before it has a WAL, can leave a journal. */

@@ -180,7 +180,7 @@ static int open_file(struct opening *opening, struct fault *fault)
 
 	if (unclean && !disk_has(opening->path)) {
 		db->path = xstrdup(opening->path);
-		return db_damaged(db, "it is empty, but has a write-ahead log", fault);
+		return db_damaged(db, "it is missing or empty, but has a write-ahead log", fault);
 	}
 
 	step_point("ledger-open");

@@ -126,9 +126,8 @@ static int grade_of(const char *name)
 	return -1;
 }
 
-int verify_last(const struct ledger *ledger, struct verify_last *ret)
+int verify_last_of(const char *text, struct verify_last *ret)
 {
-	const char *text = ledger_fact(ledger, VERIFY_FACT);
 	json_t *object = text ? json_loads(text, 0, NULL) : NULL;
 	int level = verify_level_of(get_text(object, "level"));
 	int grade = grade_of(get_text(object, "grade"));
@@ -149,4 +148,9 @@ int verify_last(const struct ledger *ledger, struct verify_last *ret)
 	bytes_to_u64(bytes_of(get_text(object, "seed")), UINT64_MAX, &ret->seed);
 	json_decref(object);
 	return 0;
+}
+
+int verify_last(const struct ledger *ledger, struct verify_last *ret)
+{
+	return verify_last_of(ledger_fact(ledger, VERIFY_FACT), ret);
 }

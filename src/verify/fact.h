@@ -22,6 +22,7 @@ struct verify_last {
 
 /* 0, or 1: never verified, or by a program that wrote something else. */
 int verify_last(const struct ledger *ledger, struct verify_last *ret);
+int verify_last_of(const char *text, struct verify_last *ret); /* of the fact's text; NULL: there is none */
 
 /* "2026-11-25T02:18:44Z". */
 void verify_time(struct buf *to, int64_t seconds);

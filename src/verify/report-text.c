@@ -76,7 +76,7 @@ void verify_text_finding(struct verify_report *r, const struct verify_finding *f
 	buf_append_char(to, '\n');
 }
 
-static void add_findings(const struct verify_report *r, const struct verify *v, bool fails, struct buf *to)
+void verify_text_findings(const struct verify_report *r, const struct verify *v, bool fails, struct buf *to)
 {
 	for (int kind = 0; kind < VERIFY_KINDS; kind++) {
 		const struct verify_tally *t = &v->tally[kind];
@@ -237,8 +237,8 @@ void verify_text_end(struct verify_report *r, const struct verify *v, const stru
 	add_verdict(v, &total, stopped, to);
 	add_table(v, &total, to);
 	add_books(&total, to);
-	add_findings(r, v, true, to);
-	add_findings(r, v, false, to);
+	verify_text_findings(r, v, true, to);
+	verify_text_findings(r, v, false, to);
 	if (v->accepted_n)
 		buf_append_str(to, "\naccepted\n");
 	for (size_t i = 0; i < v->accepted_n; i++) {

@@ -48,6 +48,8 @@ void verify_share(struct buf *to, uint32_t ppm);
 /* --- the formats ------------------------------------------------------------------------------- */
 
 void verify_text_finding(struct verify_report *report, const struct verify_finding *finding);
+/* The findings so far, of kinds that fail or of the others. */
+void verify_text_findings(const struct verify_report *report, const struct verify *verify, bool fails, struct buf *to);
 void verify_text_end(struct verify_report *report, const struct verify *verify, const struct fault *stopped,
 		     struct buf *to);
 

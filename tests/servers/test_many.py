@@ -7,6 +7,7 @@ import fcntl
 import glob
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -25,7 +26,7 @@ from server import HOST
 COUNT = 30
 WRONG = 7  # whose password is another one
 SOURCES = [f"u{i:02}" for i in range(1, COUNT + 1)]
-RUNS = ["all", "three", "killed", "orphans", "stopped", "held", "named", "deletes", "shown", "halves"]  # a test's own users at the new side: "all01" …
+RUNS = ["all", "three", "killed", "orphans", "stopped", "held", "named", "deletes", "shown", "halves", "damaged", "ready"]  # a test's own users at the new side: "all01" …
 
 
 class Run:
@@ -301,6 +302,84 @@ class Many(unittest.TestCase):
         watching.communicate(timeout=10)
         self.assertEqual(len(set(lines)), 1)
         self.assertTrue(lines[0].startswith("8 of 9 done, 0 at work, 1 failed"), lines)
+
+    def follow_advice(self, result):
+        """Does to a damaged ledger what the sentence about it says, and nothing else."""
+        path, what = re.search(r"the ledger (\S+) is damaged \(.*\): (.*) and run again with --adopt", result.err).groups()
+        self.assertIn(what, ("move it away", "move it and its -wal file away"))
+        os.rename(path, path + ".damaged")
+        if "-wal" in what:
+            os.rename(path + "-wal", path + ".damaged-wal")
+        return path
+
+    def test_damaged_ledgers(self):
+        self.configure("damaged", count=4)
+        killed = self.copy("u01@example.org", env={**os.environ, "MAILFERRY_STEP_KILL": "ledger-committed:4"})
+        self.assertLess(killed.status, 0, killed)
+        ledger, = glob.glob(os.path.join(self.state, "ledger", "*.db"))
+        self.assertGreater(os.path.getsize(ledger + "-wal"), 0)
+        os.truncate(ledger, 0)
+        for _ in range(2):
+            refused = self.copy("u01@example.org", status=3)
+        self.assertEqual(self.follow_advice(refused), ledger)
+        self.copy("u01@example.org", "--adopt", status=0)
+        self.copy(status=0)
+
+        for path in glob.glob(os.path.join(self.state, "ledger", "*.db")):
+            with open(path, "r+b") as f:
+                f.seek(4096)
+                f.write(os.urandom(3 * 4096))
+        for i in range(4):
+            refused = self.copy(f"u{i + 1:02}@example.org", status=3)
+            self.follow_advice(refused)
+        without = self.copy("--wave", "second", status=3)
+        self.assertIn("--adopt matches", without.err)
+        self.copy("--adopt", "--processes", "2", status=0)
+        again = self.copy("--json", status=0)
+        self.assertEqual(self.summary(again)["copied"], 0, again)
+        self.compare("damaged", SOURCES[:4])
+
+    def test_until_a_wave_is_ready(self):
+        """Verified, and what of it mailferry status and --quiet say."""
+        self.configure("ready", count=6)  # without the one that has another password
+        def run(verb, *options, status):
+            result = subprocess.run([product.PROGRAM, verb, "--config", self.config, *options], capture_output=True,
+                                    text=True, timeout=120)
+            self.assertEqual(result.returncode, status, result)
+            return result
+        self.copy(status=0)
+        self.assertNotIn("Readiness", run("status", status=0).stdout)
+        run("verify", "--wave", "first", "--level", "content", status=0)
+        self.assertRegex(run("status", status=0).stdout, r"(?s)first +ready: 2 ready\n +second +not ready: 4 not verified\n"
+                         r" +total +not ready: 2 ready, 4 not verified\n")
+        self.assertRegex(run("status", "u01@example.org", status=0).stdout, r"u01@example.org .* ready \(content, 20\S+Z\)")
+
+        quiet = run("verify", "--quiet", status=0)
+        self.assertEqual((quiet.stdout, quiet.stderr), ("", ""))
+        self.assertRegex(run("status", "--wave", "second", status=0).stdout, r"second +ready: 4 ready\n")
+        with mailbox.connect(self.server, "ready02") as imap:
+            for command in b"SELECT INBOX", rb"STORE 1 +FLAGS (\Deleted)", b"EXPUNGE":
+                imap.command(command)
+        quiet = run("verify", "--quiet", status=4)
+        self.assertRegex(quiet.stdout, r"\A\n=== u02@example.org\n\nmissing \(1\): .*\n  INBOX UID .*\n\n"
+                         r"6 mailboxes: 5 ready, 0 ready with accepted exceptions, 1 not ready, 0 not finished\n\Z")
+        self.assertRegex(quiet.stderr, r"\Amailferry: u02@example.org: not ready: 1 missing\n\Z")
+        shown = run("status", status=0).stdout
+        self.assertRegex(shown, r"second +not ready: 3 ready, 1 not ready\n")
+        self.assertRegex(shown, r"Not ready when last verified \(1\)\n  u02@example.org .* not ready \(counts, ")
+        run("verify", "u02@example.org", "--accept", "missing", "--reason", "it was spam", status=0)
+        quiet = run("verify", "--quiet", status=1)
+        self.assertNotIn("===", quiet.stdout)
+        records = [json.loads(line) for line in run("status", "--json", status=0).stdout.splitlines()]
+        self.assertEqual(records[-1]["readiness"],
+                         {"never": 0, "outdated": 0, "not-ready": 0, "ready-accepted": 1, "ready": 5})
+        second = [r for r in records if r.get("mailbox") == "u02@example.org"][0]
+        self.assertEqual((second["readiness"], second["verified"]["grade"], second["verified"]["level"]),
+                         ("ready-accepted", "ready-accepted", "counts"))
+
+        time.sleep(1)  # times of verifications are whole seconds
+        self.copy("u01@example.org", status=0)
+        self.assertRegex(run("status", status=0).stdout, r"first +not ready: 1 ready, 1 verified before the last pass\n")
 
     def test_half_of_the_servers_are_away(self):
         """Those whose server is there get through meanwhile; the others are not reached."""
