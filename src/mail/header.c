@@ -210,8 +210,8 @@ void header_feed(struct header_scan *scan, struct bytes slice)
 void header_finish(struct header_scan *scan)
 {
 	if (!scan->ended) {
-		if (scan->after_cr)
-			put_bare_cr(scan);
+		if (scan->after_cr) /* half a line end: no part of the field */
+			scan->notes |= HEADER_BARE_CR;
 		if (scan->state == IN_NAME)
 			scan->notes |= HEADER_NO_COLON;
 		scan->notes |= HEADER_UNENDED;

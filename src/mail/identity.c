@@ -16,7 +16,8 @@ enum { DATE_BYTES = 64, SUBJECT_BYTES = 256 };
 
 struct mail_identify {
 	struct header_scan scan;
-	EVP_MD_CTX *hash; /* of the header block so far */
+	EVP_MD_CTX *hash; /* of the header block so far … */
+	bool in_line;     /* … whose last line has not ended */
 };
 
 struct mail_identify *mail_identify_new(void)
@@ -53,6 +54,7 @@ static void begin_hash(EVP_MD_CTX *hash)
 void mail_identify_begin(struct mail_identify *m)
 {
 	begin_hash(m->hash);
+	m->in_line = false;
 	m->scan = (struct header_scan){ .skip_body = true };
 }
 
@@ -72,13 +74,15 @@ static void end_hash(EVP_MD_CTX *hash, unsigned char to[16])
 	memcpy(to, digest, 16);
 }
 
-static void add_without_cr(EVP_MD_CTX *hash, struct bytes bytes)
+static void add_without_cr(struct mail_identify *m, struct bytes bytes)
 {
 	while (bytes.n) {
 		struct bytes part = bytes_cut(&bytes, '\r');
 
-		if (part.n)
-			add(hash, part);
+		if (!part.n)
+			continue;
+		add(m->hash, part);
+		m->in_line = part.p[part.n - 1] != '\n';
 	}
 }
 
@@ -94,7 +98,7 @@ void mail_identify_feed(struct mail_identify *m, struct bytes slice)
 	header = bytes_head(slice, (size_t)(m->scan.size - before));
 	if (m->scan.ended) /* its last byte ends the empty line, which does not count */
 		header.n--;
-	add_without_cr(m->hash, header);
+	add_without_cr(m, header);
 }
 
 static void add_without_blanks(EVP_MD_CTX *hash, const char *text, size_t most)
@@ -126,6 +130,8 @@ void mail_identify_end(struct mail_identify *m, struct mail_identity *ret)
 	size_t n = 0;
 
 	header_finish(&m->scan);
+	if (m->in_line)
+		add(m->hash, BYTES("\n"));
 	*ret = (struct mail_identity){ .message_id = "" };
 	end_hash(m->hash, ret->header);
 	make_core(m, ret->core);

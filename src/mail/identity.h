@@ -10,8 +10,9 @@
 #include "mail/header.h"
 
 struct mail_identity {
-	/* First half of the SHA-256 of the header block: every byte before the empty line, CRs left out (servers
-	 * differ in the line ends of a header they serve apart). */
+	/* First half of the SHA-256 of the header block: every byte before the empty line, CRs left out; its last
+	 * line ends, whether or not it does (servers differ in the line ends of a header they serve apart: Courier
+	 * serves half of that one where there is no empty line). */
 	unsigned char header[16];
 
 	/* The same of what survives servers that add, reorder and fold fields anew: of the first Date and the first
