@@ -156,9 +156,11 @@ int copy_links_lost(struct copy *copy, struct fault *fault)
 	return settle_formers(copy, fault);
 }
 
+/* With a mark the next pass looks once more (D10). */
 static void forget(struct copy *copy, struct ledger_folder *folder)
 {
-	folder->current = folder->complete = false;
+	folder->current = folder->mark;
+	folder->complete = false;
 	ledger_put_folder(copy->options.ledger, folder);
 }
 

@@ -180,6 +180,8 @@ static int know_message(struct copy_pass *pass, struct imap_message *m, const st
 			return 0;
 		break;
 	case LEDGER_SENDING: /* what will be sent may have other flags by now: then the intent is another one */
+		if (row->has & LEDGER_AGAIN)
+			m->state |= MESSAGE_AGAIN;
 		if (row->flags == copy_record_flags(pass, m->flags) && row->size == m->size)
 			m->state |= MESSAGE_INTENDED;
 		return 0;
@@ -373,33 +375,26 @@ static int account_unlisted(struct copy_pass *pass, struct fault *fault)
 	return copy_tell(copy, EVENT_EXCEPTION, copy->books.exceptions_n - 1, fault);
 }
 
-/* What the server said OK to must be there. More than that may have come from others, unless it is what was sent
- * again. */
+/* What the server said OK to must be there. More than that may have come from others. */
 static int check_count(struct copy_pass *pass, struct fault *fault)
 {
 	struct copy *copy = pass->worker->copy;
-	uint64_t out = copy->links[pass->index].moved_out;
-	uint64_t expected = pass->there_messages + pass->folder->copied + pass->folder->moved;
+	uint64_t expected = pass->there_messages + pass->folder->copied + pass->folder->moved, out;
 	struct imap_folder now;
-	unsigned doubles;
 	char detail[200];
 
 	if (!pass->folder->copied)
 		return 0;
-	expected = expected > out ? expected - out : 0;
-	if (imap_status(pass->worker->to, pass->folder->destination_name, &now, fault) < 0 ||
-	    copy_settle_late(pass, &doubles, fault) < 0)
+	if (copy_settle_late(pass, fault) < 0 ||
+	    imap_status(pass->worker->to, pass->folder->destination_name, &now, fault) < 0)
 		return cannot_look(pass, fault);
-
-	if (doubles)
-		snprintf(detail, sizeof(detail), "the destination stored %u messages after their connection was "
-			 "lost and they were sent again: it has them twice", doubles);
-	else if (now.flags & IMAP_FOLDER_STATUS && now.messages < expected)
-		snprintf(detail, sizeof(detail), "the destination took %" PRIu64 " messages but shows %" PRIu64
-			 " of %" PRIu64, pass->folder->copied, now.messages, expected);
-	else
+	out = copy->links[pass->index].moved_out; /* as far as others have come by now */
+	expected = expected > out ? expected - out : 0;
+	if (!(now.flags & IMAP_FOLDER_STATUS) || now.messages >= expected)
 		return 0;
 
+	snprintf(detail, sizeof(detail), "the destination took %" PRIu64 " messages but shows %" PRIu64
+		 " of %" PRIu64, pass->folder->copied, now.messages, expected);
 	copy->links[pass->index].incomplete = true;
 	books_except(&copy->books, pass->index, CAUSE_COUNT_DIFFERS, 0, 0, 0, "", detail);
 	return copy_tell(copy, EVENT_EXCEPTION, copy->books.exceptions_n - 1, fault);
@@ -439,8 +434,9 @@ static int refuse_filled(struct copy_pass *pass, uint64_t messages, struct fault
 int copy_folder_look_there(struct copy_pass *pass, struct imap_folder *ret, struct fault *fault)
 {
 	const struct copy_options *o = &pass->worker->copy->options;
-	struct ledger_folder *known = pass->worker->copy->links[pass->index].known;
-	bool first = !known->destination_uidvalidity && !pass->worker->copy->links[pass->index].there_known;
+	const struct copy_link *link = &pass->worker->copy->links[pass->index];
+	struct ledger_folder *known = link->known;
+	bool first = !known->destination_uidvalidity && !link->there_known;
 	bool look = false, prove = false;
 
 	if (imap_status(pass->worker->to, pass->folder->destination_name, ret, fault) < 0)
@@ -453,7 +449,7 @@ int copy_folder_look_there(struct copy_pass *pass, struct imap_folder *ret, stru
 		ledger_forget_copy_uids(o->ledger, known->id);
 		ledger_set_mark(o->ledger, known, 1);
 		look = true;
-	} else if (known->mark || (first && ret->messages)) {
+	} else if (!link->settled && (known->mark || (first && ret->messages))) {
 		look = true;
 		prove = known->mark;
 	}
@@ -494,6 +490,7 @@ int copy_folder_record(struct copy_pass *pass, struct fault *fault)
 	if (link->known && link->known->source_uidvalidity &&
 	    pass->worker->from->selected.uidvalidity != link->known->source_uidvalidity) {
 		link->formers = true;
+		link->formers_lost = false; /* even if it was replaced after it was surveyed */
 		link->known = NULL;
 	}
 	copy_record_folder(pass);
@@ -573,7 +570,6 @@ static void pass_done(struct copy_pass *pass)
 	free(pass->doubts);
 	free(pass->told);
 	free(pass->digests);
-	free(pass->sent_again);
 	free(pass->flag_ids);
 	copy_stores_done(pass);
 	buf_done(&pass->permanent);

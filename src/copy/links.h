@@ -24,6 +24,7 @@ struct copy_link {
 	bool settled;                  /* every row without copy_uid was looked for: it is not there */
 	bool not_stored;               /* changes of flags were not, since its destination cannot be opened: that was said */
 	bool incomplete;               /* something is left to be done in the next pass */
+	bool late;                     /* something may still turn up at the destination: the mark stays */
 	const char *not_followed;      /* why what changed since the last pass could not be; NULL: it was, as far as is known */
 	struct ledger_seen begun;      /* the source when this pass first opened it: what came later is the next one's */
 	struct ledger_seen source, destination; /* as listed by copy_prepare() */

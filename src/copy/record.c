@@ -60,7 +60,7 @@ void copy_record_no_mark(struct copy_pass *pass)
 {
 	struct ledger_folder *known = pass->worker->copy->links[pass->index].known;
 
-	if (known && known->mark)
+	if (known && known->mark && !pass->worker->copy->links[pass->index].late)
 		ledger_set_mark(ledger_of(pass), known, 0);
 }
 
@@ -106,6 +106,7 @@ void copy_record_intent(struct copy_pass *pass, const struct imap_message *m)
 	struct ledger_message row;
 
 	copy_record_fill(pass, m, LEDGER_SENDING, &row);
+	row.has = m->state & MESSAGE_AGAIN ? LEDGER_AGAIN : 0;
 	ledger_put_message(ledger_of(pass), &row);
 }
 
@@ -115,7 +116,7 @@ void copy_record_copied(struct copy_pass *pass, const struct imap_message *m,
 	struct ledger_message row;
 
 	copy_record_fill(pass, m, LEDGER_COPIED, &row);
-	row.has = LEDGER_HAS_DIGEST;
+	row.has = LEDGER_HAS_DIGEST | (m->state & MESSAGE_AGAIN ? LEDGER_AGAIN : 0);
 	memcpy(row.digest, copy_pass_digest(pass, m), sizeof(row.digest));
 	row.message_id = message_id;
 	if (header) {

@@ -14,6 +14,8 @@ struct lone {
 	bool has_row;    /* it says COPIED, without knowing where */
 	bool intended;   /* it says SENDING, with these flags: */
 	uint32_t sent_flags;
+	bool again;      /* it was looked for by a pass before, and not found */
+	bool orphan;     /* it has left the source */
 };
 
 struct settle {
@@ -29,6 +31,7 @@ struct settle {
 	struct ledger_message *orphans; /* rows, without strings: may have been sent, and are no longer at the source */
 	size_t orphans_n, orphans_size;
 	struct imap_messages there;     /* strangers' flags and dates */
+	bool late;                      /* something may turn up later (D27) */
 };
 
 /* --- settle.c -------------------------------------------------------------------------------- */
@@ -49,6 +52,14 @@ bool settle_is_mate(const struct rematch_item *ours, const struct rematch_item *
 
 /* The one at index was found: its row is queued, and how its flags differ. What the row's cause is: 0, none. */
 uint8_t settle_found(struct settle *s, size_t index);
+
+/* An intent whose message was not found may be stored a moment later: that is in its row before it is sent again, with the
+ * next commit. again: it says so already. */
+void settle_expect_late(struct settle *s, uint32_t uid, bool again);
+
+/* When everything is settled and committed: what is left of the strangers may be ours and one too many. What cannot be
+ * removed is named, in each pass. index: of a folder in the books. */
+SUSPENDS int settle_surplus(struct settle *s, size_t index, struct fault *fault);
 
 /* --- settle-orphans.c ------------------------------------------------------------------------ */
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "copy/late.h"
 #include "copy/settle-inside.h"
 #include "copy/survey.h"
 #include "imap/write.h"
@@ -61,8 +62,10 @@ static int stranger_by_look(const void *a, const void *b, void *arg)
 }
 
 /* It is at the destination, and has left the source: known from now on, as what it is. */
-static void claim(struct settle *s, struct ledger_message *o, const struct rematch_item *stranger)
+static void claim(struct settle *s, struct ledger_message *o, struct rematch_item *stranger)
 {
+	stranger->mate = UINT32_MAX;
+	o->has &= (uint16_t)~LEDGER_AGAIN; /* this is it */
 	o->state = LEDGER_COPIED;
 	o->copy_uid = stranger->uid;
 	if (stranger->has & REMATCH_DIGEST && !(o->has & LEDGER_HAS_DIGEST)) {
@@ -162,7 +165,20 @@ static void pair_next(struct settle *s, size_t *first, const uint32_t *left, siz
 	*first += alike.n;
 }
 
-/* The strangers that have no orphan are somebody else's; intents without a stranger were never done. */
+/* An intent without a stranger was never done, or will be found when it turns up. */
+static void give_up(struct settle *s, const struct ledger_message *o)
+{
+	bool again = o->has & LEDGER_AGAIN;
+
+	if (o->copy_uid)
+		return;
+	if (o->state == LEDGER_SENDING && (!again || copy_late_is_news(s->pass->worker->copy)))
+		settle_expect_late(s, o->uid, again);
+	else
+		ledger_forget_message(s->ledger, s->known->id, o->uid);
+}
+
+/* The strangers that have no orphan are somebody else's. */
 int settle_orphans(struct settle *s, struct fault *fault)
 {
 	_cleanup_(freep) uint32_t *left = NULL;
@@ -181,8 +197,7 @@ int settle_orphans(struct settle *s, struct fault *fault)
 	while (first < s->orphans_n)
 		pair_next(s, &first, left, n, &at);
 	for (size_t i = 0; i < s->orphans_n; i++)
-		if (!s->orphans[i].copy_uid)
-			ledger_forget_message(s->ledger, s->known->id, s->orphans[i].uid);
+		give_up(s, &s->orphans[i]);
 	return 0;
 }
 
@@ -213,13 +228,12 @@ static int load_orphans(struct settle *s, struct fault *fault)
 
 static int settle_lost(struct settle *s, struct fault *fault)
 {
-	if (load_orphans(s, fault) < 0)
+	if (copy_late_quiet(s->theirs.session, fault) < 0 || load_orphans(s, fault) < 0 ||
+	    settle_list_strangers(s, s->known->mark, UINT32_MAX, fault) < 0 || settle_orphans(s, fault) < 0 ||
+	    ledger_commit(s->ledger, fault) < 0)
 		return -1;
-	if (!s->orphans_n)
-		return 0;
 
-	return settle_list_strangers(s, s->known->mark, UINT32_MAX, fault) < 0 ? -1
-									       : settle_orphans(s, fault);
+	return settle_surplus(s, 0, fault);
 }
 
 int copy_settle_lost(struct copy *copy, struct ledger_folder *folder, struct fault *fault)
@@ -244,6 +258,7 @@ int copy_settle_lost(struct copy *copy, struct ledger_folder *folder, struct fau
 	if (r < 0)
 		return -1;
 
-	ledger_set_mark(copy->options.ledger, folder, 0);
+	if (!s.late)
+		ledger_set_mark(copy->options.ledger, folder, 0);
 	return imap_unselect(copy->to, folder->destination_name, fault);
 }

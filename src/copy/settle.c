@@ -10,14 +10,12 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "copy/late.h"
 #include "copy/record.h"
 #include "copy/settle-inside.h"
 #include "copy/stores.h"
 
 enum { ROWS = 4096 };
-
-/* A server may be at work on what we sent before we were gone. */
-static const int64_t quiet_us = 400 * MSEC;
 
 void settle_done(struct settle *s)
 {
@@ -157,7 +155,7 @@ void settle_add_message(struct settle *s, const struct imap_message *m, const st
 {
 	struct lone lone = {
 		.message = *m, .flags = copy_record_flags(s->pass, m->flags), .intended = intent,
-		.sent_flags = intent ? intent->flags : 0,
+		.sent_flags = intent ? intent->flags : 0, .again = intent && intent->has & LEDGER_AGAIN,
 	};
 
 	settle_add_ours(s, &lone);
@@ -170,6 +168,7 @@ static void add_intent(struct settle *s, const struct ledger_message *row)
 		.message = { .uid = row->uid, .size = row->size, .date = row->date,
 			     .zone_minutes = row->zone_minutes },
 		.flags = row->flags, .intended = true, .sent_flags = row->flags,
+		.again = row->has & LEDGER_AGAIN,
 	};
 
 	settle_add_ours(s, &lone);
@@ -252,6 +251,16 @@ bool settle_is_mate(const struct rematch_item *ours, const struct rematch_item *
 	return !ours->differs || ours->date == IMAP_NO_DATE || ours->date == theirs->date;
 }
 
+void settle_expect_late(struct settle *s, uint32_t uid, bool again)
+{
+	s->late = true;
+	if (again)
+		return;
+
+	ledger_set_state(s->ledger, s->known->id, uid, LEDGER_SENDING, LEDGER_AGAIN);
+	copy_late_expect(s->pass->worker->copy);
+}
+
 static void found_row(struct settle *s, const struct rematch_item *item, const struct rematch_item *mate)
 {
 	ledger_set_copy_uid(s->ledger, s->known->id, item->uid, mate->uid);
@@ -279,6 +288,7 @@ uint8_t settle_found(struct settle *s, size_t index)
 		return item->differs ? CAUSE_ALTERED + 1 : 0;
 	}
 
+	row.has |= lone->again ? LEDGER_AGAIN : 0;
 	row.copy_flags = copy ? ledger_flags_id(s->ledger, s->there.flag_sets[copy->flags]) : 0;
 	if (item->has & REMATCH_DIGEST) {
 		row.has |= LEDGER_HAS_DIGEST;
@@ -315,9 +325,12 @@ static int take_found(struct settle *s, bool prove, struct fault *fault)
 {
 	for (size_t i = 0; i < s->ours.n; i++) {
 		const struct rematch_item *item = &s->ours.p[i];
+		const struct lone *lone = &s->lone[i];
 
 		if (item->mate && (!prove || settle_is_mate(item, &s->theirs.p[item->mate - 1])))
 			settle_found(s, i);
+		else if (lone->intended && !lone->orphan)
+			settle_expect_late(s, item->uid, lone->again);
 	}
 
 	return ledger_commit(s->ledger, fault);
@@ -328,16 +341,39 @@ static void orphan_unread(struct settle *s)
 {
 	for (size_t i = 0; i < s->ours.n; i++) {
 		const struct rematch_item *item = &s->ours.p[i];
-		const struct lone *lone = &s->lone[i];
+		struct lone *lone = &s->lone[i];
 		struct ledger_message row = {
 			.folder = s->known->id, .uid = item->uid, .state = LEDGER_SENDING, .size = item->size,
+			.has = lone->again ? LEDGER_AGAIN : 0,
 			.date = item->date, .zone_minutes = (int16_t)lone->message.zone_minutes,
 			.flags = lone->sent_flags, .copy_flags = lone->sent_flags,
 		};
 
-		if (!item->mate && lone->intended && item->has & (REMATCH_NO_BODY | REMATCH_NO_HEADER))
-			settle_add_orphan(s, &row);
+		if (item->mate || !lone->intended || !(item->has & (REMATCH_NO_BODY | REMATCH_NO_HEADER)))
+			continue;
+		lone->orphan = true;
+		settle_add_orphan(s, &row);
 	}
+}
+
+int settle_surplus(struct settle *s, size_t index, struct fault *fault)
+{
+	struct copy *copy = s->pass->worker->copy;
+	unsigned removed, left;
+	char detail[300];
+
+	if (copy_late_remove(s->pass->worker, s->known, &s->there, &s->theirs, &removed, &left, fault) < 0)
+		return -1;
+
+	s->late |= removed || left || copy_late_is_news(copy);
+	if (!left || !copy->books.n)
+		return 0;
+
+	snprintf(detail, sizeof(detail), "the destination stored %u messages after their connection was lost and they "
+		 "were sent again: folder %.*s has them twice", left,
+		 BYTES_ARG(bytes_head(s->known->destination_name, 100)));
+	books_except(&copy->books, index, CAUSE_COUNT_DIFFERS, 0, 0, 0, "", detail);
+	return copy_tell(copy, EVENT_EXCEPTION, copy->books.exceptions_n - 1, fault);
 }
 
 int copy_settle(struct copy_pass *pass, bool prove, struct fault *fault)
@@ -348,9 +384,8 @@ int copy_settle(struct copy_pass *pass, bool prove, struct fault *fault)
 	struct settle s;
 	int r;
 
-	if (prove && run_sleep(quiet_us, fault) < 0)
-		return -1;
-	if (imap_select(to, known->destination_name, true, fault) < 0)
+	if (imap_select(to, known->destination_name, true, fault) < 0 ||
+	    (prove && copy_late_quiet(to, fault) < 0))
 		return -1;
 
 	settle_begin(&s, pass);
@@ -365,7 +400,10 @@ int copy_settle(struct copy_pass *pass, bool prove, struct fault *fault)
 		r = settle_orphans(&s, fault);
 	if (r == 0)
 		r = take_found(&s, prove, fault);
+	if (r == 0 && prove)
+		r = settle_surplus(&s, pass->index, fault);
 	settle_done(&s);
+	link->late |= s.late;
 	if (r == 0)
 		r = imap_unselect(to, known->destination_name, fault);
 	link->settled |= r == 0;
@@ -489,14 +527,8 @@ static void settle_message(struct settle *s, struct imap_message *m, const struc
 	} else if (mate) {
 		ledger_set_copy_uid(s->ledger, s->known->id, m->uid, m->copy_uid);
 	} else if (doubt) {
-		enum { MOST = 4096 };
-
-		m->state = (m->state & ~(uint32_t)MESSAGE_STATE_MASK) | MESSAGE_WAITING;
-		if (pass->sent_again_n < MOST) {
-			pass->sent_again = xgrow(pass->sent_again, &pass->sent_again_size,
-						 pass->sent_again_n + 1, 32);
-			memcpy(pass->sent_again + 32 * pass->sent_again_n++, copy_pass_digest(pass, m), 32);
-		}
+		m->state = (m->state & ~(uint32_t)MESSAGE_STATE_MASK) | MESSAGE_WAITING | MESSAGE_AGAIN;
+		settle_expect_late(s, m->uid, false);
 	}
 }
 
@@ -509,8 +541,8 @@ int copy_settle_doubts(struct copy_pass *pass, struct fault *fault)
 	if (!pass->doubts_n)
 		return 0;
 
-	if (run_sleep(quiet_us, fault) < 0 ||
-	    imap_select(to, pass->folder->destination_name, true, fault) < 0)
+	if (imap_select(to, pass->folder->destination_name, true, fault) < 0 ||
+	    copy_late_quiet(to, fault) < 0)
 		return -1;
 
 	settle_begin(&s, pass);
@@ -523,6 +555,9 @@ int copy_settle_doubts(struct copy_pass *pass, struct fault *fault)
 	settle_done(&s);
 	if (r < 0)
 		return -1;
+	if (s.late && ledger_commit(s.ledger, fault) < 0)
+		return -1;
+	pass->worker->copy->links[pass->index].late |= s.late;
 
 	pass->doubts_n = 0;
 	return imap_unselect(to, pass->folder->destination_name, fault);
@@ -568,44 +603,13 @@ int copy_settle_places(struct copy_pass *pass, struct fault *fault)
 
 /* --- at the end ------------------------------------------------------------------------------- */
 
-static bool was_sent_again(const struct copy_pass *pass, const unsigned char digest[32])
-{
-	for (size_t i = 0; i < pass->sent_again_n; i++)
-		if (memcmp(pass->sent_again + 32 * i, digest, 32) == 0)
-			return true;
-
-	return false;
-}
-
-static int count_doubles(struct settle *s, unsigned *ret, struct fault *fault)
-{
-	enum { LOOK = 1000 };
-	_cleanup_(freep) uint32_t *want = NULL;
-	size_t n = s->theirs.n < LOOK ? s->theirs.n : LOOK;
-
-	*ret = 0;
-	if (!n)
-		return 0;
-
-	want = xreallocarray(NULL, n, sizeof(*want));
-	for (size_t i = 0; i < n; i++)
-		want[i] = (uint32_t)i;
-	if (rematch_read_digests(s->pass->worker, &s->theirs, want, n, fault) < 0)
-		return -1;
-
-	for (size_t i = 0; i < n; i++)
-		*ret += s->theirs.p[i].has & REMATCH_DIGEST && was_sent_again(s->pass, s->theirs.p[i].digest);
-	return 0;
-}
-
-int copy_settle_late(struct copy_pass *pass, unsigned *ret_doubles, struct fault *fault)
+int copy_settle_late(struct copy_pass *pass, struct fault *fault)
 {
 	struct imap_session *to = pass->worker->to;
 	struct settle s;
 	int r;
 
-	*ret_doubles = 0;
-	if (!pass->sent_again_n)
+	if (!pass->worker->copy->links[pass->index].late)
 		return 0;
 	if (imap_select(to, pass->folder->destination_name, true, fault) < 0)
 		return -1;
@@ -613,7 +617,9 @@ int copy_settle_late(struct copy_pass *pass, unsigned *ret_doubles, struct fault
 	settle_begin(&s, pass);
 	r = settle_list_strangers(&s, s.known->mark ? s.known->mark : 1, UINT32_MAX, fault);
 	if (r == 0)
-		r = count_doubles(&s, ret_doubles, fault);
+		r = ledger_commit(s.ledger, fault);
+	if (r == 0)
+		r = settle_surplus(&s, pass->index, fault);
 	settle_done(&s);
 	return r < 0 ? -1 : imap_unselect(to, pass->folder->destination_name, fault);
 }

@@ -41,6 +41,7 @@ enum {
 				 * by some one for one */
 	MESSAGE_FATAL = 4096,   /* how often the connection was lost over it, a count of up to … */
 	MESSAGE_FATAL_MOST = 3 * MESSAGE_FATAL, /* … this, in two bits */
+	MESSAGE_AGAIN = 65536,  /* what was sent before, or may have been, was not found */
 	MESSAGE_INTENDED = 32768, /* its row in the ledger says that it is about to be sent */
 	MESSAGE_IN_DOUBT = 16384, /* being looked for at the destination */
 	MESSAGE_OWN_DATE = 512, /* its date is that of its Date header: the source gave none */
@@ -97,8 +98,6 @@ struct copy_pass {
 	size_t flag_ids_n;
 	bool partial;                /* only new messages were listed: the others are known not to have changed */
 	uint64_t behind;             /* messages of the folder before the window at hand */
-	unsigned char *sent_again;   /* digests of doubts that were sent again, 32 bytes each … */
-	size_t sent_again_n, sent_again_size; /* … at most some thousands */
 	struct put_off *put_off;     /* to go into the books after the round */
 	size_t put_off_n, put_off_size;
 	struct doubt *doubts;        /* in the order sent, after a round that failed */
@@ -173,12 +172,13 @@ SUSPENDS int copy_settle_doubts(struct copy_pass *pass, struct fault *fault);
 /* Finds the UIDs of the window's copied messages that the server did not tell. The destination's folder is selected. */
 SUSPENDS int copy_settle_places(struct copy_pass *pass, struct fault *fault);
 
+/* At the end of a folder: what the destination stored after we had looked, and has twice now, is removed or put into the
+ * books (D10). */
+SUSPENDS int copy_settle_late(struct copy_pass *pass, struct fault *fault);
+
 /* Once for each window, before anything of it is moved or sent: which of its waiting messages are at the destination
  * already, among what lies there from the UIDNEXT on that the ledger remembers. */
 SUSPENDS int copy_settle_unseen(struct copy_pass *pass, struct fault *fault);
-
-/* How many messages the destination has twice, because it stored them after we had looked. */
-SUSPENDS int copy_settle_late(struct copy_pass *pass, unsigned *ret_doubles, struct fault *fault);
 
 /* --- except.c -------------------------------------------------------------------------------- */
 

@@ -142,6 +142,8 @@ enum {
 	LEDGER_ADOPTED = 8,         /* was found at the destination, not sent by us */
 	LEDGER_MIRRORED = 16,       /* GONE, and its copy was removed by us */
 	LEDGER_VERIFIED = 32,       /* both sides' bytes were read and compared (mailferry verify) */
+	LEDGER_AGAIN = 64,          /* was looked for and not found when it may have been sent: one may turn up late,
+				     * beside the copy that was sent then */
 };
 
 struct ledger_message {

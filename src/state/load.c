@@ -24,7 +24,7 @@ struct load_job {
 };
 
 enum { HAS_ALL = LEDGER_HAS_DIGEST | LEDGER_HAS_COPY_DIGEST | LEDGER_HAS_HEADER | LEDGER_ADOPTED |
-		 LEDGER_MIRRORED | LEDGER_VERIFIED };
+		 LEDGER_MIRRORED | LEDGER_VERIFIED | LEDGER_AGAIN };
 
 static void read_message(struct row *row, struct ledger_message *m, const struct load_job *job)
 {

@@ -57,7 +57,7 @@ void ledger_set_state(struct ledger *ledger, uint32_t folder, uint32_t uid, enum
 {
 	assert(state >= LEDGER_COPIED && state <= LEDGER_SENDING);
 	/* these come with a digest */
-	assert((add_has & ~(unsigned)(LEDGER_ADOPTED | LEDGER_MIRRORED | LEDGER_VERIFIED)) == 0);
+	assert((add_has & ~(unsigned)(LEDGER_ADOPTED | LEDGER_MIRRORED | LEDGER_VERIFIED | LEDGER_AGAIN)) == 0);
 	queue(ledger, (struct op){ .kind = OP_SET_STATE, .folder = folder, .uid = uid, .a = state,
 				   .b = add_has });
 }

@@ -443,7 +443,7 @@ static void hostile_rows(struct check *check)
 		"UPDATE message SET state = -1 WHERE uid = 3",
 		"UPDATE message SET cause = 32 WHERE uid = 3",
 		"UPDATE message SET cause = -1 WHERE uid = 3",
-		"UPDATE message SET has = 64 WHERE uid = 3",
+		"UPDATE message SET has = 128 WHERE uid = 3",
 		"UPDATE message SET has = -1 WHERE uid = 3",
 		"UPDATE message SET flags = 3 WHERE uid = 3",
 		"UPDATE message SET copy_flags = 4294967295 WHERE uid = 3",
