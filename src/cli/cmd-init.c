@@ -64,9 +64,12 @@ static void tell_next(const char *conf, const char *list)
 	       "  1. In %s, say under [platform old] and [platform new] where the servers are (url) and\n"
 	       "     how to come by passwords or tokens (password_file, password_command, token_command).\n"
 	       "  2. In %s, write a line for each mailbox, or have a spreadsheet write it.\n"
-	       "  3. Look at what would be done, then do it:\n\n"
-	       "         mailferry copy --config %s --dry-run\n\n"
-	       "mailferry.conf(5) explains both files.\n", conf, list, conf, list, conf);
+	       "  3. Look at what would be done, do it (again each night), and prove it:\n\n"
+	       "         mailferry copy --config %s --dry-run\n"
+	       "         mailferry copy --config %s\n"
+	       "         mailferry status --config %s\n"
+	       "         mailferry verify --config %s --level content\n\n"
+	       "mailferry.conf(5) explains both files.\n", conf, list, conf, list, conf, conf, conf, conf);
 }
 
 static int write_both(const struct options *o, struct fault *fault)

@@ -181,7 +181,7 @@ static void print_named(const char *what, const struct tally_named *named, uint6
 void tally_show(const struct tally *t, bool dry)
 {
 	const struct tally_line *l = &t->total;
-	uint64_t tried = l->done + l->failed;
+	uint64_t tried = l->done + l->failed, open = l->failed + l->held + l->stopped;
 	double seconds = (double)(t->took_us > 0 ? t->took_us : 1) / (double)SECOND;
 	char a[32], b[32], c[32], d[32], e[32];
 
@@ -192,18 +192,24 @@ void tally_show(const struct tally *t, bool dry)
 	if (l->stopped)
 		printf("\n%s mailbox%s not reached or not finished: the same command goes on.\n",
 		       show_count(a, l->stopped), l->stopped == 1 ? " was" : "es were");
-	if (!dry)
+	if (!dry) {
 		printf("\nsource %s = present %s + copied %s + excepted %s + changed meanwhile "
-		       "%s%s\n",
+		       "%s%s",
 		       show_count(a, l->source), show_count(b, l->present),
 		       show_count(c, l->copied), show_count(d, l->missing),
 		       show_count(e, l->changed),
 		       l->source == l->present + l->copied + l->missing + l->changed
-			       ? ": the books close."
-			       : ", and the rest not reached.");
-	printf("%s mailbox%s in %s: %.1f mailboxes/s, %s/s\n", show_count(a, tried),
-	       tried == 1 ? "" : "es", show_duration(b, t->took_us), (double)tried / seconds,
-	       show_bytes(c, (uint64_t)((double)l->bytes / seconds)));
+			       ? ": the books close"
+			       : ", and the rest not reached");
+		if (open)
+			printf("; %s mailbox%s not gone through", show_count(a, open), open == 1 ? " was" : "es were");
+		puts(".");
+	}
+	printf("%s mailbox%s in %s", show_count(a, tried), tried == 1 ? "" : "es", show_duration(b, t->took_us));
+	if (l->copied)
+		printf(": %.1f mailboxes/s, %s/s", (double)tried / seconds,
+		       show_bytes(c, (uint64_t)((double)l->bytes / seconds)));
+	puts(".");
 	fflush(stdout);
 }
 

@@ -3,6 +3,7 @@
 #include "cli/report-file.h"
 
 #include "os/file.h"
+#include "os/look.h"
 #include "run/run.h"
 
 enum { WRITE_AT = 64 << 10 };
@@ -15,6 +16,10 @@ struct opening {
 static int create(void *arg, struct fault *fault)
 {
 	const struct opening *o = arg;
+
+	if (os_is_there(o->path))
+		return fault_usage(fault, "%.200s is there already, and a report is not written over: give another name",
+				   o->path);
 
 	return os_file_create(o->path, &o->file->file, fault);
 }

@@ -100,9 +100,10 @@ static void show_sums(struct page *page, const struct status_sum *total,
 		buf_appendf(&line, " %8s", shown_states[i].title);
 	buf_appendf(&line, " %9s", "size");
 	put_line(page, &line);
-	for (size_t i = 0; n > 1 && i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		sum_line(page, &sums[i]);
-	sum_line(page, total);
+	if (n != 1)
+		sum_line(page, total);
 
 	if (total->states[FLEET_HELD])
 		buf_appendf(&line, "%s in use by other processes",

@@ -348,6 +348,7 @@ class Many(unittest.TestCase):
             self.assertEqual(result.returncode, status, result)
             return result
         self.copy(status=0)
+        self.assertRegex(self.copy(status=0).out, r"(?m)^6 mailboxes in [0-9.]+ s\.$")
         self.assertNotIn("Readiness", run("status", status=0).stdout)
         run("verify", "--wave", "first", "--level", "content", status=0)
         self.assertRegex(run("status", status=0).stdout, r"(?s)first +ready: 2 ready\n +second +not ready: 4 not verified\n"
@@ -356,7 +357,10 @@ class Many(unittest.TestCase):
 
         quiet = run("verify", "--quiet", status=0)
         self.assertEqual((quiet.stdout, quiet.stderr), ("", ""))
-        self.assertRegex(run("status", "--wave", "second", status=0).stdout, r"second +ready: 4 ready\n")
+        shown = run("status", "--wave", "second", status=0).stdout
+        self.assertRegex(shown, r"second +4 +4 +0")
+        self.assertRegex(shown, r"second +ready: 4 ready\n")
+        self.assertNotIn("total", shown)
         with mailbox.connect(self.server, "ready02") as imap:
             for command in b"SELECT INBOX", rb"STORE 1 +FLAGS (\Deleted)", b"EXPUNGE":
                 imap.command(command)
