@@ -59,7 +59,8 @@ static const struct option_line lines[] = {
 	  "what left the source is only noted (default), or removed from\n"
 	  "the destination" },
 	{ "delete-limit", OPTION_COUNT, offsetof(struct options, delete_limit), "PERCENT",
-	  "mirror no more than this share of a folder in a pass\n(default 10)", 1, 100 },
+	  "mirror no more than this share of a folder in a pass (default 10),\nor ten messages, if others "
+	  "stay; 0: none, 100: all", 0, 100 },
 	{ "missing", OPTION_CHOICE, offsetof(struct options, missing), "leave|recopy",
 	  "what somebody removed from the destination is named (default),\nor copied again" },
 	{ "retry-exceptions", OPTION_FLAG, offsetof(struct options, retry_exceptions), NULL,

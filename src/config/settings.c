@@ -164,9 +164,9 @@ const struct setting settings[] = {
 	{ COPY(SETTING_SWITCH, "deletes", mirror_deletes), "record", .choices = "record mirror",
 	  .help = "What left the source since it was copied: record: it is only noted;\n"
 		  "mirror: it is removed from the destination." },
-	{ COPY(SETTING_COUNT, "delete_limit", delete_limit_percent), "10", .min = 1, .max = 100,
-	  .help = "… but no more than so many per cent of a folder in a pass (or ten\n"
-		  "messages)." },
+	{ COPY(SETTING_COUNT, "delete_limit", delete_limit_percent), "10", .min = 0, .max = 100,
+	  .help = "… but no more than so many per cent of a folder in a pass, or ten messages\n"
+		  "of it if others stay; 0: none, 100: all." },
 	{ COPY(SETTING_SWITCH, "missing", recopy_missing), "leave", .choices = "leave recopy",
 	  .help = "What somebody removed from the destination: leave: it is named; recopy: it\n"
 		  "is copied again." },

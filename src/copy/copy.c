@@ -494,7 +494,7 @@ static bool is_nothing_to_do(const struct copy *copy)
 		if (copy->books.folders[i].state == FOLDER_WAITING)
 			return false;
 
-	return !copy_links_any_lost(copy) && !copy_vanished_any_left(copy);
+	return !copy->any_removals && !copy_links_any_lost(copy) && !copy_vanished_any_left(copy);
 }
 
 static const char *kind_of_pass(const struct copy *copy)
@@ -552,6 +552,8 @@ static int run_pass(void *arg, struct fault *fault)
 	r = copy_links_load_exceptions(copy, fault);
 	if (r == 0)
 		r = patiently(copy, copy_links_rename, fault);
+	if (r == 0)
+		r = patiently(copy, copy_removals_resume, fault);
 	if (r == 0)
 		r = patiently(copy, lose_folders, fault);
 	if (r == 0)

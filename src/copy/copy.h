@@ -38,7 +38,8 @@ struct copy_options {
 	bool adopt;                 /* match what is at the destination already, instead of refusing filled folders */
 	enum copy_flags_rule flags;
 	bool mirror_deletes;        /* what left the source is removed from the destination, … */
-	unsigned delete_limit;      /* … unless it is more than so many per cent of a folder (and more than 10) */
+	unsigned delete_limit;      /* … unless it is more than so many per cent of a folder (and more than 10), or all
+				     * of it; 0: nothing is, 100: whatever it is */
 	const char *keep_all;       /* why nothing may be deleted, in words ("hold", "cut over on …"); NULL: it may */
 	bool recopy_missing;        /* copy again what somebody removed from the destination */
 	bool retry_exceptions;      /* try again what earlier passes could not copy */
@@ -75,6 +76,7 @@ struct copy {
 	struct copy_link *links; /* what the ledger knows of books.folders[i], and what is to be done about it */
 	struct copy_vanished *vanished; /* messages that left their source folder, see copy/links.h */
 	size_t vanished_n, vanished_size;
+	bool any_removals;       /* the ledger knows copies whose removal was not ended (copy/removals.c) */
 	bool vanished_loaded;    /* those that left in earlier passes are among them */
 	struct map vanished_by_look; /* first index + 1 of a chain, by size and date */
 	struct waiters to_record; /* ledger rows are queued, or the pass has ended */

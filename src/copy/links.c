@@ -21,6 +21,18 @@ struct ledger_seen copy_seen_of(const struct imap_folder *f)
 	};
 }
 
+static int look_for_removals(struct copy *copy, struct fault *fault)
+{
+	_cleanup_(freep) struct ledger_removal *removals = NULL;
+	size_t n;
+
+	if (ledger_load_removals(copy->options.ledger, &removals, &n, fault) < 0)
+		return -1;
+
+	copy->any_removals = n;
+	return 0;
+}
+
 int copy_links_load(struct copy *copy, struct fault *fault)
 {
 	arena_done(&copy->known_arena);
@@ -34,7 +46,7 @@ int copy_links_load(struct copy *copy, struct fault *fault)
 		return 0;
 
 	if (ledger_load_folders(copy->options.ledger, &copy->known_arena, &copy->known, &copy->known_n,
-				fault) < 0)
+				fault) < 0 || look_for_removals(copy, fault) < 0)
 		return -1;
 
 	return copy_links_find_renames(copy, fault);

@@ -33,6 +33,8 @@ struct copy_link {
 	size_t vanished, claimed;      /* so many of copy->vanished were here; of them, claimed */
 	size_t without_copy;           /* … and so many have no row any more, since their copies are gone, too */
 	uint64_t moved_out;            /* copies that this pass moves to other folders, at most */
+	uint64_t taken_out, taken_in;  /* … and that it has moved from here and to here */
+	bool there_changed;            /* this pass changed the folder there after it was listed, before it was surveyed */
 	bool formers_lost;             /* the formers' messages that are not here are among the vanished */
 	bool done;                     /* went through, and is completed when all is settled */
 };
@@ -51,6 +53,7 @@ struct copy_vanished {
 	bool has_digest;
 	bool before;                   /* its row says GONE already */
 	bool claimed;                  /* had been sent, which was not known until this pass */
+	bool was_deleted;              /* its copy has \Deleted, or was not looked at */
 	bool moved;                    /* found again in another folder */
 	size_t next;                   /* index + 1 of the next with the same size and date; 0: none */
 };

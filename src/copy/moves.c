@@ -19,6 +19,7 @@ struct move {
 	size_t index;             /* … in copy->vanished, which grows meanwhile */
 	unsigned char digest[32];
 	uint64_t size;
+	bool was_deleted;         /* has \Deleted at the destination, or was not looked at */
 };
 
 struct moves {
@@ -100,7 +101,7 @@ static int match(struct copy_pass *pass, struct moves *moves, struct fault *faul
 		moves->p = xgrow(moves->p, &moves->size, moves->n + 1, sizeof(*moves->p));
 		moves->p[moves->n] = (struct move){
 			.message = m, .was = *was, .size = items[i].size,
-			.index = (size_t)(was - pass->worker->copy->vanished),
+			.index = (size_t)(was - pass->worker->copy->vanished), .was_deleted = true,
 		};
 		memcpy(moves->p[moves->n++].digest, items[i].digest, 32);
 	}
@@ -124,25 +125,31 @@ static bool is_back(const struct copy_pass *pass, const struct move *move)
 	return bytes_equal(move->was.folder->destination_name, pass->folder->destination_name);
 }
 
-/* Its copy is in this folder now: it was moved here, or had been here all the time. */
+/* The message has its row, which says where its copy is now. */
+static void take_over(struct copy_pass *pass, struct imap_message *m, uint32_t copy_uid, uint32_t flags,
+		      uint32_t copy_flags)
+{
+	uint32_t now = copy_record_flags(pass, m->flags);
+
+	m->state |= MESSAGE_SETTLED;
+	m->copy_uid = copy_uid;
+	if (flags != now)
+		copy_stores_want(pass, m->uid, copy_uid, flags, now, copy_flags);
+}
+
 static void moved(struct copy_pass *pass, struct move *move, uint32_t copy_uid)
 {
 	struct copy *copy = pass->worker->copy;
 	struct ledger *ledger = copy->options.ledger;
 	struct ledger_folder *known = copy->links[pass->index].known;
-	struct imap_message *m = move->message;
 
-	ledger_move_message(ledger, move->was.folder->id, move->was.uid, known->id, m->uid, copy_uid);
-	ledger_set_state(ledger, known->id, m->uid, LEDGER_COPIED, 0);
-	m->state |= MESSAGE_SETTLED;
-	m->copy_uid = copy_uid;
+	ledger_move_message(ledger, move->was.folder->id, move->was.uid, known->id, move->message->uid, copy_uid);
+	ledger_set_state(ledger, known->id, move->message->uid, LEDGER_COPIED, 0);
 	if (is_back(pass, move))
 		pass->folder->present++;
 	else
 		pass->folder->moved++;
-	if (move->was.flags != copy_record_flags(pass, m->flags))
-		copy_stores_want(pass, m->uid, copy_uid, move->was.flags,
-				 copy_record_flags(pass, m->flags), move->was.copy_flags);
+	take_over(pass, move->message, copy_uid, move->was.flags, move->was.copy_flags);
 }
 
 static struct move *find_move(struct move *p, size_t n, uint32_t copy_uid)
@@ -219,6 +226,93 @@ static int take_back(struct copy_pass *pass, struct move *p, size_t n, const str
 	return r;
 }
 
+static struct ledger_removal removal_of(const struct copy_pass *pass, const struct move *move)
+{
+	return (struct ledger_removal){
+		.folder = move->was.folder->id, .uid = move->was.uid, .copy_uid = move->was.copy_uid,
+		.uidvalidity = move->was.copy_uidvalidity, .was_deleted = move->was_deleted,
+		.stage = LEDGER_MOVES, .new_folder = pass->worker->copy->links[pass->index].known->id,
+		.new_uid = move->message->uid,
+	};
+}
+
+/* Before anything is moved: what is to become what, durable. The intent is that of a message which is about to be sent,
+ * so it is found wherever the message goes meanwhile (D9); the removal tells what is left in the old place. */
+static int make_intents_durable(struct copy_pass *pass, struct move *p, size_t n, struct fault *fault)
+{
+	struct ledger *ledger = pass->worker->copy->options.ledger;
+
+	for (size_t i = 0; i < n; i++) {
+		struct ledger_removal removal = removal_of(pass, &p[i]);
+		struct ledger_message row;
+
+		copy_record_fill(pass, p[i].message, LEDGER_SENDING, &row);
+		row.has |= LEDGER_HAS_DIGEST;
+		memcpy(row.digest, p[i].digest, sizeof(row.digest));
+		row.size = p[i].size;
+		row.flags = p[i].was.flags; /* what the copy follows so far */
+		row.copy_flags = p[i].was.copy_flags;
+		ledger_put_message(ledger, &row);
+		ledger_put_removal(ledger, &removal);
+	}
+	pass->moving = true;
+	return ledger_commit(ledger, fault);
+}
+
+/* Where \Deleted will have to be set: which have it already. */
+static int look_for_deleted(struct imap_session *to, struct move *p, size_t n, const struct imap_range *ranges,
+			    size_t ranges_n, struct fault *fault)
+{
+	struct imap_messages there;
+	int r;
+
+	imap_messages_init(&there);
+	r = imap_fetch_items_of(to, ranges, ranges_n, IMAP_ITEM_FLAGS, &there, fault);
+	for (size_t i = 0; i < n; i++) {
+		const struct imap_message *m = imap_messages_find(&there, p[i].was.copy_uid);
+
+		p[i].was_deleted = !m || copy_is_marked_deleted(&there, m);
+	}
+	imap_messages_done(&there);
+	return r;
+}
+
+/* Those that the server told of have their rows; what it left in the old place goes. */
+static int note_moved(struct copy_pass *pass, struct move *p, size_t n, struct imap_copied *copied, bool can_move,
+		      struct fault *fault)
+{
+	struct copy *copy = pass->worker->copy;
+	struct ledger *ledger = copy->options.ledger;
+
+	for (size_t i = 0; i < copied->n; i++) {
+		struct move *move = find_move(p, n, copied->p[i].from);
+		struct ledger_removal removal;
+
+		if (!move || move->message->state & MESSAGE_SETTLED)
+			continue;
+		moved(pass, move, copied->p[i].to);
+		copy->links[pass->index].taken_in++;
+		if (p->was.place)
+			p->was.place->taken_out++;
+		removal = removal_of(pass, move);
+		removal.stage = LEDGER_MOVED;
+		if (can_move)
+			ledger_drop_removal(ledger, removal.folder, removal.uid);
+		else
+			ledger_put_removal(ledger, &removal);
+	}
+	if (can_move || !copied->n)
+		return 0;
+
+	qsort(copied->p, copied->n, sizeof(*copied->p), by_from);
+	if (expunge_originals(pass->worker->to, copied, fault) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (p[i].message->state & MESSAGE_SETTLED)
+			ledger_drop_removal(ledger, p[i].was.folder->id, p[i].was.uid);
+	return 0;
+}
+
 /* Messages of one origin. Where MOVE is missing, COPY and the removal of exactly those copied does the same. */
 static int move_group(struct copy_pass *pass, struct move *p, size_t n, struct fault *fault)
 {
@@ -229,6 +323,7 @@ static int move_group(struct copy_pass *pass, struct move *p, size_t n, struct f
 	size_t ranges_n = set_of_copies(p, n, &ranges);
 	bool back = is_back(pass, p);
 	struct imap_copied copied;
+	struct fault why;
 	int r;
 
 	/* Before it happens: another worker may count the folder when the server has done it and we do not know yet. */
@@ -242,25 +337,60 @@ static int move_group(struct copy_pass *pass, struct move *p, size_t n, struct f
 		r = take_back(pass, p, n, ranges, ranges_n, fault);
 		return r < 0 ? -1 : imap_unselect(to, origin, fault);
 	}
+	if ((!can_move && look_for_deleted(to, p, n, ranges, ranges_n, fault) < 0) ||
+	    make_intents_durable(pass, p, n, fault) < 0)
+		return -1;
 
-	r = imap_copy(to, ranges, ranges_n, can_move, pass->folder->destination_name, &copied, fault);
-	for (size_t i = 0; i < copied.n; i++) {
-		struct move *move = find_move(p, n, copied.p[i].from);
-
-		if (move && !(move->message->state & MESSAGE_SETTLED))
-			moved(pass, move, copied.p[i].to);
-	}
-	if (r == 0 && !can_move && copied.n) {
-		qsort(copied.p, copied.n, sizeof(*copied.p), by_from);
-		r = expunge_originals(to, &copied, fault);
-	}
+	r = imap_copy(to, ranges, ranges_n, can_move, pass->folder->destination_name, &copied, &why);
+	if (r == 0 || why.reach <= REACH_FOLDER)
+		r = note_moved(pass, p, n, &copied, can_move, fault);
+	else
+		*fault = why;
 	free(copied.p);
 	return r < 0 ? -1 : imap_unselect(to, origin, fault);
+}
+
+/* Of moves that were not answered, or not as they should be, some may be done. They are found; the others are copied. */
+static int find_out(struct copy_pass *pass, struct fault *fault)
+{
+	const struct copy *copy = pass->worker->copy;
+	const struct ledger_folder *known = copy->links[pass->index].known;
+	struct ledger_messages rows;
+	int r;
+
+	if (copy_removals_settle(pass->worker, known->id, fault) < 0)
+		return -1;
+
+	r = ledger_load_bare(copy->options.ledger, known->id, pass->low, pass->high, &rows, fault);
+	for (size_t i = 0; i < rows.n && r == 0; i++) {
+		struct imap_message *m = imap_messages_find(&pass->messages, rows.p[i].uid);
+
+		if (m && is_waiting(m) && rows.p[i].state == LEDGER_COPIED && rows.p[i].copy_uid) {
+			pass->folder->moved++;
+			take_over(pass, m, rows.p[i].copy_uid, rows.p[i].flags, rows.p[i].copy_flags);
+		}
+	}
+	ledger_messages_done(&rows);
+	pass->moving = r < 0;
+	return r;
+}
+
+/* Whether all went as it should: each is where it belongs, and nothing of it where it was. */
+static int end_moves(struct copy_pass *pass, const struct moves *moves, bool whole, struct fault *fault)
+{
+	for (size_t i = 0; i < moves->n && whole; i++)
+		whole = moves->p[i].message->state & MESSAGE_SETTLED;
+	if (pass->moving && !whole && find_out(pass, fault) < 0)
+		return -1;
+
+	pass->moving = false;
+	return ledger_commit(pass->worker->copy->options.ledger, fault);
 }
 
 static int move_groups(struct copy_pass *pass, struct moves *moves, struct fault *fault)
 {
 	size_t first = 0;
+	bool whole = true;
 
 	qsort(moves->p, moves->n, sizeof(*moves->p), by_origin);
 	while (first < moves->n) {
@@ -268,12 +398,14 @@ static int move_groups(struct copy_pass *pass, struct moves *moves, struct fault
 
 		while (end < moves->n && moves->p[end].was.folder == moves->p[first].was.folder)
 			end++;
-		if (move_group(pass, &moves->p[first], end - first, fault) < 0 &&
-		    fault->reach > REACH_FOLDER)
-			return -1;
+		if (move_group(pass, &moves->p[first], end - first, fault) < 0) {
+			if (fault->reach > REACH_FOLDER)
+				return -1;
+			whole = false;
+		}
 		first = end;
 	}
-	return 0;
+	return end_moves(pass, moves, whole, fault);
 }
 
 int copy_moves(struct copy_pass *pass, struct fault *fault)
@@ -287,6 +419,9 @@ int copy_moves(struct copy_pass *pass, struct fault *fault)
 	if (!map_count(&copy->vanished_by_look))
 		return 0;
 
+	if (pass->moving && find_out(pass, fault) < 0) /* a try before was interrupted */
+		return -1;
+
 	r = match(pass, &moves, fault);
 	if (r == 0 && moves.n)
 		r = copy_pass_set_mark(pass, fault);
@@ -295,8 +430,6 @@ int copy_moves(struct copy_pass *pass, struct fault *fault)
 	for (size_t i = 0; i < moves.n; i++) /* those that could not be are copied, and gone where they were */
 		if (!(moves.p[i].message->state & MESSAGE_SETTLED))
 			copy->vanished[moves.p[i].index].moved = false;
-	if (r == 0 && moves.n)
-		r = ledger_commit(copy->options.ledger, fault);
 	if (r == 0)
 		r = copy_stores_run(pass, fault);
 	free(moves.p);

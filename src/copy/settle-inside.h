@@ -31,7 +31,7 @@ struct settle {
 	struct ledger_message *orphans; /* rows, without strings: may have been sent, and are no longer at the source */
 	size_t orphans_n, orphans_size;
 	struct imap_messages there;     /* strangers' flags and dates */
-	bool late;                      /* something may turn up later (D27) */
+	bool late;                      /* something may turn up later (D29) */
 };
 
 /* --- settle.c -------------------------------------------------------------------------------- */

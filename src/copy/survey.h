@@ -51,6 +51,19 @@ bool copy_vanished_any_left(const struct copy *copy);
  * are removed. */
 SUSPENDS int copy_vanished_settle(struct copy *copy, struct fault *fault);
 
+/* --- removals.c ------------------------------------------------------------------------------ */
+
+/* Finishes or undoes the removals of copies that the ledger still knows: of moves to one folder (its number in the ledger),
+ * or (0) all. Moves that turn out to be done have their rows afterwards. With the worker's session to the destination; no folder
+ * of it may be needed any more. What a folder refuses stays for the next pass. */
+SUSPENDS int copy_removals_settle(struct copy_worker *worker, uint32_t new_folder, struct fault *fault);
+
+/* Those that earlier passes left, before anything is surveyed; with the first pair of sessions. */
+SUSPENDS int copy_removals_resume(struct copy *copy, struct fault *fault);
+
+/* Whether a message of a listing has \Deleted. */
+bool copy_is_marked_deleted(const struct imap_messages *messages, const struct imap_message *message);
+
 /* --- moves.c --------------------------------------------------------------------------------- */
 
 /* Of the waiting messages of the window, those that left another folder are moved at the destination, too. */

@@ -13,7 +13,7 @@
 
 enum {
 	EARLIER = 1000000,  /* rows of earlier passes that are looked through for moves */
-	ALWAYS_FEW = 10,    /* so many may be deleted whatever their share */
+	ALWAYS_FEW = 10,    /* so many may be deleted whatever their share, if others stay */
 };
 
 static struct copy_vanished *add(struct copy *copy, struct ledger_folder *folder, struct copy_link *link,
@@ -249,17 +249,22 @@ bool copy_vanished_any_left(const struct copy *copy)
 	return false;
 }
 
-/* How many of a folder's copies may be deleted in a pass: its rows are counted as they are now. */
+/* Whether n copies of a folder may be deleted: its rows are counted as they are now. A few may go whatever their share, or a
+ * folder of five would never follow; but not the last ones, because a source that seems empty is more often broken. */
 static int within_limit(struct copy *copy, struct ledger_folder *folder, uint64_t n, bool *ret,
 			struct fault *fault)
 {
-	*ret = n <= ALWAYS_FEW || copy->options.delete_limit >= 100;
-	if (*ret)
+	unsigned percent = copy->options.delete_limit;
+	uint64_t all;
+
+	*ret = percent >= 100;
+	if (*ret || percent == 0)
 		return 0;
 	if (ledger_count_folder(copy->options.ledger, folder, fault) < 0)
 		return -1;
 
-	*ret = n * 100 <= (folder->tally.copied + folder->tally.gone) * copy->options.delete_limit;
+	all = folder->tally.copied + folder->tally.gone;
+	*ret = n < all && (n <= ALWAYS_FEW || n * 100 <= all * percent);
 	return 0;
 }
 
@@ -270,6 +275,7 @@ static void note_mirrored(struct copy *copy, struct copy_vanished *v, size_t n, 
 		if (!v[i].copy_uid || (uidvalidity && v[i].copy_uidvalidity != uidvalidity))
 			continue;
 		ledger_set_state(copy->options.ledger, v->folder->id, v[i].uid, LEDGER_GONE, LEDGER_MIRRORED);
+		ledger_drop_removal(copy->options.ledger, v->folder->id, v[i].uid);
 		v[i].copy_uid = 0;
 	}
 }
@@ -330,7 +336,12 @@ static int drop_absent(struct copy *copy, struct copy_worker *w, struct copy_van
 	imap_messages_init(&there);
 	found = set_of_copies(v, n, uidvalidity, &ranges, &ranges_n);
 	if (found)
-		r = imap_fetch_items_of(w->to, ranges, ranges_n, 0, &there, fault);
+		r = imap_fetch_items_of(w->to, ranges, ranges_n, IMAP_ITEM_FLAGS, &there, fault);
+	for (size_t i = 0; i < n; i++) {
+		const struct imap_message *m = imap_messages_find(&there, v[i].copy_uid);
+
+		v[i].was_deleted = !m || copy_is_marked_deleted(&there, m);
+	}
 	if (r == 0 && there.n < found) {
 		r = imap_fetch_items(w->to, 1, UINT32_MAX, 0, &there, fault);
 		for (size_t i = 0; i < n && r == 0 && is_whole(w->to, &there); i++) {
@@ -355,6 +366,21 @@ static size_t count_copies(const struct copy_vanished *v, size_t n)
 	return copies;
 }
 
+/* Durable before \Deleted is set, so that no copy keeps it if the pass ends before it is expunged. */
+static int make_intents_durable(struct copy *copy, const struct copy_vanished *v, size_t n, uint32_t uidvalidity,
+				struct fault *fault)
+{
+	for (size_t i = 0; i < n; i++)
+		if (v[i].copy_uid && v[i].copy_uidvalidity == uidvalidity)
+			ledger_put_removal(copy->options.ledger, &(struct ledger_removal){
+				.folder = v[i].folder->id, .uid = v[i].uid, .copy_uid = v[i].copy_uid,
+				.uidvalidity = uidvalidity, .was_deleted = v[i].was_deleted,
+				.stage = LEDGER_DELETES,
+			});
+
+	return ledger_commit(copy->options.ledger, fault);
+}
+
 /* \Deleted is set first, and only what we set it on is expunged: what the user deleted there is hers. */
 static int delete_copies(struct copy *copy, struct copy_worker *w, struct copy_vanished *v, size_t n,
 			 struct fault *fault)
@@ -371,7 +397,8 @@ static int delete_copies(struct copy *copy, struct copy_worker *w, struct copy_v
 	if (!found)
 		return imap_unselect(w->to, folder->destination_name, fault);
 
-	if (imap_store(w->to, ranges, ranges_n, true, "\\Deleted", fault) < 0 ||
+	if (make_intents_durable(copy, v, n, uidvalidity, fault) < 0 ||
+	    imap_store(w->to, ranges, ranges_n, true, "\\Deleted", fault) < 0 ||
 	    imap_expunge(w->to, ranges, ranges_n, fault) < 0)
 		return -1;
 
@@ -393,6 +420,8 @@ static int may_delete(struct copy *copy, struct copy_worker *w, struct ledger_fo
 		snprintf(why, 250, "this server cannot remove single messages (no UIDPLUS)");
 	else if (within_limit(copy, folder, copies, &within, fault) < 0)
 		return -1;
+	else if (!within && folder->tally.copied == 0 && copy->options.delete_limit)
+		snprintf(why, 250, "that is all of the folder (--delete-limit 100 lets them go)");
 	else if (!within)
 		snprintf(why, 250, "that is more than %u %% of the folder (--delete-limit)",
 			 copy->options.delete_limit);
@@ -440,6 +469,8 @@ static int mirror_folder(struct copy *copy, struct copy_worker *w, struct copy_v
 		*fault = why;
 		return -1;
 	}
+	if (copy_removals_settle(w, 0, fault) < 0) /* some may have \Deleted */
+		return -1;
 	return hold(copy, v, count_copies(v, n), why.server[0] ? why.server : why.text, fault);
 }
 

@@ -93,6 +93,7 @@ struct copy_pass {
 	uint32_t there_uidnext;      /* of the destination when the folder was opened; 0: not told */
 	uint64_t there_messages;     /* … and how many it held */
 	bool looked_unseen;          /* what no pass had seen there was held against the window at hand */
+	bool moving;                 /* a move was begun, and is not known to have ended: copy/moves.c */
 	uint32_t placed_to;          /* the highest UID at the destination that is known to be one of ours */
 	uint32_t *flag_ids;          /* numbers in the ledger of the flag sets of `messages`, + 1; 0: not looked up yet */
 	size_t flag_ids_n;

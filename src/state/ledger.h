@@ -227,6 +227,31 @@ SUSPENDS int ledger_find_message_id(struct ledger *ledger, const char *message_i
 SUSPENDS int ledger_load_copy_uids(struct ledger *ledger, uint32_t folder, uint32_t low,
 				   uint32_t **ret, size_t *ret_n, struct fault *fault);
 
+/* --- removals ----------------------------------------------------------------------------------
+ * A copy that is being taken out of its folder at the destination: deleted, or moved to another. The intent is durable
+ * before the first command, and goes when all of it is done or undone. */
+
+enum ledger_removal_stage {
+	LEDGER_DELETES = 1, /* it may have \Deleted by now, or be no more */
+	LEDGER_MOVES,       /* it may be in its new folder by now, under a UID from the mark on; that row says SENDING */
+	LEDGER_MOVED,       /* it is there: what is still here is to go */
+};
+
+struct ledger_removal {
+	uint32_t folder, uid;           /* whose copy: the key of its row when this began */
+	uint32_t copy_uid, uidvalidity; /* at the destination */
+	bool was_deleted;               /* it had \Deleted before, or nobody looked: the flag is not ours to take away */
+	enum ledger_removal_stage stage;
+	uint32_t new_folder, new_uid;   /* the row's new key; 0, 0: LEDGER_DELETES */
+};
+
+void ledger_put_removal(struct ledger *ledger, const struct ledger_removal *removal);
+void ledger_drop_removal(struct ledger *ledger, uint32_t folder, uint32_t uid);
+
+/* All, by folder and uid, xmalloc()ed. */
+SUSPENDS int ledger_load_removals(struct ledger *ledger, struct ledger_removal **ret, size_t *ret_n,
+				  struct fault *fault);
+
 /* --- the mailbox as a whole -------------------------------------------------------------------- */
 
 /* Small facts by name: "cut-over-at", "hold", "last-verified" … Reading is from memory; NULL: there is none. */

@@ -236,6 +236,21 @@ static int write_forget_copy_uids(struct db *db, sqlite3_stmt *s, const struct o
 	return run(s);
 }
 
+static int write_removal(struct db *db, sqlite3_stmt *s, const struct op *op)
+{
+	const struct ledger_removal *removal = op->p;
+
+	bind_number(s, 1, removal->folder);
+	bind_number(s, 2, removal->uid);
+	bind_number(s, 3, removal->copy_uid);
+	bind_number(s, 4, removal->uidvalidity);
+	bind_number(s, 5, removal->was_deleted);
+	bind_number(s, 6, removal->stage);
+	bind_number(s, 7, removal->new_folder);
+	bind_number(s, 8, removal->new_uid);
+	return run(s);
+}
+
 /* --- the mailbox as a whole ------------------------------------------------------------------ */
 
 static int write_checked(struct db *db, sqlite3_stmt *s, const struct op *op)
@@ -335,6 +350,8 @@ static const struct {
 	[OP_FORGET_MESSAGE] = { SQL_FORGET_MESSAGE, write_forget },
 	[OP_MOVE_MESSAGE] = { SQL_MOVE_MESSAGE, write_move },
 	[OP_FORGET_COPY_UIDS] = { SQL_FORGET_COPY_UIDS, write_forget_copy_uids },
+	[OP_PUT_REMOVAL] = { SQL_PUT_REMOVAL, write_removal },
+	[OP_DROP_REMOVAL] = { SQL_DROP_REMOVAL, write_forget },
 	[OP_BEGIN_PASS] = { SQL_BEGIN_PASS, write_begin_pass },
 	[OP_END_PASS] = { SQL_END_PASS, write_end_pass },
 	[OP_ACCEPT] = { SQL_ACCEPT, write_accepted },

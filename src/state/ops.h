@@ -31,6 +31,8 @@ enum op_kind {
 	OP_FORGET_MESSAGE,  /* folder, uid */
 	OP_MOVE_MESSAGE,    /* folder, uid; a: folder, b: uid, c: copy_uid */
 	OP_FORGET_COPY_UIDS, /* folder */
+	OP_PUT_REMOVAL,     /* p: struct ledger_removal */
+	OP_DROP_REMOVAL,    /* folder, uid */
 	OP_BEGIN_PASS,      /* at: number; p: struct ledger_pass */
 	OP_END_PASS,        /* at: number; p: struct ledger_pass */
 	OP_ACCEPT,          /* p: struct ledger_accepted */

@@ -15,6 +15,7 @@
 #define TALLY "copied, bytes, excepted, gone, removed"
 #define PASS                                                                                       \
 	"began, ended, kind, copied, bytes, flags_changed, moved, deleted, excepted, exit_status, error"
+#define REMOVAL "folder, uid, copy_uid, uidvalidity, was_deleted, stage, new_folder, new_uid"
 #define ACCEPTED "cause, folder, uid, reason, who, at"
 #define BY_STATE "SELECT " WHOLE " FROM message INDEXED BY message_state WHERE state <> 1 "
 #define BY_CAUSE "SELECT " WHOLE " FROM message INDEXED BY message_cause WHERE cause <> 0 "
@@ -93,6 +94,11 @@ static const char *const texts[SQL_COUNT_] = {
 	[SQL_LOAD_COPY_UIDS] =
 		"SELECT copy_uid FROM message INDEXED BY message_copy WHERE folder = ?1 "
 		"AND copy_uid <> 0 AND copy_uid >= ?2 ORDER BY copy_uid",
+
+	[SQL_PUT_REMOVAL] =
+		"INSERT OR REPLACE INTO removal (" REMOVAL ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[SQL_DROP_REMOVAL] = "DELETE FROM removal " KEY,
+	[SQL_REMOVALS] = "SELECT " REMOVAL " FROM removal ORDER BY folder, uid",
 
 	[SQL_BEGIN_PASS] =
 		"INSERT INTO pass (number, " PASS ") VALUES (?1, ?2, 0, ?3, 0, 0, 0, 0, 0, 0, 0, '')",
