@@ -67,7 +67,7 @@ class Line:
         """Until it has ended all sessions: what it was at work on is stored then, or never will be."""
         threads, self.threads = self.threads, []
         for thread in threads:
-            thread.join(60)
+            thread.join(15)
 
     def carry_both(self, client, there, early):
         with client, there:
