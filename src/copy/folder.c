@@ -83,7 +83,8 @@ static int copy_rounds(struct copy_pass *pass, struct fault *fault)
 		return -1;
 	if (any_waiting(pass) && copy_settle_unseen(pass, fault) < 0)
 		return -1;
-	if (any_waiting(pass) && (copy_moves(pass, fault) < 0 || copy_pass_set_mark(pass, fault) < 0))
+	if ((any_waiting(pass) || pass->moving) &&
+	    (copy_moves(pass, fault) < 0 || copy_pass_set_mark(pass, fault) < 0))
 		return -1;
 
 	if (copy_stores_run(pass, fault) < 0) /* of a try before that was interrupted */
@@ -470,6 +471,7 @@ int copy_folder_look_there(struct copy_pass *pass, struct imap_folder *ret, stru
 
 static int open_destination(struct copy_pass *pass, struct fault *fault)
 {
+	struct copy_link *link = &pass->worker->copy->links[pass->index];
 	struct imap_folder now;
 
 	if (copy_folder_look_there(pass, &now, fault) < 0)
@@ -477,6 +479,8 @@ static int open_destination(struct copy_pass *pass, struct fault *fault)
 
 	pass->there_uidnext = (uint32_t)now.uidnext;
 	pass->there_messages = now.messages;
+	if (!link->surveyed_there.uidvalidity) /* it had no copies so far */
+		link->surveyed_there = copy_seen_of(&now);
 	return 0;
 }
 

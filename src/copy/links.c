@@ -252,6 +252,20 @@ int copy_links_make(struct copy *copy, struct fault *fault)
 
 /* --- after the pass --------------------------------------------------------------------------- */
 
+/* What the destination holds is what it held when we looked for our copies, and what we did since. If not, somebody else
+ * was at work, and may have removed some: another message that came meanwhile makes up for the number, but not for the
+ * UID it got. */
+static bool adds_up(const struct copy *copy, size_t index, const struct ledger_seen *now)
+{
+	const struct copy_link *link = &copy->links[index];
+	const struct copy_folder *folder = &copy->books.folders[index];
+	const struct ledger_seen *then = &link->surveyed_there;
+	uint64_t in = folder->copied + link->taken_in, out = link->taken_out + folder->deleted;
+
+	return now->uidvalidity == then->uidvalidity && now->messages + out == then->messages + in &&
+	       now->uidnext - then->uidnext <= in;
+}
+
 static int complete(struct copy *copy, size_t index, const struct imap_folder *now, struct fault *fault)
 {
 	struct copy_link *link = &copy->links[index];
@@ -265,6 +279,9 @@ static int complete(struct copy *copy, size_t index, const struct imap_folder *n
 	known->complete = true;
 	known->source = link->begun;
 	known->destination = copy_seen_of(now);
+	/* Numbers of the end would hide what was removed by then: with none the next pass looks. */
+	if (link->surveyed_there.uidvalidity && !adds_up(copy, index, &known->destination))
+		known->destination = (struct ledger_seen){ .uidvalidity = (uint32_t)now->uidvalidity };
 	if (!known->destination_uidvalidity)
 		known->destination_uidvalidity = known->destination.uidvalidity;
 	known->since = copy->options.since;

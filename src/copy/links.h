@@ -33,7 +33,8 @@ struct copy_link {
 	size_t vanished, claimed;      /* so many of copy->vanished were here; of them, claimed */
 	size_t without_copy;           /* … and so many have no row any more, since their copies are gone, too */
 	uint64_t moved_out;            /* copies that this pass moves to other folders, at most */
-	uint64_t taken_out, taken_in;  /* … and that it has moved from here and to here */
+	uint64_t taken_out, taken_in;  /* … and that it has moved from here and to here since surveyed_there */
+	struct ledger_seen surveyed_there; /* the destination when it was known which copies it has; uidvalidity 0: not yet */
 	bool there_changed;            /* this pass changed the folder there after it was listed, before it was surveyed */
 	bool formers_lost;             /* the formers' messages that are not here are among the vanished */
 	bool done;                     /* went through, and is completed when all is settled */

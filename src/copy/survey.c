@@ -341,7 +341,8 @@ static int find_missing_copies(struct copy_pass *pass, uint32_t *copies, size_t 
 	struct imap_messages there;
 	int r;
 
-	if (to->qresync && !to->no_changes && before->modseq && to->selected.uidnext > 1 &&
+	if (to->qresync && !to->no_changes && link_of(pass)->known->complete && before->modseq &&
+	    before->uidvalidity == to->selected.uidvalidity && to->selected.uidnext > 1 &&
 	    to->selected.highestmodseq >= before->modseq) {
 		struct imap_changes changes;
 
@@ -372,32 +373,46 @@ static int find_missing_copies(struct copy_pass *pass, uint32_t *copies, size_t 
 	return r;
 }
 
-/* Somebody else changed the folder since the last pass: are our copies still there? */
+/* Nobody changed the folder since the last pass, as far as numbers tell. */
+static bool is_as_left(const struct copy_link *link)
+{
+	const struct ledger_folder *known = link->known;
+
+	return known->complete && known->destination.uidnext && link->destination_told && !link->there_changed &&
+	       link->destination.uidvalidity == known->destination_uidvalidity &&
+	       link->destination.uidnext == known->destination.uidnext &&
+	       link->destination.messages == known->destination.messages;
+}
+
+/* Are our copies still there? From here on the folder's numbers are followed (copy_links_complete()). */
 static int survey_destination(struct copy_pass *pass, struct fault *fault)
 {
-	const struct copy_link *link = link_of(pass);
+	struct copy_link *link = link_of(pass);
 	const struct ledger_folder *known = link->known;
 	struct imap_session *to = pass->worker->to;
 	_cleanup_(freep) uint32_t *copies = NULL;
 	size_t n;
 
-	if (!known->complete || !link->destination_told ||
-	    link->destination.uidvalidity != known->destination_uidvalidity ||
-	    (link->destination.uidnext == known->destination.uidnext &&
-	     link->destination.messages == known->destination.messages))
+	link->taken_in = link->taken_out = 0; /* what was resumed before is in the numbers already */
+	if (is_as_left(link)) {
+		link->surveyed_there = link->destination;
 		return 0;
-
+	}
 	if (ledger_load_copy_uids(ledger_of(pass), known->id, 1, &copies, &n, fault) < 0)
 		return -1;
 	if (!n)
 		return 0;
 	if (imap_select(to, known->destination_name, true, fault) < 0)
 		return -1;
-	if (to->selected.uidvalidity == known->destination_uidvalidity &&
-	    (find_missing_copies(pass, copies, &n, fault) < 0 ||
-	     note_removed(pass, copies, n, fault) < 0))
-		return -1;
-
+	if (to->selected.uidvalidity == known->destination_uidvalidity) {
+		link->surveyed_there = (struct ledger_seen){
+			.uidvalidity = to->selected.uidvalidity, .uidnext = to->selected.uidnext,
+			.messages = to->selected.exists,
+		};
+		if (find_missing_copies(pass, copies, &n, fault) < 0 ||
+		    note_removed(pass, copies, n, fault) < 0)
+			return -1;
+	}
 	return imap_unselect(to, known->destination_name, fault);
 }
 
