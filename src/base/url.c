@@ -267,8 +267,8 @@ static int parse(struct bytes text, struct store_url *url, struct fault *fault)
 	}
 
 	return fault_usage(fault,
-			   "this is no store; the forms are " FORM ", imap://user@host, "
-			   "imap+pipe:COMMAND, maildir:PATH, mbox:PATH, bag:PATH and pst:PATH");
+			   "this is no mail server; write imaps://user@host[:port], imap://user@host[:port] "
+			   "or imap+pipe:COMMAND");
 }
 
 int url_parse(const char *text, struct store_url *ret_url, struct fault *fault)

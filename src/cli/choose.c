@@ -81,6 +81,13 @@ int choice_open(const struct choice_options *o, struct choice *ret, struct fault
 	return -1;
 }
 
+int choice_empty(const struct choice *choice, const char *wave, struct fault *fault)
+{
+	return fault_usage(fault, "%s lists no mailbox%s%.100s that is to be moved: write a line for each below the "
+			   "header, such as anna@example.org", choice->config.list_path,
+			   wave ? " of wave " : "", wave ? wave : "");
+}
+
 void choice_done(struct choice *choice)
 {
 	free(choice->mailboxes);

@@ -23,6 +23,8 @@ struct choice {
 
 /* Reads files: before run_main(). FAULT_USAGE. choice_done() only after it succeeded. */
 int choice_open(const struct choice_options *options, struct choice *ret, struct fault *fault);
+/* What to say when nothing was chosen. FAULT_USAGE; wave: NULL: of all. */
+int choice_empty(const struct choice *choice, const char *wave, struct fault *fault);
 void choice_done(struct choice *choice);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/xalloc.h"
 #include "cli/commands.h"
 #include "cli/many.h"
+#include "cli/show.h"
 #include "os/process.h"
 
 /* Names are looked up, ledgers written and commands run on these: one slow name server must not
@@ -22,6 +23,11 @@ struct options {
 	unsigned processes, at_once;
 	bool dry_run, adopt, retry_exceptions, json, quiet, progress;
 };
+
+#define OF_ONE "is about a single mailbox, with --from and --to; for many, write "
+#define IN_IT " in the configuration"
+#define COPY_KEY(key) OF_ONE key " under [copy]" IN_IT
+#define PLATFORM_KEY(key) OF_ONE key " under [platform old] and [platform new]" IN_IT
 
 static const struct option_line lines[] = {
 	{ "Many mailboxes, of a configuration", OPTION_HEADING, 0, NULL, "", 0, 0 },
@@ -51,14 +57,31 @@ static const struct option_line lines[] = {
 	  "the live progress line, also when not on a terminal" },
 	{ "transcript", OPTION_STRING, offsetof(struct options, transcript), "FILE",
 	  "write the protocol to FILE, without secrets and message text" },
+	{ "folder", OPTION_ELSEWHERE, 0, NULL, COPY_KEY("folder"), 0, 0 },
+	{ "exclude", OPTION_ELSEWHERE, 0, NULL, COPY_KEY("exclude"), 0, 0 },
+	{ "map", OPTION_ELSEWHERE, 0, NULL, COPY_KEY("map"), 0, 0 },
+	{ "since", OPTION_ELSEWHERE, 0, NULL, COPY_KEY("since"), 0, 0 },
+	{ "before", OPTION_ELSEWHERE, 0, NULL, COPY_KEY("before"), 0, 0 },
+	{ "flags", OPTION_ELSEWHERE, 0, NULL, COPY_KEY("flags"), 0, 0 },
+	{ "deletes", OPTION_ELSEWHERE, 0, NULL, COPY_KEY("deletes"), 0, 0 },
+	{ "delete-limit", OPTION_ELSEWHERE, 0, NULL, COPY_KEY("delete_limit"), 0, 0 },
+	{ "missing", OPTION_ELSEWHERE, 0, NULL, COPY_KEY("missing"), 0, 0 },
+	{ "connections", OPTION_ELSEWHERE, 0, NULL, COPY_KEY("connections"), 0, 0 },
+	{ "retries", OPTION_ELSEWHERE, 0, NULL, COPY_KEY("retries"), 0, 0 },
+	{ "rate", OPTION_ELSEWHERE, 0, NULL, OF_ONE "bytes_per_second or messages_per_second under [limits]" IN_IT, 0, 0 },
+	{ "timeout", OPTION_ELSEWHERE, 0, NULL, PLATFORM_KEY("timeout"), 0, 0 },
+	{ "compress", OPTION_ELSEWHERE, 0, NULL, PLATFORM_KEY("compress"), 0, 0 },
+	{ "ca-file", OPTION_ELSEWHERE, 0, NULL, OF_ONE "ca_file under [mailferry]" IN_IT, 0, 0 },
 };
 
 void copy_many_help(void)
 {
-	puts("\nusage: mailferry copy [--config FILE] [--wave WAVE | MAILBOX …] [option …]\n\n"
+	puts("\nThe second form, mailferry copy [--config FILE] [--wave WAVE | MAILBOX …]:\n\n"
 	     "Runs one pass over each of these mailboxes, many at once. Accounts, limits and what is\n"
 	     "copied are the configuration's: mailferry init writes one to begin with.");
 	options_help(lines, ARRAY_SIZE(lines));
+	puts("\nExit status: 0 all are done; 1 done, some with exceptions; 2 wrong usage or configuration;\n"
+	     "3 some failed, were stopped or not reached.");
 }
 
 /* Nobody should run out of files in the middle: then fewer are at work at once. */
@@ -93,6 +116,16 @@ static int parse(struct options *o, struct string_list *names, struct many_worke
 	return options_parse(lines, ARRAY_SIZE(lines), argc - r, argv + r, o, names, fault);
 }
 
+/* What is no fault, but looks like a mistake: a wave's section that no mailbox belongs to. */
+static void tell_notes(const struct config *config)
+{
+	for (size_t i = 0; config->notes && config->notes[i]; i++) {
+		fputs("mailferry: ", stderr);
+		show_name(stderr, bytes_of(config->notes[i]));
+		fputc('\n', stderr);
+	}
+}
+
 static int run(const struct options *o, const struct choice *choice,
 	       const struct many_worker *worker, int argc, char **argv, struct fault *fault)
 {
@@ -111,9 +144,9 @@ static int run(const struct options *o, const struct choice *choice,
 	};
 
 	if (choice->n == 0)
-		return fault_usage(fault, "%s lists no mailbox%s%s to copy",
-				   choice->config.list_path, o->wave ? " of wave " : "",
-				   o->wave ? o->wave : "");
+		return choice_empty(choice, o->wave, fault);
+	if (!o->quiet && !worker)
+		tell_notes(&choice->config);
 
 	if (options.processes > choice->n)
 		options.processes = (unsigned)choice->n;

@@ -26,6 +26,8 @@ struct options {
 	bool adopt, retry_exceptions, dry_run, json, quiet, progress, compress;
 };
 
+#define OF_A_CONFIGURATION "is about the mailboxes of a configuration: leave out --from and --to and what belongs to them"
+
 static const struct option_line lines[] = {
 	{ "What and where", OPTION_HEADING, 0, NULL, "", 0, 0 },
 	{ "from", OPTION_STRING, offsetof(struct options, from.url), "URL",
@@ -91,6 +93,10 @@ static const struct option_line lines[] = {
 	  "the live progress line, also when not on a terminal" },
 	{ "transcript", OPTION_STRING, offsetof(struct options, transcript), "FILE",
 	  "write the protocol to FILE, without secrets and message text" },
+	{ "config", OPTION_ELSEWHERE, 0, NULL, OF_A_CONFIGURATION, 0, 0 },
+	{ "wave", OPTION_ELSEWHERE, 0, NULL, OF_A_CONFIGURATION, 0, 0 },
+	{ "processes", OPTION_ELSEWHERE, 0, NULL, OF_A_CONFIGURATION, 0, 0 },
+	{ "at-once", OPTION_ELSEWHERE, 0, NULL, OF_A_CONFIGURATION, 0, 0 },
 };
 
 struct run {
@@ -108,7 +114,9 @@ struct run {
 
 static void help(void)
 {
-	puts("usage: mailferry copy --from URL --to URL [option …]\n\n"
+	puts("usage: mailferry copy --from URL --to URL [option …]\n"
+	     "       mailferry copy [--config FILE] [--wave WAVE | MAILBOX …] [option …]\n\n"
+	     "The first form, whose options come first:\n\n"
 	     "Copies every folder and message of one mailbox to another server: bytes, flags,\n"
 	     "keywords, dates and subscriptions. Run again, it copies only what is new and repeats\n"
 	     "what was changed. A password that no option names is taken from\n"
@@ -339,6 +347,8 @@ static int open_run(struct run *run, struct fault *fault)
 	if (o->since != IMAP_NO_DATE && o->before != IMAP_NO_DATE && o->since >= o->before)
 		return fault_usage(fault, "--since is not before --before: no message could be copied");
 
+	if (side_given("source", &o->from, fault) < 0 || side_given("destination", &o->to, fault) < 0)
+		return -1;
 	if (side_open(&run->from, "source", &o->from, o->ca_file, NULL, &from, fault) < 0 ||
 	    side_open(&run->to, "destination", &o->to, o->ca_file, run->from.tls, &to, fault) < 0)
 		return -1;

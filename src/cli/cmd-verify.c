@@ -321,8 +321,20 @@ static int check_accepting(const struct options *o, struct fault *fault)
 		return fault_usage(fault, "--accept needs --reason TEXT: whoever reads the report will ask for it");
 	if (o->reason && !o->accept.n)
 		return fault_usage(fault, "--reason belongs to --accept");
-	if (!needs_login(o) && (o->find || o->report || o->sample))
+	if (!needs_login(o) && (o->find || o->report || o->sample || o->level))
 		return fault_usage(fault, "--accept, --withdraw and --accepted do not verify: give them alone");
+	return 0;
+}
+
+/* Once, and not for each mailbox. */
+static int check_causes(const struct string_list *words, struct fault *fault)
+{
+	_cleanup_(arena_done) struct arena arena = { NULL };
+	struct ledger_accepted ignored;
+
+	for (size_t i = 0; i < words->n; i++)
+		if (verify_accept_parse(words->p[i], &arena, &ignored, fault) < 0)
+			return -1;
 	return 0;
 }
 
@@ -359,7 +371,8 @@ static int read_wishes(struct run *run, struct fault *fault)
 		return -1;
 	if (o->find && !o->find[0])
 		return fault_usage(fault, "--find needs a Message-ID");
-	if (check_accepting(o, fault) < 0)
+	if (check_accepting(o, fault) < 0 || check_causes(&o->accept, fault) < 0 ||
+	    check_causes(&o->withdraw, fault) < 0)
 		return -1;
 
 	return read_seed(run, fault);
@@ -376,7 +389,7 @@ static int open_many(struct run *run, struct fault *fault)
 
 	run->chosen = true;
 	if (run->choice.n == 0)
-		return fault_usage(fault, "%s lists no mailbox to verify", run->choice.config.list_path);
+		return choice_empty(&run->choice, o->wave, fault);
 	if (run->choice.n > 1 && o->report && !strstr(o->report, "{mailbox}"))
 		return fault_usage(fault, "--report %s: of several mailboxes each needs a file of its own: write "
 				   "{mailbox} where the address is to stand", o->report);
@@ -411,6 +424,8 @@ static int open_one(struct run *run, struct fault *fault)
 	_cleanup_(buf_done) struct buf dir = BUF_NULL;
 	struct options *o = &run->options;
 
+	if (side_given("source", &o->from, fault) < 0 || side_given("destination", &o->to, fault) < 0)
+		return -1;
 	if (run->names.n)
 		return fault_usage(fault, "%s is no option; write mailferry verify --from URL --to URL",
 				   run->names.p[0]);

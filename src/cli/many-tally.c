@@ -129,6 +129,7 @@ static size_t widest(const struct tally *t)
 
 static void print_waves(const struct tally *t)
 {
+	bool one = map_count(&t->by_wave) == 1, named = false;
 	size_t columns = widest(t), at = 0;
 	struct map_entry entry;
 
@@ -136,10 +137,13 @@ static void print_waves(const struct tally *t)
 	show_cell(BYTES("wave"), columns);
 	printf(" %10s %10s %10s %8s %8s %11s %10s\n", "mailboxes", "done", "exceptions", "failed",
 	       "not done", "copied", "size");
-	if (map_count(&t->by_wave) > 1)
-		while (map_next(&t->by_wave, &at, &entry))
+	while (map_next(&t->by_wave, &at, &entry)) {
+		named = one && entry.key.n; /* a single wave is the total */
+		if (!one || named)
 			print_line(entry.value, columns);
-	print_line(&t->total, columns);
+	}
+	if (!named)
+		print_line(&t->total, columns);
 }
 
 static void print_causes(const struct tally_line *total)
@@ -178,33 +182,42 @@ static void print_named(const char *what, const struct tally_named *named, uint6
 		printf("  … and %s more\n", show_count(count, n - TALLY_NAMED));
 }
 
+static void print_books(const struct tally_line *l, uint64_t open)
+{
+	bool close = l->source == l->present + l->copied + l->missing + l->changed;
+	char a[32], b[32], c[32], d[32], e[32];
+
+	if (!open || l->source)
+		printf("\nsource %s = present %s + copied %s + excepted %s + changed meanwhile %s%s",
+		       show_count(a, l->source), show_count(b, l->present), show_count(c, l->copied),
+		       show_count(d, l->missing), show_count(e, l->changed),
+		       !close ? ", and the rest not reached" : open ? "" : ": the books close");
+	if (open)
+		printf("%s%s mailbox%s not gone through", l->source ? "; " : "\n", show_count(a, open),
+		       open == 1 ? " was" : "es were");
+	puts(".");
+}
+
 void tally_show(const struct tally *t, bool dry)
 {
 	const struct tally_line *l = &t->total;
-	uint64_t tried = l->done + l->failed, open = l->failed + l->held + l->stopped;
+	uint64_t tried = l->done + l->failed;
 	double seconds = (double)(t->took_us > 0 ? t->took_us : 1) / (double)SECOND;
-	char a[32], b[32], c[32], d[32], e[32];
+	char a[32], b[32], c[32];
 
-	print_waves(t);
+	if (!dry)
+		print_waves(t);
 	print_causes(l);
 	print_named("Failed", t->failed, l->failed);
 	print_named("In use by other processes", t->held, l->held);
 	if (l->stopped)
 		printf("\n%s mailbox%s not reached or not finished: the same command goes on.\n",
 		       show_count(a, l->stopped), l->stopped == 1 ? " was" : "es were");
-	if (!dry) {
-		printf("\nsource %s = present %s + copied %s + excepted %s + changed meanwhile "
-		       "%s%s",
-		       show_count(a, l->source), show_count(b, l->present),
-		       show_count(c, l->copied), show_count(d, l->missing),
-		       show_count(e, l->changed),
-		       l->source == l->present + l->copied + l->missing + l->changed
-			       ? ": the books close"
-			       : ", and the rest not reached");
-		if (open)
-			printf("; %s mailbox%s not gone through", show_count(a, open), open == 1 ? " was" : "es were");
-		puts(".");
-	}
+	if (dry)
+		printf("\nNothing was changed. Those looked at hold %s messages, %s, at the source.\n",
+		       show_count(a, t->planned), show_bytes(b, t->planned_bytes));
+	else
+		print_books(l, l->failed + l->held + l->stopped);
 	printf("%s mailbox%s in %s", show_count(a, tried), tried == 1 ? "" : "es", show_duration(b, t->took_us));
 	if (l->copied)
 		printf(": %.1f mailboxes/s, %s/s", (double)tried / seconds,

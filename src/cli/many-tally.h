@@ -34,6 +34,7 @@ struct tally {
 	struct tally_line total;
 	struct map by_wave;      /* struct tally_line, in the order they came */
 	struct tally_named failed[TALLY_NAMED], held[TALLY_NAMED];
+	uint64_t planned, planned_bytes; /* of a dry run: messages at the source */
 	int64_t took_us;
 	int status;              /* a fault that stopped all: at least this exit status */
 };

@@ -44,9 +44,15 @@ static void on_begun(void *arg, const struct fleet_mailbox *m)
 static void on_prepared(void *arg, const struct fleet_mailbox *m, const struct copy *copy)
 {
 	struct run *run = arg;
+	struct copy_folder t;
 
-	if (run->options->dry_run)
-		many_tell(&run->show, many_plan(m, copy));
+	if (!run->options->dry_run)
+		return;
+
+	t = books_total(&copy->books);
+	run->tally.planned += t.expected;
+	run->tally.planned_bytes += t.expected_bytes;
+	many_tell(&run->show, many_plan(m, copy));
 }
 
 static void on_exception(void *arg, const struct fleet_mailbox *m, const struct copy *copy,

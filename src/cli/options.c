@@ -151,8 +151,17 @@ static int set(const struct option_line *line, const char *text, void *values, s
 		return set_choice(line, text, to, fault);
 	case OPTION_RATE:
 		return set_rate(line, text, to, fault);
+	case OPTION_ELSEWHERE:
+		return fault_usage(fault, "--%s %s", line->name, line->help);
 	}
 	return 0;
+}
+
+static int arguments(const struct option_line *line)
+{
+	if (line->type == OPTION_ELSEWHERE)
+		return optional_argument;
+	return line->type == OPTION_FLAG ? no_argument : required_argument;
 }
 
 static int unknown(const char *given, int code, struct fault *fault)
@@ -174,8 +183,7 @@ int options_parse(const struct option_line *lines, size_t n, int argc, char **ar
 		if (lines[i].type != OPTION_HEADING)
 			table[used++] = (struct option){
 				lines[i].name,
-				lines[i].type == OPTION_FLAG ? no_argument : required_argument, NULL,
-				(int)i + 256,
+				arguments(&lines[i]), NULL, (int)i + 256,
 			};
 	table[used] = (struct option){ "help", no_argument, NULL, HELP };
 
@@ -202,6 +210,8 @@ void options_help(const struct option_line *lines, size_t n)
 		struct bytes rest = bytes_of(line->help);
 		char left[64];
 
+		if (line->type == OPTION_ELSEWHERE)
+			continue;
 		if (line->type == OPTION_HEADING) {
 			printf("\n%s:\n", line->name);
 			continue;

@@ -19,6 +19,7 @@ enum option_type {
 	OPTION_DAY,      /* int64_t seconds since 1970 of a day's first moment (UTC): YYYY-MM-DD */
 	OPTION_CHOICE,   /* unsigned: which of the words in `value`, "one|two|three" */
 	OPTION_RATE,     /* struct rate: "2M" bytes, "4/s" messages a second */
+	OPTION_ELSEWHERE, /* is no option here, but whoever gives it is told by `help` what would be right */
 };
 
 struct rate {

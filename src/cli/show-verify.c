@@ -42,6 +42,18 @@ static void print(FILE *to, const char *text)
 	fputs(buf_str(&printable), to);
 }
 
+/* Whose lines follow, where it may be one of many. */
+void show_verify_heading(const struct show_verify *s)
+{
+	if (!s->mailbox || s->show.json)
+		return;
+
+	fputs("\n=== ", stdout);
+	print(stdout, s->mailbox);
+	fputc('\n', stdout);
+	fflush(stdout); /* what is wrong goes to the other stream */
+}
+
 /* --- the run --------------------------------------------------------------------------------- */
 
 void show_verify_begin(struct show_verify *s, const struct verify *v)
@@ -52,8 +64,8 @@ void show_verify_begin(struct show_verify *s, const struct verify *v)
 	s->report.most = FINDINGS_SHOWN;
 	if (!s->show.json) {
 		json_decref(object);
-		if (s->mailbox && !s->show.quiet)
-			printf("\n=== %s\n", s->mailbox);
+		if (!s->show.quiet)
+			show_verify_heading(s);
 		return;
 	}
 
@@ -290,6 +302,8 @@ void show_verify_found(struct show_verify *s, const char *message_id, bool walke
 	if (!s->places[0] || !s->places[1]) {
 		show_erase_line(&s->show);
 		fputs("mailferry: ", stderr);
+		if (s->mailbox)
+			print(stderr, s->mailbox), fputs(": ", stderr);
 		print(stderr, message_id);
 		fputs(s->places[0] ? " is not at the destination\n" : s->places[1] ? " is not at the source\n"
 			       : " is at neither side\n", stderr);
@@ -309,6 +323,7 @@ void show_verify_found(struct show_verify *s, const char *message_id, bool walke
 	printf("%" PRIu64 " at the source, %" PRIu64 " at the destination (%s)\n", s->places[0], s->places[1],
 	       walked ? "the ledger does not know it; all headers of both sides were read"
 		      : "as the ledger says where, and the servers confirm");
+	fflush(stdout);
 }
 
 /* --- acceptance ------------------------------------------------------------------------------- */

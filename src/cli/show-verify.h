@@ -14,6 +14,7 @@ struct show_verify {
 	uint64_t places[2];         /* found by --find: at the source, at the destination */
 };
 
+void show_verify_heading(const struct show_verify *s); /* "=== mailbox", where it may be one of many */
 void show_verify_begin(struct show_verify *show, const struct verify *verify);
 void show_verify_finding(struct show_verify *show, const struct verify *verify,
 			 const struct verify_finding *finding);

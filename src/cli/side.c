@@ -76,6 +76,15 @@ static int open_tls(struct side *side, const struct side_options *o, const char 
 	return 0;
 }
 
+int side_given(const char *name, const struct side_options *o, struct fault *fault)
+{
+	if (o->url)
+		return 0;
+
+	return fault_usage(fault, "no %s: give --%s URL, for example imaps://alice@mail.example", name,
+			   name[0] == 's' ? "from" : "to");
+}
+
 int side_open(struct side *side, const char *name, const struct side_options *o,
 	      const char *common_ca_file, struct tls_context *other, char **environment,
 	      struct fault *fault)
@@ -83,9 +92,8 @@ int side_open(struct side *side, const char *name, const struct side_options *o,
 	bool from = name[0] == 's';
 
 	*side = (struct side){ .name = name };
-	if (!o->url)
-		return fault_usage(fault, "no %s: give --%s URL, for example imaps://alice@mail.example",
-				   name, from ? "from" : "to");
+	if (side_given(name, o, fault) < 0)
+		return -1;
 	if (side_begin(side, name, o, from ? "--from" : "--to", fault) < 0)
 		return -1;
 	if (open_tls(side, o, common_ca_file, other, fault) < 0)

@@ -10,6 +10,9 @@
  * whoever may read this process's environment, must not see passwords. Take all of them before side_open(). */
 char *side_take_environment(const char *name);
 
+/* Whether there is a URL; before the other side's password is asked for. FAULT_USAGE. */
+int side_given(const char *name, const struct side_options *o, struct fault *fault);
+
 /* Checks and reads everything that needs no network; may prompt for a password on the terminal. *environment is
  * the password that the environment held, or NULL; it is taken when no option names another. Faults are
  * FAULT_USAGE. other: the other side's context, or NULL; it is shared where both trust the same. */

@@ -225,7 +225,7 @@ static void row_line(struct page *page, const struct status_row *row)
 		exceptions += s->causes[i];
 	if (is_at_work(row))
 		work_words(s, &line);
-	else if (s->state != FLEET_WAITING)
+	else if (s->state != FLEET_WAITING && s->folders) /* else the pass came not so far as to know */
 		buf_appendf(&line, "  %s messages", show_count(number, s->messages_done));
 	if (exceptions)
 		buf_appendf(&line, "  %s exception%s", show_count(number, exceptions), exceptions == 1 ? "" : "s");

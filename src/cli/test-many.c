@@ -175,6 +175,52 @@ static void sums(struct check *check)
 	buf_done(&p.err);
 }
 
+struct small {
+	struct choice choice;
+	enum fleet_end end;
+	bool dry;
+};
+
+static void show_small(void *arg)
+{
+	const struct small *small = arg;
+	struct fleet_status well = status_of(0, 5);
+	bool done = small->end == FLEET_ENDED_DONE;
+	struct tally t;
+
+	tally_init(&t, &small->choice);
+	tally_add(&t, "a", "second", small->end, done ? &well : NULL, "");
+	t.planned = 5;
+	tally_show(&t, small->dry);
+	tally_done(&t);
+}
+
+static struct buf shown(enum fleet_end end, bool dry)
+{
+	struct small small = { .choice = { .mailboxes = chosen, .n = 1 }, .end = end, .dry = dry };
+	struct printed p = { .print = show_small, .arg = &small };
+
+	capture(&p);
+	buf_done(&p.err);
+	return p.out;
+}
+
+static void one_wave(struct check *check)
+{
+	_cleanup_(buf_done) struct buf done = shown(FLEET_ENDED_DONE, false);
+	_cleanup_(buf_done) struct buf failed = shown(FLEET_ENDED_FAILED, false);
+	_cleanup_(buf_done) struct buf dry = shown(FLEET_ENDED_DONE, true);
+
+	CHECK(holds(&done, "  second ") && !holds(&done, "total")); /* by its name, once */
+	CHECK(holds(&done, "source 5 = present 0 + copied 5"));
+	CHECK(holds(&done, "the books close"));
+	CHECK(holds(&failed, "1 mailbox was not gone through."));
+	CHECK(!holds(&failed, "source") && !holds(&failed, "close")); /* there are no books */
+	CHECK(holds(&dry, "Nothing was changed"));
+	CHECK(holds(&dry, "hold 5 messages"));
+	CHECK(!holds(&dry, "wave") && !holds(&dry, "done") && !holds(&dry, "close"));
+}
+
 /* --- events ---------------------------------------------------------------------------------- */
 
 static const char *const events[] = {
@@ -355,6 +401,7 @@ int main(int argc, char **argv)
 {
 	static const struct check_case cases[] = {
 		{ "sums", sums },
+		{ "one wave", one_wave },
 		{ "hostile events", hostile_events },
 		{ "progress", progress },
 		{ "words between processes", words_between_processes },

@@ -28,6 +28,7 @@ static const struct option_line lines[] = {
 	{ "a-very-long-name-of-one", OPTION_SECONDS, offsetof(struct values, seconds_us), "SECONDS", "time", 0, 0 },
 	{ "day", OPTION_DAY, offsetof(struct values, day), "DAY", "a day", 0, 0 },
 	{ "rate", OPTION_RATE, offsetof(struct values, rate), "RATE", "a rate", 0, 0 },
+	{ "moved", OPTION_ELSEWHERE, 0, NULL, "is an option of another form", 0, 0 },
 };
 
 enum { WORDS = 16 };
@@ -127,6 +128,24 @@ static void seconds_and_rates(struct check *check)
 	}
 }
 
+static void knows_where_others_belong(struct check *check)
+{
+	static const char *const words[] = { "--moved", "--moved x", "--moved=x" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		char copy[20], sentence[100];
+		struct parsed p;
+
+		snprintf(copy, sizeof(copy), "%s", words[i]);
+		p = parse(copy);
+		CHECK_EQ(p.result, -1);
+		CHECK_EQ(p.fault.kind, FAULT_USAGE);
+		fault_format(&p.fault, sentence, sizeof(sentence));
+		CHECK_STR(sentence, "--moved is an option of another form");
+		done(&p);
+	}
+}
+
 /* Each is refused with the option's name in the sentence. */
 static void refuses(struct check *check)
 {
@@ -201,6 +220,7 @@ int main(int argc, char **argv)
 		{ "leaves what was not given", leaves_what_was_not_given },
 		{ "ends at two dashes", ends_at_two_dashes },
 		{ "seconds and rates", seconds_and_rates },
+		{ "knows where others belong", knows_where_others_belong },
 		{ "refuses what it does not understand", refuses },
 		{ "help goes before what is wrong behind it", help_goes_first },
 		{ "help names every line", help_names_every_line },

@@ -118,6 +118,7 @@ static int accept(struct one *one, struct fault *fault)
 	    ledger_load_accepted(one->ledger, &arena, &list, &n, fault) < 0)
 		return -1;
 
+	show_verify_heading(one->show);
 	show_verify_accepted(one->show, list, verify_accepted_now(list, n));
 	return 0;
 }
@@ -252,6 +253,8 @@ static int find(struct one *one, int *ret_status, struct fault *fault)
 	bool walked = false;
 
 	one->show->places[0] = one->show->places[1] = 0;
+	if (!one->show->show.quiet)
+		show_verify_heading(one->show);
 	if (verify_find(one->verify, one->wishes->find, place, one, &walked, fault) < 0)
 		return -1;
 

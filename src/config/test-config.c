@@ -247,7 +247,7 @@ static void wrong_platforms(struct check *check)
 	    { "[platform old]\nurl = imaps://{address}\n", NULL, ":2: url: ", "without a user" },
 	    { "[platform old]\nurl = imaps://old.example/INBOX\n", NULL, ":2: url: ", "without a folder" },
 	    { "[platform old]\nurl = maildir:/x\n", NULL, ":2: url: ", "not maildir:" },
-	    { "[platform old]\nurl = old.example\n", NULL, ":2: url: ", "no store" },
+	    { "[platform old]\nurl = old.example\n", NULL, ":2: url: ", "write imaps://HOST[:PORT]" },
 	    { "[mailferry]\n\nca_file = no.pem\n", NULL, ":3: ca_file: ", "No such file" },
 	    { "", NULL, ": ", "[platform old] does not say where" },
 	    { "\n[platform old]\n", NULL, ":2: ", "[platform old] does not say where" },

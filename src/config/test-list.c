@@ -166,7 +166,7 @@ static void wrong_rows(struct check *check)
 	    { "address,hold\na@x.org,perhaps\n", ":2: column hold: ", "yes or no" },
 	    { "address,maps\na@x.org,A=B|C\n", ":2: column maps: ", "SRC=DST" },
 	    { "address,old_url\na@x.org,imaps://a@x.org\n", ":2: column old_url: ", "without a user" },
-	    { "address,old_url\na@x.org,x.org\n", ":2: column old_url: ", "no store" },
+	    { "address,old_url\na@x.org,x.org\n", ":2: column old_url: ", "write imaps://HOST[:PORT]" },
 	    { "address,old_password_file\na@x.org,no.pw\n", ":2: column old_password_file: ", "No such file" },
 	    { "address,old_password_file\na@x.org,~/no\n", ":2: column old_password_file: ", "whole path" },
 	    { "address,old_password_command\na@x.org,echo {login}\n", ":2: column old_password_command: ",

@@ -107,6 +107,7 @@ static int parse_url(const char *text, struct store_url *ret, struct fault *faul
 {
 	_cleanup_(buf_done) struct buf filled = BUF_NULL;
 	struct bytes rest = bytes_of(text), scheme;
+	int r;
 
 	if (is_network(rest) && strchr(text, '@'))
 		return fault_usage(fault, "this URL stands without a user (imaps://HOST): who logs "
@@ -121,7 +122,11 @@ static int parse_url(const char *text, struct store_url *ret, struct fault *faul
 	} else {
 		buf_append_str(&filled, text);
 	}
-	return url_parse(buf_str(&filled), ret, fault);
+	r = url_parse(buf_str(&filled), ret, fault);
+	if (r < 0 && !is_network(bytes_of(text)) && !bytes_starts_nocase(bytes_of(text), BYTES("imap+pipe:")))
+		return fault_usage(fault, "this is no mail server; write imaps://HOST[:PORT], imap://HOST[:PORT] "
+					  "or imap+pipe:COMMAND");
+	return r;
 }
 
 int value_url(const char *text, bool words, struct fault *fault)

@@ -123,6 +123,34 @@ static void csv(struct check *check)
 	CHECK(!strchr(buf_str(&text), '\033'));
 }
 
+/* What a pass of copy noted names both digests; they are not told again. */
+static void noted(struct check *check)
+{
+	static const unsigned char ours[32] = { 0xab, 1 }, theirs[32] = { 0xcd, 2 };
+	_cleanup_(free_itp) struct verify *v = a_verify();
+	struct verify_report r = { .format = VERIFY_TEXT, .most = 2 };
+	struct verify_finding f = {
+		.kind = VERIFY_ALTERED, .folder = &v->folders[0], .uid = 7, .size = 100, .copy_size = 99,
+		.digest = ours, .copy_digest = theirs, .cause = "altered", .message_id = "", .detail = "sent ",
+	};
+
+	for (unsigned told = 0; told < 2; told++) {
+		_cleanup_(buf_done) struct buf detail = BUF_NULL, text = BUF_NULL;
+		char here[65], there[65];
+
+		verify_hex(here, ours);
+		verify_hex(there, theirs);
+		buf_appendf(&detail, told ? "sent %s, there %s" : "sent %s", here, there);
+		f.detail = buf_str(&detail);
+		verify_report_finding(&r, v, &f, &text);
+		buf_append_bytes(&text, buf_bytes(&r.kept[VERIFY_ALTERED]));
+		CHECK_EQ(strstr(buf_str(&text), ", 100 bytes, at the destination 99") != NULL, !told);
+		CHECK_EQ(strstr(buf_str(&text), ", SHA-256 ab01") != NULL, !told);
+		verify_report_done(&r);
+		r = (struct verify_report){ .format = VERIFY_TEXT, .most = 2 };
+	}
+}
+
 static void json(struct check *check)
 {
 	for (unsigned n = 0; n < 3; n++) {
@@ -208,6 +236,7 @@ int main(int argc, char **argv)
 	static const struct check_case cases[] = {
 		{ "no cell is a formula", formulas },
 		{ "CSV", csv },
+		{ "digests that were noted are told once", noted },
 		{ "JSON", json },
 		{ "text", text },
 		{ "books close at both sides, or not", closing },
