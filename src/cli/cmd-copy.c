@@ -26,7 +26,8 @@ struct options {
 	bool adopt, retry_exceptions, dry_run, json, quiet, progress, compress;
 };
 
-#define OF_A_CONFIGURATION "is about the mailboxes of a configuration: leave out --from and --to and what belongs to them"
+#define OF_A_CONFIGURATION \
+	"is about the mailboxes of a configuration: leave out --from and --to and what belongs to them"
 
 static const struct option_line lines[] = {
 	{ "What and where", OPTION_HEADING, 0, NULL, "", 0, 0 },
