@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "copy/survey.h"
 #include "imap/write.h"
 #include "state/ledger.h"
 
@@ -85,6 +86,7 @@ struct late {
 	size_t left_n;
 	struct twice *twice;
 	size_t twice_n, twice_size;
+	bool unplaced;     /* a row does not know where its copy is: that may be one of the strangers */
 	bool *wanted, *surplus; /* beside strangers->p */
 };
 
@@ -132,9 +134,12 @@ static void take_row(struct late *l, const struct ledger_message *row)
 	const struct imap_message *copy = imap_messages_find(l->there, row->copy_uid);
 	size_t at = find_look(l, row->size, row->date);
 
+	l->unplaced |= row->state == LEDGER_COPIED && !row->copy_uid;
 	if (row->state != LEDGER_COPIED || !(row->has & LEDGER_AGAIN) || !(row->has & LEDGER_HAS_DIGEST) ||
 	    row->has & LEDGER_HAS_COPY_DIGEST || row->date == IMAP_NO_DATE || !copy ||
 	    copy->size != row->size || copy->date != row->date || !has_look(l, at, row->size, row->date))
+		return;
+	if (copy_is_marked_deleted(l->there, copy)) /* its user sorts out which of the two stays */
 		return;
 
 	for (; has_look(l, at, row->size, row->date); at++)
@@ -187,7 +192,8 @@ static bool has_flag(const char *set, struct bytes flag)
 	return false;
 }
 
-/* A flag more than we gave it was set by somebody: to her it is not one too many. */
+/* A flag more than we gave it was set by somebody: to her it is not one too many. But \Deleted says just that, and may
+ * be ours: of a pass that stopped before it could expunge. */
 static bool is_untouched(const struct late *l, const struct rematch_item *stranger, const struct twice *t)
 {
 	const struct imap_message *m = imap_messages_find(l->there, stranger->uid);
@@ -197,7 +203,7 @@ static bool is_untouched(const struct late *l, const struct rematch_item *strang
 	while (rest.n) {
 		struct bytes flag = bytes_cut(&rest, ' ');
 
-		if (flag.n && !has_flag(given, flag))
+		if (flag.n && !has_flag(given, flag) && !bytes_equal_nocase(flag, BYTES("\\Deleted")))
 			return false;
 	}
 	return m;
@@ -234,7 +240,6 @@ static int remove_surplus(struct late *l, struct fault *fault)
 {
 	_cleanup_(freep) struct imap_range *ranges = NULL;
 	struct imap_session *to = l->worker->to;
-	uint32_t uidvalidity = to->selected.uidvalidity;
 	size_t n = 0, capacity = 0;
 
 	for (size_t i = 0; i < l->strangers->n; i++)
@@ -243,7 +248,7 @@ static int remove_surplus(struct late *l, struct fault *fault)
 
 	if (imap_select(to, l->folder->destination_name, false, fault) < 0)
 		return -1;
-	if (!uidvalidity || to->selected.uidvalidity != uidvalidity)
+	if (to->selected.uidvalidity != l->folder->destination_uidvalidity)
 		return fault_set(fault, FAULT_DATA, REACH_FOLDER, AGAIN_LATER,
 				 "another folder took its name meanwhile");
 
@@ -254,9 +259,16 @@ static int remove_surplus(struct late *l, struct fault *fault)
 static int settle(struct late *l, unsigned *ret_removed, unsigned *ret_left, struct fault *fault)
 {
 	struct copy *copy = l->worker->copy;
+	uint32_t uidvalidity = l->worker->to->selected.uidvalidity;
 	unsigned surplus;
 
-	if (take_rows(l, fault) < 0 || read_wanted(l, fault) < 0)
+	if (!uidvalidity || uidvalidity != l->folder->destination_uidvalidity) /* the rows' UIDs are others */
+		return 0;
+	if (take_rows(l, fault) < 0)
+		return -1;
+	if (l->unplaced)
+		return 0;
+	if (read_wanted(l, fault) < 0)
 		return -1;
 
 	*ret_left = choose(l, &surplus);

@@ -24,8 +24,9 @@ bool copy_late_is_news(const struct copy *copy);
 
 /* Of the strangers without a mate, those that are surplus copies of ours are removed from the folder, which is
  * selected. Each of these must hold, or it is left alone: a row has LEDGER_AGAIN and its copy is among `there`, what the
- * folder holds from the mark on; the stranger has the same SHA-256, size and date of arrival and no flag that we did not
- * give it; there is no more than one for each such row; the server has UIDPLUS, and options.keep_all does not forbid it.
+ * folder holds from the mark on, without \Deleted; each row of the folder knows where its copy is; the stranger has the
+ * same SHA-256, size and date of arrival and no flag (but \Deleted) that we did not give it; there is no more than one for
+ * each such row; the server has UIDPLUS, and options.keep_all does not forbid it.
  *
  * What was removed gets a mate, UINT32_MAX. *ret_left: surplus copies that were not removed, but have the same bytes,
  * size and date. All rows of the folder are to be in the ledger's file. */

@@ -32,7 +32,7 @@ struct copy_link {
 	struct bytes object;           /* MAILBOXID of the source, or empty */
 	size_t vanished, claimed;      /* so many of copy->vanished were here; of them, claimed */
 	size_t without_copy;           /* … and so many have no row any more, since their copies are gone, too */
-	uint64_t moved_out;            /* copies that this pass moves to other folders, at most */
+	uint64_t moved_out;            /* copies that this pass moves to other folders or removes as second ones, at most */
 	uint64_t taken_out, taken_in;  /* … and that it has moved from here and to here since surveyed_there */
 	struct ledger_seen surveyed_there; /* the destination when it was known which copies it has; uidvalidity 0: not yet */
 	bool there_changed;            /* this pass changed the folder there after it was listed, before it was surveyed */

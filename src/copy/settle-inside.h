@@ -58,8 +58,8 @@ uint8_t settle_found(struct settle *s, size_t index);
 void settle_expect_late(struct settle *s, uint32_t uid, bool again);
 
 /* When everything is settled and committed: what is left of the strangers may be ours and one too many. What cannot be
- * removed is named, in each pass. index: of a folder in the books. */
-SUSPENDS int settle_surplus(struct settle *s, size_t index, struct fault *fault);
+ * removed is named, in each pass. */
+SUSPENDS int settle_surplus(struct settle *s, struct fault *fault);
 
 /* --- settle-orphans.c ------------------------------------------------------------------------ */
 

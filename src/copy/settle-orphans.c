@@ -233,7 +233,7 @@ static int settle_lost(struct settle *s, struct fault *fault)
 	    ledger_commit(s->ledger, fault) < 0)
 		return -1;
 
-	return settle_surplus(s, 0, fault);
+	return settle_surplus(s, fault);
 }
 
 int copy_settle_lost(struct copy *copy, struct ledger_folder *folder, struct fault *fault)
@@ -245,8 +245,13 @@ int copy_settle_lost(struct copy *copy, struct ledger_folder *folder, struct fau
 
 	if (!folder->mark)
 		return 0;
-	if (imap_select(copy->to, folder->destination_name, true, fault) < 0)
-		return fault->reach > REACH_FOLDER ? -1 : 0;
+	if (imap_select(copy->to, folder->destination_name, true, fault) < 0) {
+		if (fault->reach > REACH_FOLDER)
+			return -1;
+		if (!copy_listed_there(copy, folder->destination_name)) /* nothing can turn up in it */
+			ledger_set_mark(copy->options.ledger, folder, 0);
+		return 0;
+	}
 
 	w.hash = EVP_MD_CTX_new();
 	EVP_DigestInit_ex(w.hash, EVP_sha256(), NULL);

@@ -356,7 +356,7 @@ static void orphan_unread(struct settle *s)
 	}
 }
 
-int settle_surplus(struct settle *s, size_t index, struct fault *fault)
+int settle_surplus(struct settle *s, struct fault *fault)
 {
 	struct copy *copy = s->pass->worker->copy;
 	unsigned removed, left;
@@ -365,6 +365,8 @@ int settle_surplus(struct settle *s, size_t index, struct fault *fault)
 	if (copy_late_remove(s->pass->worker, s->known, &s->there, &s->theirs, &removed, &left, fault) < 0)
 		return -1;
 
+	if (s->link)
+		s->link->moved_out += removed;
 	s->late |= removed || left || copy_late_is_news(copy);
 	if (!left || !copy->books.n)
 		return 0;
@@ -372,8 +374,7 @@ int settle_surplus(struct settle *s, size_t index, struct fault *fault)
 	snprintf(detail, sizeof(detail), "the destination stored %u messages after their connection was lost and they "
 		 "were sent again: folder %.*s has them twice", left,
 		 BYTES_ARG(bytes_head(s->known->destination_name, 100)));
-	books_except(&copy->books, index, CAUSE_COUNT_DIFFERS, 0, 0, 0, "", detail);
-	return copy_tell(copy, EVENT_EXCEPTION, copy->books.exceptions_n - 1, fault);
+	return copy_pass_except_folder(s->pass, CAUSE_COUNT_DIFFERS, 0, detail, fault);
 }
 
 int copy_settle(struct copy_pass *pass, bool prove, struct fault *fault)
@@ -401,7 +402,7 @@ int copy_settle(struct copy_pass *pass, bool prove, struct fault *fault)
 	if (r == 0)
 		r = take_found(&s, prove, fault);
 	if (r == 0 && prove)
-		r = settle_surplus(&s, pass->index, fault);
+		r = settle_surplus(&s, fault);
 	settle_done(&s);
 	link->late |= s.late;
 	if (r == 0)
@@ -619,7 +620,7 @@ int copy_settle_late(struct copy_pass *pass, struct fault *fault)
 	if (r == 0)
 		r = ledger_commit(s.ledger, fault);
 	if (r == 0)
-		r = settle_surplus(&s, pass->index, fault);
+		r = settle_surplus(&s, fault);
 	settle_done(&s);
 	return r < 0 ? -1 : imap_unselect(to, pass->folder->destination_name, fault);
 }
