@@ -39,11 +39,15 @@ static struct copy_vanished *add(struct copy *copy, struct ledger_folder *folder
 /* A survey that lists all rows meets those claimed, too. */
 static bool is_claimed(const struct copy *copy, const struct copy_link *link, uint32_t uid)
 {
-	for (size_t i = 0; link && link->claimed && i < copy->vanished_n; i++)
-		if (copy->vanished[i].link == link && copy->vanished[i].claimed &&
-		    copy->vanished[i].uid == uid)
-			return true;
+	size_t left = link ? link->claimed : 0; /* they come before what a survey adds */
 
+	for (size_t i = 0; left && i < copy->vanished_n; i++) {
+		if (copy->vanished[i].link != link || !copy->vanished[i].claimed)
+			continue;
+		if (copy->vanished[i].uid == uid)
+			return true;
+		left--;
+	}
 	return false;
 }
 
@@ -249,22 +253,38 @@ bool copy_vanished_any_left(const struct copy *copy)
 	return false;
 }
 
-/* Whether n copies of a folder may be deleted: its rows are counted as they are now. A few may go whatever their share, or a
- * folder of five would never follow; but not the last ones, because a source that seems empty is more often broken. */
-static int within_limit(struct copy *copy, struct ledger_folder *folder, uint64_t n, bool *ret,
+/* How many copies of the folder stay: its rows are counted as they are now, with those that got other UIDs at the source. */
+static int count_staying(struct copy *copy, const struct copy_vanished *v, uint64_t *ret, struct fault *fault)
+{
+	struct ledger_folder *now = v->place ? v->place->known : NULL;
+
+	if (ledger_count_folder(copy->options.ledger, v->folder, fault) < 0)
+		return -1;
+
+	*ret = v->folder->tally.copied;
+	if (!now || now == v->folder || !bytes_equal(now->destination_name, v->folder->destination_name))
+		return 0;
+	if (ledger_count_folder(copy->options.ledger, now, fault) < 0)
+		return -1;
+
+	*ret += now->tally.copied;
+	return 0;
+}
+
+/* Whether n copies of a folder may be deleted. A few may go whatever their share, or a folder of five would never follow; but
+ * not the last ones, because a source that seems empty is more often broken. */
+static int within_limit(struct copy *copy, const struct copy_vanished *v, uint64_t n, bool *ret, uint64_t *ret_stay,
 			struct fault *fault)
 {
 	unsigned percent = copy->options.delete_limit;
 	uint64_t all;
 
-	*ret = percent >= 100;
-	if (*ret || percent == 0)
-		return 0;
-	if (ledger_count_folder(copy->options.ledger, folder, fault) < 0)
+	if (count_staying(copy, v, ret_stay, fault) < 0)
 		return -1;
 
-	all = folder->tally.copied + folder->tally.gone;
-	*ret = n < all && (n <= ALWAYS_FEW || n * 100 <= all * percent);
+	all = *ret_stay + v->folder->tally.gone;
+	*ret = percent >= 100 ||
+	       (percent && *ret_stay && (n <= ALWAYS_FEW || n * 100 <= all * percent));
 	return 0;
 }
 
@@ -408,9 +428,10 @@ static int delete_copies(struct copy *copy, struct copy_worker *w, struct copy_v
 }
 
 /* What is there to be removed: why it is not, in words, or "" if it may be. */
-static int may_delete(struct copy *copy, struct copy_worker *w, struct ledger_folder *folder, uint64_t copies,
+static int may_delete(struct copy *copy, struct copy_worker *w, const struct copy_vanished *v, uint64_t copies,
 		      char why[250], struct fault *fault)
 {
+	uint64_t stay;
 	bool within;
 
 	why[0] = '\0';
@@ -418,9 +439,9 @@ static int may_delete(struct copy *copy, struct copy_worker *w, struct ledger_fo
 		snprintf(why, 250, "%s", copy->options.keep_all);
 	else if (!imap_can(&w->to->capabilities, IMAP_CAP_UIDPLUS))
 		snprintf(why, 250, "this server cannot remove single messages (no UIDPLUS)");
-	else if (within_limit(copy, folder, copies, &within, fault) < 0)
+	else if (within_limit(copy, v, copies, &within, &stay, fault) < 0)
 		return -1;
-	else if (!within && folder->tally.copied == 0 && copy->options.delete_limit)
+	else if (!within && !stay && copy->options.delete_limit)
 		snprintf(why, 250, "that is all of the folder (--delete-limit 100 lets them go)");
 	else if (!within)
 		snprintf(why, 250, "that is more than %u %% of the folder (--delete-limit)",
@@ -439,7 +460,7 @@ static int mirror_those_there(struct copy *copy, struct copy_worker *w, struct c
 	copies = count_copies(v, n);
 	if (!copies)
 		return 0;
-	if (may_delete(copy, w, v->folder, copies, why, fault) < 0)
+	if (may_delete(copy, w, v, copies, why, fault) < 0)
 		return -1;
 	if (why[0])
 		return hold(copy, v, copies, why, fault);
@@ -513,6 +534,8 @@ static int mirror_patiently(struct copy *copy, struct fault *fault)
 		return 0;
 
 	r = copy_connect_destination(&w, fault);
+	if (r == 0) /* of a try before: its \Deleted would pass for its user's */
+		r = copy_removals_settle(&w, 0, fault);
 	if (r == 0)
 		r = mirror(copy, &w, fault);
 	imap_logout(w.to);
