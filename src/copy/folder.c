@@ -380,17 +380,17 @@ static int account_unlisted(struct copy_pass *pass, struct fault *fault)
 static int check_count(struct copy_pass *pass, struct fault *fault)
 {
 	struct copy *copy = pass->worker->copy;
-	uint64_t out = copy->links[pass->index].moved_out;
-	uint64_t expected = pass->there_messages + pass->folder->copied + pass->folder->moved;
+	uint64_t expected = pass->there_messages + pass->folder->copied + pass->folder->moved, out;
 	struct imap_folder now;
 	char detail[200];
 
 	if (!pass->folder->copied)
 		return 0;
-	expected = expected > out ? expected - out : 0;
 	if (copy_settle_late(pass, fault) < 0 ||
 	    imap_status(pass->worker->to, pass->folder->destination_name, &now, fault) < 0)
 		return cannot_look(pass, fault);
+	out = copy->links[pass->index].moved_out; /* read only now: others move while we ask */
+	expected = expected > out ? expected - out : 0;
 	if (!(now.flags & IMAP_FOLDER_STATUS) || now.messages >= expected)
 		return 0;
 
