@@ -412,9 +412,9 @@ static int check_messages(struct check *check, struct fault *fault)
 /* What comes in the next window is above all of this one. */
 static void forget_told(struct copy_pass *pass)
 {
-	for (size_t i = 0; i < pass->told_n; i++)
-		if (pass->told[i].high > pass->told_to)
-			pass->told_to = pass->told[i].high;
+	if (pass->told_highest > pass->told_to)
+		pass->told_to = pass->told_highest;
+	pass->told_highest = 0;
 	pass->told_n = 0;
 }
 

@@ -248,6 +248,7 @@ static int make_intents_durable(struct copy_pass *pass, struct move *p, size_t n
 
 		copy_record_fill(pass, p[i].message, LEDGER_SENDING, &row);
 		row.has |= LEDGER_HAS_DIGEST;
+		row.has |= p[i].message->state & MESSAGE_AGAIN ? LEDGER_AGAIN : 0;
 		memcpy(row.digest, p[i].digest, sizeof(row.digest));
 		row.size = p[i].size;
 		row.flags = p[i].was.flags; /* what the copy follows so far */

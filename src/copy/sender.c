@@ -117,7 +117,7 @@ static bool is_told_already(const struct copy_pass *pass, uint32_t first, uint32
 {
 	size_t n = pass->told_n;
 
-	if (!n || first > pass->told[n - 1].high)
+	if (first > pass->told_highest)
 		return false;
 
 	for (size_t i = 0; i < n; i++)
@@ -131,6 +131,8 @@ static void note_told(struct copy_pass *pass, uint32_t first, uint32_t last)
 {
 	struct imap_range *before = pass->told_n ? &pass->told[pass->told_n - 1] : NULL;
 
+	if (last > pass->told_highest)
+		pass->told_highest = last;
 	if (before && before->high + 1 == first) {
 		before->high = last;
 		return;

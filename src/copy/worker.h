@@ -74,6 +74,7 @@ struct copy_pass {
 	unsigned char *digests;      /* SHA-256 of each message of the window that was sent, 32 bytes each */
 	struct imap_range *told;     /* UIDs that the destination told (APPENDUID) of messages of the window … */
 	size_t told_n, told_size;
+	uint32_t told_highest;       /* … the highest of them; … */
 	uint32_t told_to;            /* … the highest of the windows before, … */
 	bool uids_lie;               /* … some are of other messages: none counts */
 	bool resent;                 /* some went more than once: order alone does not tell which is which */

@@ -70,7 +70,8 @@ static const char *const texts[SQL_COUNT_] = {
 	[SQL_MOVE_MESSAGE] =
 		"UPDATE OR REPLACE message SET folder = ?3, uid = ?4, copy_uid = ?5 " KEY,
 	[SQL_FORGET_COPY_UIDS] =
-		"UPDATE message SET copy_uid = 0 WHERE folder = ?1 AND copy_uid <> 0",
+		/* What was sent twice (LEDGER_AGAIN) was sent to the folder of before. */
+		"UPDATE message SET copy_uid = 0, has = has & ~64 WHERE folder = ?1 AND copy_uid <> 0",
 
 	[SQL_LOAD_MESSAGES] =
 		"SELECT " WHOLE " FROM message WHERE folder = ?1 AND uid BETWEEN ?2 AND ?3 ORDER BY uid",

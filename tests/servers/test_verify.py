@@ -511,7 +511,7 @@ class Runs(Case):
         for words, said in ((["--level", "identity"], "there is no ledger"), (["--sample", "5%"], "--level content"),
                             (["--level", "content", "--sample", "5"], "such as 5%"), (["--report", "x.xls"], ".csv"),
                             (["--accept", "flags"], "--reason"), (["--seed", "x"], "--seed"), (["alice"], "no option"),
-                            (["--accept", "nonsense", "--reason", "x"], "no ledger")):
+                            (["--accept", "nonsense", "--reason", "x"], "no such cause")):
             answer = self.run_words(self.words("verify") + words)
             self.assertEqual(answer.status, 2, answer)
             self.assertIn(said, answer.err)
