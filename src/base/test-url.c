@@ -95,7 +95,7 @@ static void reads_local_ones(struct check *check)
 static void refuses(struct check *check)
 {
 	static const struct { const char *text, *speaks_of; } bad[] = {
-		{ "", "maildir:PATH" }, { "imaps", "maildir:PATH" },
+		{ "", "imap+pipe:COMMAND" }, { "imaps", "imap+pipe:COMMAND" },
 		{ "ann@example.org", "imaps://user@host" },
 		{ "http://a@b", "imaps://user@host" }, { "pop3:x", "imaps://user@host" },
 		{ "imaps:a@b", "\"//\"" }, { "imaps:/a@b", "\"//\"" },
