@@ -11,7 +11,7 @@ import sys
 
 import csource
 
-VERBS = ("copy", "init", "status", "verify")
+VERBS = ("audit", "copy", "init", "status", "verify")
 
 
 def map_problems(top):

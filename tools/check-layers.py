@@ -15,11 +15,11 @@ FILES = {"os", "run", "net"}
 SYSTEM = {
     "fcntl.h": FILES, "unistd.h": FILES | {"cli"}, "dirent.h": FILES, "sys/stat.h": FILES, "sys/file.h": FILES, "sys/mman.h": FILES,
     "sys/uio.h": FILES, "sys/ioctl.h": FILES | {"cli"}, "termios.h": {"os", "cli"}, "ftw.h": FILES, "glob.h": {"os"},
-    "sys/socket.h": FILES, "sys/un.h": {"net"}, "netinet/in.h": {"run", "net"}, "netinet/tcp.h": {"net"},
+    "sys/socket.h": FILES, "sys/un.h": {"os", "net"}, "netinet/in.h": {"run", "net"}, "netinet/tcp.h": {"net"},
     "arpa/inet.h": {"base", "run", "net"}, "netdb.h": {"run", "net"}, "poll.h": FILES, "sys/epoll.h": {"run"}, "sys/select.h": {"run"},
     "time.h": {"os", "run", "net"}, "sys/time.h": {"os", "run"}, "sys/random.h": {"os", "run"}, "openssl/rand.h": {"run"},
-    "signal.h": {"os", "run", "net", "cli"}, "sys/wait.h": FILES, "spawn.h": FILES, "pthread.h": {"run"}, "threads.h": {"os", "run"},
-    "ucontext.h": {"run"}, "uv.h": {"run", "net"}, "sqlite3.h": {"state"}, "syslog.h": {"os"}, "openssl/ssl.h": {"net"}, "zlib.h": {"net"},
+    "signal.h": {"os", "run", "net", "gateway", "cli"}, "sys/wait.h": FILES, "spawn.h": FILES, "pthread.h": {"run"}, "threads.h": {"os", "run"},
+    "ucontext.h": {"run"}, "uv.h": {"run", "net"}, "sqlite3.h": {"state", "gateway"}, "syslog.h": {"os"}, "openssl/ssl.h": {"net"}, "zlib.h": {"net"},
 }
 
 

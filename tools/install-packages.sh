@@ -7,6 +7,7 @@
 #   tools/install-packages.sh nightly   valgrind
 #   tools/install-packages.sh servers   Dovecot; Cyrus and Courier unpacked beside it
 #   tools/install-packages.sh servers dovecot
+#   tools/install-packages.sh targets   mail servers to deliver to: OpenSMTPD and Dovecot's LMTP, unpacked
 #   tools/install-packages.sh bench     the rival programs
 #   tools/install-packages.sh where     prints the folder Cyrus and Courier are unpacked into
 #
@@ -16,7 +17,7 @@
 set -euo pipefail
 
 declare -A packages=(
-    [build]="build-essential pkg-config meson ninja-build libuv1-dev libssl-dev zlib1g-dev libsqlite3-dev libjansson-dev libunistring-dev tzdata"
+    [build]="build-essential pkg-config meson ninja-build libuv1-dev libssl-dev zlib1g-dev libsqlite3-dev libjansson-dev libunistring-dev libseccomp-dev tzdata"
     [test]="clang llvm libclang-rt-14-dev openssl python3"
     [nightly]="valgrind"
     [servers]="dovecot-imapd openssl python3"
@@ -91,10 +92,10 @@ try_download() {
 
 unpack() {
     [ ! -e "$prefix/complete" ] || return 0
-    echo "unpacking Cyrus and Courier into $prefix"
+    echo "unpacking $1 into $prefix"
     work=$(mktemp -d)
     try_download || { can_be_root && as_root apt-get update -qq && try_download; } ||
-        fail "apt-get could not download Cyrus and Courier (perhaps apt-get update helps, as root)"
+        fail "apt-get could not download $1 (perhaps apt-get update helps, as root)"
     rm -rf "$prefix"
     mkdir -p "$prefix"
     for deb in "$work"/*.deb; do
@@ -117,10 +118,16 @@ servers)
     [ "${2:-}" != dovecot ] || exit 0
     # shellcheck disable=SC2086
     install_missing ${packages[libraries]}
-    unpack
+    unpack "Cyrus and Courier"
+    ;;
+targets)
+    # Postfix, where it is tested, is there already: it cannot be unpacked only, as it needs users of its own.
+    unpacked="dovecot-lmtpd opensmtpd libevent-2.1-7"
+    prefix+=/targets
+    unpack "OpenSMTPD and Dovecot's LMTP"
     ;;
 *)
-    sed -n '3,11p' "$0" | sed 's/^# \{0,1\}//'
+    sed -n '3,12p' "$0" | sed 's/^# \{0,1\}//'
     exit 2
     ;;
 esac

@@ -180,6 +180,54 @@ void imap_identities_done(struct imap_identities *all)
 	*all = (struct imap_identities){ .n = 0 };
 }
 
+/* --- blocks of fields ------------------------------------------------------------------------- */
+
+struct collecting {
+	struct buf block;
+	imap_fields_fn fn;
+	void *arg;
+};
+
+static void collect_begin(void *arg)
+{
+	struct collecting *x = arg;
+
+	buf_reset(&x->block);
+}
+
+static void collect_feed(void *arg, struct bytes data)
+{
+	struct collecting *x = arg;
+
+	buf_append_bytes(&x->block, bytes_head(data, IMAP_FIELDS_MAX - x->block.n));
+}
+
+static void collect_end(void *arg)
+{
+}
+
+static int collected(void *arg, uint32_t uid, uint64_t size)
+{
+	struct collecting *x = arg;
+
+	x->fn(x->arg, uid, size ? buf_bytes(&x->block) : BYTES_NULL);
+	return 0;
+}
+
+int imap_fetch_fields(struct imap_session *s, const struct imap_range *uids, size_t n, const char *fields,
+		      imap_fields_fn fn, void *arg, struct fault *fault)
+{
+	struct collecting x = { .fn = fn, .arg = arg };
+	struct taker taker = { collect_begin, collect_feed, collect_end, collected, &x };
+	_cleanup_(buf_done) struct buf section = BUF_NULL;
+	int r;
+
+	buf_appendf(&section, "HEADER.FIELDS (%s)", fields);
+	r = fetch(s, uids, n, section.p, &taker, fault);
+	buf_done(&x.block);
+	return r;
+}
+
 /* --- single fields ---------------------------------------------------------------------------- */
 
 struct scanning {

@@ -208,6 +208,13 @@ struct imap_identities {
 	size_t n, size;
 };
 
+/* These fields of these messages ("RECEIVED MESSAGE-ID"), a block at a time, cut to IMAP_FIELDS_MAX; empty: it has none
+ * of them. Those that do not come are not told of; a message may come twice. */
+enum { IMAP_FIELDS_MAX = 64 << 10 };
+typedef void (*imap_fields_fn)(void *arg, uint32_t uid, struct bytes block);
+SUSPENDS int imap_fetch_fields(struct imap_session *session, const struct imap_range *uids, size_t n,
+			       const char *fields, imap_fields_fn fn, void *arg, struct fault *fault);
+
 /* The Message-ID of one message of the selected folder, or "" when it has none; printable, cut. */
 SUSPENDS int imap_fetch_message_id(struct imap_session *session, uint32_t uid, char *to, size_t size,
 				   struct fault *fault);

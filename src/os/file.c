@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/xalloc.h"
@@ -160,20 +161,10 @@ static int sync_fd(int fd)
 	return fdatasync(fd);
 }
 
-/* Makes the names in path's folder durable. */
-static int sync_folder_of(const char *path)
+static int sync_folder(const char *folder)
 {
-	const char *slash = strrchr(path, '/');
-	_cleanup_(freep) char *folder = NULL;
-	_cleanup_(closep) int fd = -1;
+	_cleanup_(closep) int fd = open_file(folder, O_RDONLY | O_DIRECTORY);
 
-	if (!slash)
-		folder = xstrdup(".");
-	else if (slash == path)
-		folder = xstrdup("/");
-	else
-		folder = xstrndup(path, (size_t)(slash - path));
-	fd = open_file(folder, O_RDONLY | O_DIRECTORY);
 	if (fd < 0)
 		return -1;
 
@@ -181,6 +172,21 @@ static int sync_folder_of(const char *path)
 	if (step_fails("sync"))
 		return -1;
 	return fsync(fd);
+}
+
+/* Makes the names in path's folder durable. */
+static int sync_folder_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	_cleanup_(freep) char *folder = NULL;
+
+	if (!slash)
+		folder = xstrdup(".");
+	else if (slash == path)
+		folder = xstrdup("/");
+	else
+		folder = xstrndup(path, (size_t)(slash - path));
+	return sync_folder(folder);
 }
 
 static int write_new(const char *path, struct bytes content, struct fault *fault)
@@ -223,6 +229,41 @@ int os_replace_file(const char *path, struct bytes content, struct fault *fault)
 	}
 	if (sync_folder_of(path) < 0)
 		return fault_file(fault, "sync the folder of", path);
+	return 0;
+}
+
+int os_move_durably(const char *from, const char *to, struct fault *fault)
+{
+	if (rename_file(from, to) < 0)
+		return fault_file(fault, "rename to", to);
+	if (sync_folder_of(to) < 0)
+		return fault_file(fault, "sync the folder of", to);
+	return 0;
+}
+
+int os_sync_folder(const char *path, struct fault *fault)
+{
+	return sync_folder(path) < 0 ? fault_file(fault, "sync the folder", path) : 0;
+}
+
+int os_remove_durably(const char *path, struct fault *fault)
+{
+	step_point("remove");
+	if (unlink(path) < 0 && errno != ENOENT)
+		return fault_file(fault, "remove", path);
+	if (sync_folder_of(path) < 0)
+		return fault_file(fault, "sync the folder of", path);
+	return 0;
+}
+
+int os_free_space(const char *path, uint64_t *ret_bytes, struct fault *fault)
+{
+	struct statvfs fs;
+
+	if (statvfs(path, &fs) < 0)
+		return fault_file(fault, "ask for the free space of", path);
+
+	*ret_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
 	return 0;
 }
 

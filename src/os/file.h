@@ -30,6 +30,18 @@ int os_replace_file(const char *path, struct bytes content, struct fault *fault)
 /* Makes the folder that the file `path` is to lie in, and those above it, mode 0700, each durable. */
 int os_make_folder_of(const char *path, struct fault *fault);
 
+/* Renames within one folder and makes the name durable. */
+int os_move_durably(const char *from, const char *to, struct fault *fault);
+
+/* Makes the names in a folder durable. */
+int os_sync_folder(const char *path, struct fault *fault);
+
+/* Removes a file, durably. That it is not there is fine. */
+int os_remove_durably(const char *path, struct fault *fault);
+
+/* What the file system that holds path has left for us. */
+int os_free_space(const char *path, uint64_t *ret_bytes, struct fault *fault);
+
 /* A file that only grows. */
 struct os_file;
 

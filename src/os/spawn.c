@@ -4,6 +4,7 @@
  * only the shell can be killed; what it started and left behind loses its reader. */
 #include "os/spawn.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -337,5 +338,117 @@ int os_child_reap(struct os_child *child)
 		if (fds[i] >= 0)
 			close(fds[i]);
 	*child = (struct os_child){ .pid = -1, .watch = -1, .in = -1, .out = -1, .err = -1 };
+	return status;
+}
+
+/* --- parts ----------------------------------------------------------------------------------- */
+
+enum { PART_FDS_MAX = 64 };
+
+/* Descriptors are first moved out of the way of the numbers they are to get, as copies that end with exec. */
+static int lift(const int *fds, size_t n, int link, int *to)
+{
+	for (size_t i = 0; i <= n; i++) {
+		to[i] = fcntl(i < n ? fds[i] : link, F_DUPFD_CLOEXEC, OS_PART_FDS + PART_FDS_MAX);
+		if (to[i] < 0) {
+			int error = errno;
+
+			while (i-- > 0)
+				close(to[i]);
+			return error;
+		}
+	}
+	return 0;
+}
+
+static int add_part_fds(posix_spawn_file_actions_t *actions, const int *lifted, size_t n)
+{
+	int error = posix_spawn_file_actions_adddup2(actions, lifted[n], STDIN_FILENO);
+
+	if (error == 0)
+		error = posix_spawn_file_actions_adddup2(actions, STDERR_FILENO, STDOUT_FILENO);
+	for (size_t i = 0; i < n && error == 0; i++)
+		error = posix_spawn_file_actions_adddup2(actions, lifted[i], OS_PART_FDS + (int)i);
+	return error;
+}
+
+static int spawn_part(const char *const *argv, const int *lifted, size_t n, pid_t *ret_pid)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	int error = posix_spawn_file_actions_init(&actions);
+
+	if (error != 0)
+		return error;
+	error = posix_spawnattr_init(&attributes);
+	if (error != 0) {
+		posix_spawn_file_actions_destroy(&actions);
+		return error;
+	}
+
+	error = set_signals(&attributes);
+	if (error == 0)
+		error = add_part_fds(&actions, lifted, n);
+	if (error == 0)
+		error = posix_spawn(ret_pid, "/proc/self/exe", &actions, &attributes,
+				    (char *const *)(uintptr_t)argv, environ);
+	posix_spawnattr_destroy(&attributes);
+	posix_spawn_file_actions_destroy(&actions);
+	return error;
+}
+
+static int start_part(const char *const *argv, const int *fds, size_t n, int theirs, struct os_part *part)
+{
+	int lifted[PART_FDS_MAX + 1], error = lift(fds, n, theirs, lifted);
+	pid_t pid;
+
+	if (error != 0)
+		return error;
+	error = spawn_part(argv, lifted, n, &pid);
+	for (size_t i = 0; i <= n; i++)
+		close(lifted[i]);
+	if (error != 0)
+		return error;
+
+	part->pid = pid;
+	part->watch = pidfd_open(pid, 0);
+	if (part->watch >= 0)
+		return 0;
+	error = errno;
+	kill(pid, SIGKILL);
+	reap_pid(pid);
+	return error;
+}
+
+int os_part_start(const char *const *argv, const int *fds, size_t n, struct os_part *ret, struct fault *fault)
+{
+	int ends[2], error;
+
+	assert(n <= PART_FDS_MAX);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return fault_local(fault, "cannot start another process of this program: %s", strerror(errno));
+	ret->link = ends[0];
+	error = fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ? errno : start_part(argv, fds, n, ends[1], ret);
+	close(ends[1]);
+	if (error == 0)
+		return 0;
+
+	close(ends[0]);
+	return fault_local(fault, "cannot start another process of this program: %s", strerror(error));
+}
+
+void os_part_stop(const struct os_part *part, bool now)
+{
+	pidfd_send_signal(part->watch, now ? SIGKILL : SIGTERM, NULL, 0);
+}
+
+int os_part_reap(struct os_part *part)
+{
+	int status = reap_pid((pid_t)part->pid);
+
+	close(part->watch);
+	if (part->link >= 0)
+		close(part->link);
+	*part = (struct os_part){ .pid = -1, .watch = -1, .link = -1 };
 	return status;
 }

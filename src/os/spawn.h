@@ -3,6 +3,7 @@
 #ifndef OS_SPAWN_H
 #define OS_SPAWN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,5 +36,24 @@ void os_child_stop(const struct os_child *child);
 /* Waits for its end and closes what is still open (an fd given away is set to -1 before). Its exit
  * status, or 128 and the number of the signal that ended it. */
 int os_child_reap(struct os_child *child);
+
+/* A process of this program that does a part of its work, and talks to us over a socket: in it 0 is its end, 1 is our
+ * standard error as 2 is, and 3 and up are copies of what it is given. */
+struct os_part {
+	long pid;
+	int watch; /* readable once it has ended */
+	int link;  /* our end, non-blocking; who takes it sets it to -1 */
+};
+
+enum { OS_PART_FDS = 3 }; /* number of the first */
+
+/* argv as of os_child_start(); n is at most 64. The caller ends with os_part_reap(). */
+int os_part_start(const char *const *argv, const int *fds, size_t n, struct os_part *ret, struct fault *fault);
+
+/* Sends it SIGTERM or, if `now`, SIGKILL; does nothing when it has ended already. */
+void os_part_stop(const struct os_part *part, bool now);
+
+/* As os_child_reap(). */
+int os_part_reap(struct os_part *part);
 
 #endif

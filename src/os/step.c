@@ -92,7 +92,7 @@ void step_point(const char *name)
 	if (trace_path)
 		trace(name);
 	if (is_due(&kill_at, name)) {
-		kill(getpid(), SIGKILL);
+		raise(SIGKILL); /* for the whole process, and within any sandbox */
 		for (;;)
 			pause(); /* another thread may run on for a moment; this one does not */
 	}
@@ -103,6 +103,6 @@ bool step_fails(const char *kind)
 	if (!step_is_on() || !is_due(&fail_at, kind))
 		return false;
 
-	errno = strcmp(kind, "write") == 0 ? ENOSPC : EIO;
+	errno = strcmp(kind, "write") == 0 || strcmp(kind, "fill") == 0 ? ENOSPC : EIO;
 	return true;
 }
