@@ -15,6 +15,7 @@ struct listener {
 	int fd;
 	struct watch *watch;
 	uint16_t port;
+	char name[INET6_ADDRSTRLEN + 16];
 };
 
 union address {
@@ -45,24 +46,50 @@ static uint16_t port_of(const union address *address)
 							  address->v4.sin_port);
 }
 
+static void format_address(const union address *address, char *to, size_t size)
+{
+	char text[INET6_ADDRSTRLEN] = "unknown";
+
+	if (address->any.sa_family == AF_INET6)
+		inet_ntop(AF_INET6, &address->v6.sin6_addr, text, sizeof(text));
+	else
+		inet_ntop(AF_INET, &address->v4.sin_addr, text, sizeof(text));
+	snprintf(to, size, strchr(text, ':') ? "[%s]:%u" : "%s:%u", text, port_of(address));
+}
+
+/* Learns what an open socket is bound to, and watches it. */
+static int settle(struct listener *self)
+{
+	union address address;
+	socklen_t n = sizeof(address);
+
+	if (getsockname(self->fd, &address.any, &n) < 0)
+		return -1;
+	self->port = port_of(&address);
+	format_address(&address, self->name, sizeof(self->name));
+	self->watch = watch_new(self->fd);
+	return self->watch ? 0 : -1;
+}
+
 static int bind_and_listen(struct listener *self, union address *address)
 {
+	bool is_v6 = address->any.sa_family == AF_INET6;
 	int on = 1;
-	socklen_t n = sizeof(*address);
 
 	self->fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (self->fd < 0)
 		return -1;
 
 	/* Or a restart would have to wait for the last connections' TIME_WAIT. */
-	if (setsockopt(self->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-	    bind(self->fd, &address->any, sizeof(*address)) < 0 ||
-	    listen(self->fd, SOMAXCONN) < 0 || getsockname(self->fd, &address->any, &n) < 0)
+	if (setsockopt(self->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
 		return -1;
-
-	self->port = port_of(address);
-	self->watch = watch_new(self->fd);
-	return self->watch ? 0 : -1;
+	/* "[::]" beside "0.0.0.0" on one port, as configurations have it. */
+	if (is_v6 && setsockopt(self->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0)
+		return -1;
+	if (bind(self->fd, &address->any, is_v6 ? sizeof(address->v6) : sizeof(address->v4)) < 0 ||
+	    listen(self->fd, SOMAXCONN) < 0)
+		return -1;
+	return settle(self);
 }
 
 int listener_new(const char *address_text, uint16_t port, struct listener **ret,
@@ -89,14 +116,9 @@ uint16_t listener_port(const struct listener *listener)
 
 static struct stream *accepted(int fd, const union address *address)
 {
-	char text[INET6_ADDRSTRLEN] = "unknown", peer[INET6_ADDRSTRLEN + 16];
+	char peer[INET6_ADDRSTRLEN + 16];
 
-	if (address->any.sa_family == AF_INET6)
-		inet_ntop(AF_INET6, &address->v6.sin6_addr, text, sizeof(text));
-	else
-		inet_ntop(AF_INET, &address->v4.sin_addr, text, sizeof(text));
-	snprintf(peer, sizeof(peer), strchr(text, ':') ? "[%s]:%u" : "%s:%u", text,
-		 port_of(address));
+	format_address(address, peer, sizeof(peer));
 	return tcp_stream_new(fd, peer);
 }
 
@@ -118,25 +140,71 @@ static bool is_about_one_connection(int error)
 	}
 }
 
-SUSPENDS int listener_accept(struct listener *self, struct stream **ret, struct fault *fault)
+SUSPENDS static int accept_one(struct listener *self, int *ret_fd, union address *ret_address, struct fault *fault)
 {
 	for (;;) {
-		union address address;
-		socklen_t n = sizeof(address);
-		int fd = accept4(self->fd, &address.any, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		socklen_t n = sizeof(*ret_address);
 
-		if (fd >= 0) {
-			*ret = accepted(fd, &address);
+		*ret_fd = accept4(self->fd, &ret_address->any, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (*ret_fd >= 0)
 			return 0;
-		}
 		if (is_about_one_connection(errno))
 			continue;
+		if (errno == EMFILE || errno == ENFILE)
+			return fault_set(fault, FAULT_LIMIT, REACH_PROCESS, AGAIN_LATER,
+					 "cannot accept connections on %s: %s", self->name, strerror(errno));
 		if (errno != EAGAIN)
 			return fault_local(fault, "cannot accept connections on port %u: %s",
 					   self->port, strerror(errno));
 		if (watch_wait(self->watch, RUN_READABLE, "a connection", fault) < 0)
 			return -1;
 	}
+}
+
+SUSPENDS int listener_accept(struct listener *self, struct stream **ret, struct fault *fault)
+{
+	union address address;
+	int fd;
+
+	if (accept_one(self, &fd, &address, fault) < 0)
+		return -1;
+	*ret = accepted(fd, &address);
+	return 0;
+}
+
+SUSPENDS int listener_accept_from(struct listener *self, struct stream **ret, struct ip *ret_address,
+				  uint16_t *ret_port, struct fault *fault)
+{
+	union address address;
+	int fd;
+
+	if (accept_one(self, &fd, &address, fault) < 0)
+		return -1;
+	*ret = accepted(fd, &address);
+	*ret_address = address.any.sa_family == AF_INET6 ? ip_of(&address.v6.sin6_addr, 16) : ip_of(&address.v4.sin_addr, 4);
+	*ret_port = port_of(&address);
+	return 0;
+}
+
+int listener_fd(const struct listener *listener)
+{
+	return listener->fd;
+}
+
+int listener_inherit(int fd, struct listener **ret, struct fault *fault)
+{
+	_cleanup_(listener_freep) struct listener *self = xzalloc(sizeof(*self));
+
+	self->fd = fd;
+	if (settle(self) < 0)
+		return fault_local(fault, "cannot listen on what was handed on: %s", strerror(errno));
+	*ret = TAKE_PTR(self);
+	return 0;
+}
+
+const char *listener_name(const struct listener *listener)
+{
+	return listener->name;
 }
 
 struct listener *listener_free(struct listener *self)

@@ -19,6 +19,7 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
+#include "base/ip.h"
 #include "run/run.h"
 
 enum { STREAM_PIECE = 16384 };       /* the most bytes one stream_enqueue() takes */
@@ -91,8 +92,30 @@ struct listener;
 int listener_new(const char *address, uint16_t port, struct listener **ret, struct fault *fault);
 uint16_t listener_port(const struct listener *listener);
 SUSPENDS int listener_accept(struct listener *listener, struct stream **ret, struct fault *fault);
+
+/* The same, with the address it comes from. FAULT_LIMIT: this process has no descriptors left. */
+SUSPENDS int listener_accept_from(struct listener *listener, struct stream **ret, struct ip *ret_address,
+				  uint16_t *ret_port, struct fault *fault);
+
+/* For handing it on to another process of ours; and there, a listener over what was handed on, which it owns. */
+int listener_fd(const struct listener *listener);
+int listener_inherit(int fd, struct listener **ret, struct fault *fault);
+const char *listener_name(const struct listener *listener); /* "192.0.2.1:25" */
 struct listener *listener_free(struct listener *listener);
 DEFINE_FREEP(struct listener, listener_free);
+
+/* --- net/local.c: Unix sockets that have a name in the file system ---------------------------- */
+
+struct local_listener;
+
+/* In place of what is called so, which was left by a process that ended: the caller knows that. Mode 0600. */
+int local_listener_new(const char *path, struct local_listener **ret, struct fault *fault);
+SUSPENDS int local_listener_accept(struct local_listener *listener, struct stream **ret, struct fault *fault);
+struct local_listener *local_listener_free(struct local_listener *listener); /* removes the name */
+DEFINE_FREEP(struct local_listener, local_listener_free);
+
+/* Does not suspend. FAULT_TRANSPORT: nobody listens there. */
+int local_connect(const char *path, struct stream **ret, struct fault *fault);
 
 /* --- net/pipe.c ------------------------------------------------------------------------------ */
 
@@ -129,7 +152,8 @@ DEFINE_FREEP(struct tls_context, tls_context_free);
  * NULL. Reading the system's certificates takes some 50 ms. */
 struct tls_context *tls_context_share(struct tls_context *other, const struct tls_config *config);
 
-/* Server side, for fake servers in tests: certificate and key from PEM files. */
+/* Server side: certificate chain and key from PEM files. There are no tickets and no sessions to go on with: each handshake
+ * is a whole one, and what one listener or process agreed on is worth nothing at another. */
 int tls_server_context_new(const char *cert_file, const char *key_file, struct tls_context **ret,
 			   struct fault *fault);
 
@@ -148,6 +172,10 @@ enum tls_binding { TLS_BINDING_EXPORTER, TLS_BINDING_SERVER_END_POINT };
 /* Channel binding data of a TLS stream (at or below s): tls-exporter (RFC 9266; TLS 1.3, or 1.2 with
  * extended master secret) or tls-server-end-point (RFC 5929). -1 when not to be had. At most 64 bytes. */
 int tls_channel_binding(struct stream *s, enum tls_binding kind, char to[64], size_t *ret_n);
+
+/* SHA-256 of the peer's certificate (DER) and of its SubjectPublicKeyInfo, of a TLS stream at or below s: for
+ * pins. -1: there is none. */
+int tls_peer_digests(struct stream *s, unsigned char certificate[32], unsigned char key[32]);
 
 /* "TLSv1.3, TLS_AES_256_GCM_SHA384" of a TLS stream, or NULL. */
 const char *tls_describe(struct stream *s);

@@ -67,3 +67,22 @@ int tls_channel_binding(struct stream *s, enum tls_binding kind, char to[64], si
 	ERR_clear_error();
 	return r;
 }
+
+int tls_peer_digests(struct stream *s, unsigned char certificate[32], unsigned char key[32])
+{
+	struct tls_stream *self = (struct tls_stream *)stream_find(s, "tls");
+	X509 *cert = self ? SSL_get0_peer_certificate(self->ssl) : NULL;
+	unsigned char *der = NULL;
+	unsigned n;
+	int der_n, good;
+
+	ERR_clear_error();
+	if (!cert || X509_digest(cert, EVP_sha256(), certificate, &n) != 1 || n != 32)
+		return -1;
+
+	der_n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
+	good = der_n > 0 && EVP_Digest(der, (size_t)der_n, key, &n, EVP_sha256(), NULL) == 1;
+	OPENSSL_free(der);
+	ERR_clear_error();
+	return good && n == 32 ? 0 : -1;
+}

@@ -155,6 +155,9 @@ int tls_server_context_new(const char *cert_file, const char *key_file, struct t
 	_cleanup_(tls_context_freep) struct tls_context *context =
 		context_new(TLS_server_method());
 
+	/* A ticket is a key to a former session wherever its own key is known. */
+	SSL_CTX_set_options(context->ctx, SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE);
+	SSL_CTX_set_num_tickets(context->ctx, 0);
 	if (load_own(context, cert_file, key_file, fault) < 0)
 		return -1;
 
