@@ -239,6 +239,8 @@ static int check_side(const struct conf *conf, const struct conf_section *sectio
 
 	if (check_secret_keys(&side, fault) < 0 || check_files(&side, fault) < 0)
 		return -1;
+	if (conf->for_gateway && !side.platform->url)
+		return 0; /* it will not look into this one's mailboxes */
 
 	for (size_t i = 0; i < config->mailboxes_n; i++)
 		if (!config->mailboxes[i].skip &&
@@ -260,6 +262,8 @@ int check_all(const struct conf *conf, struct fault *fault)
 		fault_usage(fault, "before: not later than since: no message could be copied");
 		return conf_fault_at(conf->path, conf_line(conf->copy, "before"), fault);
 	}
+	if (check_gateway(conf, fault) < 0)
+		return -1;
 	return check_side(conf, conf->old, fault) < 0 ? -1 : check_side(conf, conf->new, fault);
 }
 

@@ -10,6 +10,9 @@
  * place. */
 int check_all(const struct conf *conf, struct fault *fault);
 
+/* The same for [gateway] and for what platforms say about SMTP; texts become endpoints and networks. */
+int check_gateway(const struct conf *conf, struct fault *fault);
+
 /* Notes about what is no fault, in the arena. */
 const char *const *check_notes(const struct conf *conf);
 

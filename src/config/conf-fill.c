@@ -123,6 +123,7 @@ static int fill_all(struct conf *conf, struct fault *fault)
 	conf->top = need_section(conf, SECTION_MAILFERRY, "");
 	need_section(conf, SECTION_LIMITS, "");
 	conf->copy = need_section(conf, SECTION_COPY, "");
+	conf->gateway = need_section(conf, SECTION_GATEWAY, "");
 	conf->old = fill_platform(conf, "old");
 	conf->new = fill_platform(conf, "new");
 	for (size_t i = 0; i < conf->sections_n; i++)

@@ -85,7 +85,7 @@ static int unknown_section(const char *word, struct fault *fault)
 				   value_shown(word, 60, shown), near);
 	return fault_usage(fault,
 			   "there is no section [%s]: write [mailferry], [platform old], [platform "
-			   "new], [limits], [window NAME], [copy] or [wave NAME]",
+			   "new], [limits], [window NAME], [copy], [wave NAME] or [gateway]",
 			   value_shown(word, 60, shown));
 }
 

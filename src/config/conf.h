@@ -23,8 +23,9 @@ struct conf {
 	struct conf_section **sections;
 	size_t sections_n, sections_size;
 	struct map by_name;           /* of sections: "platform old" */
-	struct conf_section *top;     /* [mailferry]; these four are never NULL once read */
-	struct conf_section *old, *new, *copy;
+	struct conf_section *top;     /* [mailferry]; these five are never NULL once read */
+	struct conf_section *old, *new, *copy, *gateway;
+	bool for_gateway;             /* config_read_for_gateway() */
 };
 
 /* Reads the text of a file into conf->config; path, config and place are set. Defaults and presets
@@ -51,7 +52,7 @@ struct config_texts {
 	struct bytes conf, list;
 };
 
-int config_read_texts(const char *path, const struct config_texts *texts, struct config *ret,
-		      struct fault *fault);
+int config_read_texts(const char *path, const struct config_texts *texts, bool for_gateway,
+		      struct config *ret, struct fault *fault);
 
 #endif

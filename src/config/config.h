@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "base/fault.h"
 #include "base/map.h"
+#include "config/gateway.h"
 #include "pace/pace.h"
 
 enum config_flags { CONFIG_FLAGS_SOURCE, CONFIG_FLAGS_NEWER, CONFIG_FLAGS_ADD_ONLY };
@@ -35,6 +36,7 @@ struct config_platform {
 	int64_t timeout_us;
 	struct pace_settings server; /* of the platform as a whole */
 	struct pace_settings account; /* of each mailbox on it */
+	struct config_smtp smtp;     /* mail that comes in by SMTP is delivered there */
 };
 
 /* [wave NAME], or a wave that only the list names. */
@@ -79,6 +81,8 @@ struct config {
 	unsigned retries;
 	int64_t soon_us;             /* a cutover nearer than this makes deltas of its wave go first; default 2 days */
 
+	struct config_gateway gateway;
+
 	struct config_wave *waves;
 	size_t waves_n;
 	struct config_mailbox *mailboxes; /* in the order of the list */
@@ -91,6 +95,10 @@ struct config {
 /* Reads FILE and the list it names. On failure *fault is FAULT_USAGE, about the first thing that is wrong, and *ret is
  * free of anything. */
 int config_read(const char *path, struct config *ret, struct fault *fault);
+
+/* The same for the gateway, which needs [gateway] and where to deliver to, and neither IMAP servers nor passwords: a
+ * platform without url is one that it does not look into. A list that is not named and not there is none. */
+int config_read_for_gateway(const char *path, struct config *ret, struct fault *fault);
 void config_done(struct config *config);
 
 /* NULL: there is no such. */

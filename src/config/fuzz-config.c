@@ -114,7 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fault fault = FAULT_INIT;
 
 	setenv("XDG_STATE_HOME", "/nowhere", 1);
-	if (config_read_texts("/nowhere/mailferry.conf", &texts, &config, &fault) == 0) {
+	if (config_read_texts("/nowhere/mailferry.conf", &texts, input.n & 1, &config, &fault) == 0) {
 		check_config(&config);
 		return 0;
 	}

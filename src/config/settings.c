@@ -22,6 +22,9 @@ const struct section_line sections[SECTION_COUNT] = {
 	[SECTION_WAVE] = { "wave", "NAME", "1", true,
 		"Mailboxes that move together. The list says which mailbox belongs to which\n"
 		"wave; a wave needs a section only if there is something to say of it." },
+	[SECTION_GATEWAY] = { "gateway", NULL, "", true,
+		"The SMTP gateway in front of both platforms, mailferry gateway: where mail for\n"
+		"the domains comes in, and is steered by recipient." },
 };
 
 #define LARGEST UINT64_C(1000000000)
@@ -33,6 +36,9 @@ const struct section_line sections[SECTION_COUNT] = {
 	SECTION_LIMITS, type, key, offsetof(struct config, total.limits.member)
 #define WINDOW(type, key, member) SECTION_WINDOW, type, key, offsetof(struct config_window, member)
 #define COPY(type, key, member) SECTION_COPY, type, key, offsetof(struct config, member)
+#define SMTP(type, key, member)                                                                    \
+	SECTION_PLATFORM, type, key, offsetof(struct config_platform, smtp.member)
+#define GATEWAY(type, key, member) SECTION_GATEWAY, type, key, offsetof(struct config, gateway.member)
 #define WAVE(type, key, member) SECTION_WAVE, type, key, offsetof(struct config_wave, member)
 
 const struct setting settings[] = {
@@ -122,6 +128,26 @@ const struct setting settings[] = {
 	  .max = HOUR,
 	  .help = "Small commands that take longer than this are too slow in any case." },
 
+	{ SMTP(SETTING_TEXT, "smtp", text), .example = "smtp://mx1.NAME.example:25 smtp://mx2.NAME.example:25",
+	  .help = "Where the gateway delivers to: smtp://HOST[:PORT], smtps://HOST[:PORT] (TLS\n"
+		  "from the first byte) or lmtp://HOST:PORT, one or several with a blank between." },
+	{ SMTP(SETTING_CHOICE, "smtp_tls", tls), "opportunistic",
+	  .choices = "opportunistic verified pinned none",
+	  .help = "opportunistic: TLS where it is offered, whoever it is; verified: TLS with a\n"
+		  "certificate for the host; pinned: with the certificate of smtp_pin; none." },
+	{ SMTP(SETTING_TEXT, "smtp_pin", pin), .example = "sha256:0123…",
+	  .help = "SHA-256 of the certificate (of its DER form), in hexadecimal." },
+	{ SMTP(SETTING_CHOICE, "smtp_client", client), "none", .choices = "none xclient xforward",
+	  .help = "How the platform is told whom the message came from, where it offers this." },
+	{ SMTP(SETTING_COUNT, "smtp_connections", connections), "20", .min = 1, .max = 1000,
+	  .help = "Connections at once, at most; fewer while the platform cannot take them." },
+	{ SMTP(SETTING_COUNT, "smtp_messages_a_connection", messages_a_connection), "100", .min = 1,
+	  .max = 100000, .help = "After so many messages a connection is ended." },
+	{ SMTP(SETTING_RATE, "smtp_messages_per_second", messages_per_second), "none", .max = LARGEST,
+	  .help = "Messages a second." },
+	{ SMTP(SETTING_RATE, "smtp_recipient_per_hour", recipient_per_hour), "none", .max = LARGEST,
+	  .help = "Messages an hour to one recipient: platforms block who gets too many." },
+
 	{ LIMITS(SETTING_LIMIT, "connections", connections), "none", .max = 100000,
 	  .help = "Connections to both platforms." },
 	{ LIMITS(SETTING_RATE, "messages_per_second", messages_per_second), "none", .max = LARGEST,
@@ -189,6 +215,85 @@ const struct setting settings[] = {
 		  "at the source are never repeated at the destination." },
 	{ WAVE(SETTING_BOOL, "hold", hold), "no",
 	  .help = "Legal hold: nothing is ever removed from the destination." },
+
+	{ GATEWAY(SETTING_TEXT, "hostname", hostname), .example = "mx.example.org", .set = true,
+	  .help = "The name it goes by: in its greeting, in EHLO, in Received." },
+	{ GATEWAY(SETTING_TEXT, "listen", listen_text), "0.0.0.0:25 [::]:25",
+	  .help = "Where it listens: ADDRESS:PORT, one or several with a blank between." },
+	{ GATEWAY(SETTING_LIST, "domain", domains), .example = "example.org", .set = true,
+	  .help = "Mail for this domain is taken. This key may be given again." },
+	{ GATEWAY(SETTING_LIST, "domain_route", domain_routes), .example = "example.org=hold",
+	  .help = "Where mail goes for addresses of a domain that nobody knows: DOMAIN=old, new,\n"
+		  "both or hold. Without it they are unknown. This key may be given again." },
+	{ GATEWAY(SETTING_LIST, "alias", aliases), .example = "info@example.org=anna@example.org",
+	  .help = "This address goes where that one goes: ADDRESS=ADDRESS. The address itself\n"
+		  "stays as it is. This key may be given again." },
+	{ GATEWAY(SETTING_TEXT, "subaddress", subaddress), "+",
+	  .help = "anna+lists@ goes where anna@ goes, if nothing else is known of it: the\n"
+		  "character between; or none." },
+	{ GATEWAY(SETTING_PATH, "recipients_file", recipients_file), .example = "recipients.txt",
+	  .help = "More recipients than the list of mailboxes has, written by another system: a\n"
+		  "line is ADDRESS, or ADDRESS ROUTE (old, new, both, hold)." },
+	{ GATEWAY(SETTING_COMMAND, "recipients_command", recipients_command),
+	  .example = "ldap-recipients",
+	  .help = "Likewise, printed by this shell command." },
+	{ GATEWAY(SETTING_DURATION, "recipients_refresh", recipients_refresh_us), "5m", .min = SECOND,
+	  .max = 24 * HOUR, .help = "How often both are read anew." },
+	{ GATEWAY(SETTING_CHOICE, "unknown", unknown), "refuse", .choices = "refuse defer hold",
+	  .help = "A recipient of our domains that nobody knows: refuse (550), defer (451), or\n"
+		  "take it and hold it." },
+	{ GATEWAY(SETTING_CHOICE, "unsure", unsure), "defer", .choices = "defer hold",
+	  .help = "… while recipients_file or recipients_command cannot be read: defer (451), or\n"
+		  "take it and hold it." },
+	{ GATEWAY(SETTING_DURATION, "route_fault", route_fault_us), "3d", .max = 90 * 24 * HOUR,
+	  .help = "For so long after a recipient's route changed, a platform's refusal is held\n"
+		  "and told instead of being returned to the sender." },
+	{ GATEWAY(SETTING_CHOICE, "doubt", doubt), "again", .choices = "again hold",
+	  .help = "When nobody can tell whether a platform has taken a message: send it again,\n"
+		  "marked as possibly there twice; or hold it." },
+	{ GATEWAY(SETTING_CHOICE, "line_ends", line_ends), "reject", .choices = "reject normalise",
+	  .help = "A message with line ends that are not CR LF: refuse it, or make them so." },
+	{ GATEWAY(SETTING_SIZE, "max_message", max_message), "50M",
+	  .help = "The largest message, in bytes." },
+	{ GATEWAY(SETTING_COUNT, "max_recipients", max_recipients), "1000", .min = 100, .max = 100000,
+	  .help = "Recipients of one message." },
+	{ GATEWAY(SETTING_COUNT, "sessions", sessions), "5000", .min = 1, .max = 100000,
+	  .help = "Connections at once." },
+	{ GATEWAY(SETTING_COUNT, "sessions_per_address", sessions_per_address), "100", .min = 1,
+	  .max = 100000,
+	  .help = "… from one IPv4 address or IPv6 /64; not of trusted ones." },
+	{ GATEWAY(SETTING_LIST, "trusted", trusted_texts), .example = "127.0.0.1",
+	  .help = "A client of this ADDRESS or ADDRESS/BITS may say whom it speaks for, by\n"
+		  "XCLIENT, XFORWARD or PROXY. This key may be given again." },
+	{ GATEWAY(SETTING_BOOL, "proxy", proxy), "no",
+	  .help = "Every connection of a trusted client begins with a PROXY header." },
+	{ GATEWAY(SETTING_PATH, "cert_file", cert_file), .example = "mx.pem",
+	  .help = "Certificate chain (PEM), for STARTTLS. Without it there is none." },
+	{ GATEWAY(SETTING_PATH, "key_file", key_file), .example = "mx.key",
+	  .help = "Its private key, when it is in another file." },
+	{ GATEWAY(SETTING_TEXT, "user", user), .example = "mailferry",
+	  .help = "Whom it becomes when it was begun as root." },
+	{ GATEWAY(SETTING_COUNT, "edges", edges), "1", .min = 1, .max = 64,
+	  .help = "Processes that talk to clients." },
+	{ GATEWAY(SETTING_COUNT, "received_limit", received_limit), "50", .min = 5, .max = 1000,
+	  .help = "A message with more Received lines goes round in circles." },
+	{ GATEWAY(SETTING_DURATION, "queue_life", queue_life_us), "5d", .min = MINUTE,
+	  .max = 365 * 24 * HOUR,
+	  .help = "What could not be delivered for so long is returned to its sender." },
+	{ GATEWAY(SETTING_DURATION, "retry_min", retry_min_us), "1m", .min = SECOND, .max = 24 * HOUR,
+	  .help = "The first time to wait before it is tried again; then longer each time …" },
+	{ GATEWAY(SETTING_DURATION, "retry_max", retry_max_us), "30m", .min = SECOND, .max = 24 * HOUR,
+	  .help = "… up to this." },
+	{ GATEWAY(SETTING_DURATION, "drain", drain_us), "1m", .max = HOUR,
+	  .help = "When told to stop, wait so long for answers that are under way." },
+	{ GATEWAY(SETTING_SIZE, "max_queue", max_queue), "none",
+	  .help = "Bytes that the journal's messages may take; then mail is deferred (452)." },
+	{ GATEWAY(SETTING_SIZE, "keep_free", keep_free), "500M",
+	  .help = "When the disk has no more than this left, mail is deferred (452)." },
+	{ GATEWAY(SETTING_TEXT, "metrics", metrics_text), .example = "127.0.0.1:9125",
+	  .help = "Figures for Prometheus, by HTTP at /metrics." },
+	{ GATEWAY(SETTING_TEXT, "events", events), .example = "/var/log/mailferry/events.json",
+	  .help = "Every event as a line of JSON, appended to this file; or syslog." },
 };
 
 const size_t settings_n = ARRAY_SIZE(settings);

@@ -19,6 +19,7 @@ enum section {
 	SECTION_WINDOW,    /* struct config_window */
 	SECTION_COPY,      /* struct config */
 	SECTION_WAVE,      /* struct config_wave */
+	SECTION_GATEWAY,   /* struct config, its member gateway */
 	SECTION_COUNT,
 };
 
@@ -73,7 +74,7 @@ extern const size_t settings_n;
 /* Whether its key may be given again. */
 bool setting_may_repeat(const struct setting *setting);
 
-enum { SETTINGS_MAX = 80 }; /* settings_n is less */
+enum { SETTINGS_MAX = 128 }; /* settings_n is less */
 
 /* [window NAME], until it has become a pace_times of those it is of. */
 struct config_window {

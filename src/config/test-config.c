@@ -190,7 +190,7 @@ static void wrong_lines(struct check *check)
 	    { "[mailferry]\nstate = a\xe4\n", NULL, ":2: ", "not UTF-8" },
 	    { "\xff\xfe[\1", NULL, ": ", "UTF-16" },
 	    { "[mailfery]\n", NULL, ":1: ", "did you mean [mailferry]?" },
-	    { "[gateway]\n", NULL, ":1: ", "there is no section [gateway]: write [mailferry]" },
+	    { "[smtp]\n", NULL, ":1: ", "there is no section [smtp]: write [mailferry]" },
 	    { "[platform]\n", NULL, ":1: ", "needs a name: write [platform old|new]" },
 	    { "[platform odl]\n", NULL, ":1: ", "[platform old] or [platform new]" },
 	    { "[copy x]\n", NULL, ":1: ", "write [copy]" },
