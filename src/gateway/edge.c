@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The edge's process: settings from the keeper, walls, listeners, who is served and who is not. */
+#include "gateway/edge.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "os/process.h"
+#include "os/sandbox.h"
+#include "os/spawn.h"
+
+#define COUNTS_EVERY (2 * SECOND)
+#define WITHOUT_DESCRIPTORS (200 * MSEC)
+
+/* --- settings -------------------------------------------------------------------------------- */
+
+static void set_limits(struct edge *edge, const struct keep_setup *setup)
+{
+	struct smtp_settings *to = &edge->settings;
+
+	*to = (struct smtp_settings){
+		.hostname = arena_str(&edge->arena, setup->hostname), .offered = (unsigned)setup->offered,
+		.max_size = setup->max_message, .max_recipients = (unsigned)setup->max_recipients, .max_errors = 20,
+		.max_idle_commands = 100, .command_us = 5 * MINUTE, .data_us = 3 * MINUTE,
+		.handshake_us = MINUTE, .finish_us = 10 * MINUTE, .min_rate = 500,
+		.normalise = setup->normalise, .refuse_nul = true,
+	};
+	run_random(&to->seed, sizeof(to->seed));
+	edge->max_sessions = (unsigned)setup->sessions;
+	edge->max_per_address = (unsigned)setup->sessions_per_address;
+	edge->proxy = setup->proxy;
+}
+
+static int set_trusted(struct edge *edge, const struct keep_setup *setup, struct fault *fault)
+{
+	edge->trusted.p = arena_alloc(&edge->arena, (setup->n_trusted + 1) * sizeof(*edge->trusted.p));
+	for (; edge->trusted.n < setup->n_trusted; edge->trusted.n++)
+		if (network_parse(setup->trusted[edge->trusted.n].text, &edge->trusted.p[edge->trusted.n], fault) < 0)
+			return -1;
+
+	return 0;
+}
+
+static int set_tls(struct edge *edge, const struct keep_setup *setup, struct fault *fault)
+{
+	const char *cert = arena_str(&edge->arena, setup->cert_file);
+	const char *key = arena_str(&edge->arena, setup->key_file.n ? setup->key_file : setup->cert_file);
+
+	return setup->cert_file.n ? tls_server_context_new(cert, key, &edge->settings.tls, fault) : 0;
+}
+
+/* Certificates are read here, before the walls. */
+SUSPENDS static int set_up(struct edge *edge, struct fault *fault)
+{
+	_cleanup_(arena_done) struct arena arena = { NULL };
+	struct keep_setup setup;
+	struct link_frame frame;
+	int got = link_next(edge->link, &frame, fault);
+
+	if (got < 0)
+		return -1;
+	if (got == 0)
+		return fault_cancelled(fault);
+	if (frame.type != KEEP_SETUP)
+		return fault_protocol(fault, "the keeper did not begin with the settings");
+	if (fields_decode(&keep_setup_table, frame.payload, &arena, &setup, fault) < 0)
+		return -1;
+
+	set_limits(edge, &setup);
+	if (set_trusted(edge, &setup, fault) < 0)
+		return -1;
+	return set_tls(edge, &setup, fault);
+}
+
+/* --- sessions -------------------------------------------------------------------------------- */
+
+/* An IPv4 address, or the /64 of an IPv6 one. */
+static struct bytes prefix_of(const struct ip *address, char to[40])
+{
+	size_t n = address->family == 6 ? 8 : 4;
+
+	to[0] = (char)address->family;
+	memcpy(to + 1, address->bytes, n);
+	return (struct bytes){ to, n + 1 };
+}
+
+static bool count_address(struct edge_session *s)
+{
+	struct bytes key = prefix_of(&s->peer.address, s->prefix);
+	uintptr_t n = (uintptr_t)map_get(&s->edge->addresses, key);
+
+	if (n >= s->edge->max_per_address)
+		return false;
+	map_put(&s->edge->addresses, key, (void *)(n + 1));
+	s->counts_address = true;
+	return true;
+}
+
+static void uncount_address(struct edge_session *s)
+{
+	struct bytes key = prefix_of(&s->peer.address, s->prefix);
+	uintptr_t n = (uintptr_t)map_get(&s->edge->addresses, key);
+
+	if (n > 1)
+		map_put(&s->edge->addresses, key, (void *)(n - 1));
+	else
+		map_remove(&s->edge->addresses, key);
+}
+
+static bool is_trusted(const struct edge *edge, const struct ip *address)
+{
+	for (size_t i = 0; i < edge->trusted.n; i++)
+		if (network_holds(&edge->trusted.p[i], address))
+			return true;
+
+	return false;
+}
+
+static void session_free(struct edge_session *s)
+{
+	if (s->slot)
+		edge_slot_leave(s->edge, s->slot);
+	if (s->counts_address)
+		uncount_address(s);
+	s->edge->counts.sessions--;
+	s->edge->counts_changed = true;
+	waiters_wake_all(&s->edge->ended);
+	stream_free(s->stream);
+	buf_done(&s->body);
+	free(s);
+}
+
+SUSPENDS static int session(void *arg, struct fault *fault)
+{
+	struct edge_session *s = arg;
+	struct edge *edge = s->edge;
+	bool tls;
+
+	/* However it ended: it is one client's affair. */
+	(void)smtp_serve(&s->stream, &edge->settings, &s->peer, &s->host, fault);
+	tls = stream_find(s->stream, "tls");
+	edge->counts.tls_sessions += tls;
+	session_free(s);
+	return 0;
+}
+
+/* One line, as far as the socket takes it, and the end. */
+static void turn_away(struct edge *edge, struct stream *stream, const char *line)
+{
+	struct fault unheard;
+
+	edge->counts.turned_away++;
+	edge->counts_changed = true;
+	if (stream_enqueue(stream, bytes_of(line), &unheard) == 0)
+		stream_shutdown(stream);
+	stream_free(stream);
+}
+
+void edge_take(struct edge *edge, struct stream *stream, const char *listener, const struct ip *address, uint16_t port)
+{
+	bool trusted = is_trusted(edge, address);
+	struct edge_session *s = xzalloc(sizeof(*s));
+
+	edge->counts.connections++;
+	s->host.ops = &edge_host_ops;
+	s->edge = edge;
+	s->stream = stream;
+	s->listener = listener;
+	s->peer = (struct smtp_peer){ .address = *address, .port = port, .must_proxy = trusted && edge->proxy,
+				      .may_xclient = trusted, .may_xforward = trusted };
+	waiters_init(&s->answered);
+	if (!trusted && !count_address(s)) {
+		turn_away(edge, stream, "421 4.7.0 Too many connections from your address\r\n");
+		free(s);
+		return;
+	}
+	s->slot = edge_slot_take(edge);
+	if (!s->slot) {
+		turn_away(edge, stream, "421 4.3.2 Too many connections, try again later\r\n");
+		if (s->counts_address)
+			uncount_address(s);
+		free(s);
+		return;
+	}
+
+	s->slot->session = s;
+	edge->counts.sessions++;
+	edge->counts_changed = true;
+	nursery_start(&edge->sessions, session, s, "session %u", s->slot->index);
+}
+
+/* --- listening ------------------------------------------------------------------------------- */
+
+struct accepting {
+	struct edge *edge;
+	struct listener *listener;
+};
+
+SUSPENDS static int accept_all(void *arg, struct fault *fault)
+{
+	struct accepting *a = arg;
+
+	for (;;) {
+		struct stream *stream;
+		struct ip address;
+		uint16_t port;
+
+		if (listener_accept_from(a->listener, &stream, &address, &port, fault) == 0) {
+			edge_take(a->edge, stream, listener_name(a->listener), &address, port);
+			if (run_yield(fault) < 0)
+				return -1;
+		} else if (fault->kind != FAULT_LIMIT) {
+			return -1;
+		} else if (run_sleep(WITHOUT_DESCRIPTORS, fault) < 0) {
+			return -1;
+		}
+	}
+}
+
+static void start_accepting(struct edge *edge)
+{
+	for (size_t i = 0; i < edge->n_listeners; i++) {
+		struct accepting *a = arena_alloc(&edge->arena, sizeof(*a));
+
+		*a = (struct accepting){ edge, edge->listeners[i] };
+		nursery_start(&edge->accepting, accept_all, a, "listener %s", listener_name(a->listener));
+	}
+}
+
+static void close_listeners(struct edge *edge)
+{
+	for (size_t i = 0; i < edge->n_listeners; i++)
+		listener_free(edge->listeners[i]);
+	edge->n_listeners = 0;
+}
+
+/* --- the keeper ------------------------------------------------------------------------------ */
+
+SUSPENDS static int tell_counts(void *arg, struct fault *fault)
+{
+	struct edge *edge = arg;
+
+	while (run_sleep(COUNTS_EVERY, fault) == 0) {
+		if (!edge->counts_changed)
+			continue;
+		edge->counts_changed = false;
+		buf_reset(&edge->payload);
+		fields_encode(&edge_counts_table, &edge->counts, &edge->payload);
+		link_put(edge->link, EDGE_COUNTS, 0, buf_bytes(&edge->payload), BYTES_NULL);
+	}
+	return -1;
+}
+
+struct stopping {
+	struct edge *edge;
+	int64_t within_us;
+};
+
+/* Waits for the sessions to end by themselves, then has them end. */
+SUSPENDS static int stop(void *arg, struct fault *fault)
+{
+	struct stopping *stopping = arg;
+	struct edge *edge = stopping->edge;
+	int64_t until = run_now() + stopping->within_us;
+
+	/* Whoever comes now goes to those who still listen, or is refused at once. */
+	nursery_done(&edge->accepting);
+	close_listeners(edge);
+	while (edge->counts.sessions > 0) {
+		int64_t left = until - run_now();
+		int64_t former;
+
+		if (left <= 0)
+			nursery_cancel(&edge->sessions);
+		former = run_deadline_narrow(left > 0 ? left : 10 * MINUTE);
+		if (waiters_wait(&edge->ended, "the last sessions", fault) < 0 && fault->kind != FAULT_TIMEOUT) {
+			run_deadline_restore(former);
+			return -1;
+		}
+		run_deadline_restore(former);
+	}
+	link_put(edge->link, EDGE_DONE, 0, BYTES_NULL, BYTES_NULL);
+	return 0;
+}
+
+static int begin_stop(struct edge *edge, struct nursery *work, struct bytes payload, struct fault *fault)
+{
+	struct stopping *stopping = arena_alloc(&edge->arena, sizeof(*stopping));
+	struct arena none = { NULL };
+	struct link_number number;
+
+	if (fields_decode(&link_number_table, payload, &none, &number, fault) < 0)
+		return -1;
+	if (edge->is_stopping)
+		return 0;
+	edge->is_stopping = true;
+	*stopping = (struct stopping){ edge, number.value > (uint64_t)HOUR ? HOUR : (int64_t)number.value };
+	nursery_start(work, stop, stopping, "stopping");
+	return 0;
+}
+
+/* Until the keeper ends the link. */
+SUSPENDS static int listen_to_keeper(struct edge *edge, struct nursery *work, struct fault *fault)
+{
+	struct link_frame frame;
+	int got;
+
+	while ((got = link_next(edge->link, &frame, fault)) > 0) {
+		int r = 0;
+
+		if (frame.type == KEEP_SAY)
+			r = edge_hear(edge, &frame, fault);
+		else if (frame.type == KEEP_STOP)
+			r = begin_stop(edge, work, frame.payload, fault);
+		else
+			r = fault_protocol(fault, "the keeper gave settings twice");
+		if (r < 0)
+			return -1;
+	}
+	return got;
+}
+
+static void describe_walls(const struct os_walls *walls, char *to, size_t size)
+{
+	snprintf(to, size, "no new privileges %s, Landlock %s, seccomp %s", walls->no_new_privileges ? "yes" : "no",
+		 walls->landlock ? "yes" : "no", walls->seccomp ? "yes" : "no");
+}
+
+SUSPENDS static int be_ready(struct edge *edge, bool enclosed, struct fault *fault)
+{
+	struct os_walls walls = { false };
+	char text[100] = "none";
+	struct link_word word;
+
+	if (set_up(edge, fault) < 0)
+		return -1;
+	if (enclosed && os_sandbox_enter(OS_SANDBOX_SERVER, &walls, fault) < 0)
+		return -1;
+	if (enclosed)
+		describe_walls(&walls, text, sizeof(text));
+	word.text = bytes_of(text);
+	buf_reset(&edge->payload);
+	fields_encode(&link_word_table, &word, &edge->payload);
+	link_put(edge->link, EDGE_READY, 0, buf_bytes(&edge->payload), BYTES_NULL);
+	return 0;
+}
+
+SUSPENDS int edge_serve(struct edge *edge, bool enclosed, struct fault *fault)
+{
+	_cleanup_(nursery_done) struct nursery work;
+	int r;
+
+	waiters_init(&edge->ended);
+	nursery_init(&edge->accepting, "accepting");
+	nursery_init(&edge->sessions, "sessions");
+	nursery_init(&work, "edge");
+	if (be_ready(edge, enclosed, fault) < 0)
+		return -1;
+
+	nursery_start(&work, tell_counts, edge, "counts");
+	start_accepting(edge);
+	r = listen_to_keeper(edge, &work, fault);
+	edge_give_up(edge);
+	/* First: another keeper may be waiting for the addresses. */
+	nursery_done(&edge->accepting);
+	close_listeners(edge);
+	nursery_done(&edge->sessions);
+	return r;
+}
+
+void edge_done(struct edge *edge)
+{
+	for (size_t i = 0; i < edge->n_slots; i++)
+		free(edge->slots[i]);
+	free(edge->slots);
+	close_listeners(edge);
+	free(edge->listeners);
+	link_free(edge->link);
+	tls_context_free(edge->settings.tls);
+	map_done(&edge->addresses);
+	buf_done(&edge->scratch);
+	buf_done(&edge->payload);
+	arena_done(&edge->arena);
+	*edge = (struct edge){ 0 };
+}
+
+/* --- the process ----------------------------------------------------------------------------- */
+
+/* Who is to end us is the keeper: a terminal's or a service manager's signal to all of us would end sessions that are to go
+ * on until it says so. */
+static void let_the_keeper_decide(void *arg)
+{
+}
+
+static int process(void *arg, struct fault *fault)
+{
+	unsigned *listeners = arg;
+	struct edge edge = { 0 };
+	uint64_t seed;
+	int r = 0;
+
+	run_on_signal(SIGINT, let_the_keeper_decide, NULL);
+	run_on_signal(SIGTERM, let_the_keeper_decide, NULL);
+	run_on_signal(SIGHUP, let_the_keeper_decide, NULL);
+	os_raise_file_limit();
+	run_random(&seed, sizeof(seed));
+	map_init(&edge.addresses, seed);
+	edge.link = link_new(tcp_stream_new(0, "the keeper"), KEEP_FRAMES);
+	edge.listeners = xreallocarray(NULL, *listeners + 1, sizeof(struct listener *));
+	for (; edge.n_listeners < *listeners && r == 0; edge.n_listeners += r == 0)
+		r = listener_inherit(OS_PART_FDS + (int)edge.n_listeners, &edge.listeners[edge.n_listeners], fault);
+	if (r == 0)
+		r = edge_serve(&edge, true, fault);
+	edge_done(&edge);
+	return r < 0 && fault->kind != FAULT_CANCELLED ? -1 : 0;
+}
+
+int edge_process(unsigned listeners, struct fault *fault)
+{
+	os_forbid_dumps();
+	return run_main("edge", process, &listeners, fault);
+}

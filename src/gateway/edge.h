@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The edge: the process that talks to clients, and to nobody else but the keeper. It has no files and no rights; what
+ * it may lose by crashing are sessions that have heard no 250.
+ *
+ * edge.c: the process, its limits, who is served. edge-host.c: what stands behind a session (smtp/server.h): frames. */
+#ifndef GATEWAY_EDGE_H
+#define GATEWAY_EDGE_H
+
+#include "base/map.h"
+#include "config/gateway.h"
+#include "gateway/link-frames.h"
+#include "gateway/link.h"
+#include "smtp/server.h"
+
+struct edge;
+
+/* The process of `mailferry gateway --part edge`: its link is descriptor 0, its listeners those from OS_PART_FDS on. The
+ * process' whole life. */
+int edge_process(unsigned listeners, struct fault *fault);
+
+/* --- inside; for edge.c, edge-host.c and tests ------------------------------------------------- */
+
+struct edge_session;
+
+enum edge_owed { EDGE_OWED_NOTHING, EDGE_OWED_ASK, EDGE_OWED_FINISH };
+
+/* What the keeper knows a session by. */
+struct edge_slot {
+	uint32_t index, turn;
+	enum edge_owed owed;          /* an answer that has not come */
+	struct edge_session *session; /* NULL: it is gone, and the answer is still owed */
+	struct edge_slot *next_free;
+};
+
+struct edge {
+	struct arena arena; /* of the settings */
+	struct link *link;
+	struct smtp_settings settings;
+	unsigned max_sessions, max_per_address;
+	bool proxy;
+	struct networks trusted;
+	struct listener **listeners;
+	size_t n_listeners;
+
+	struct edge_slot **slots, *free_slots;
+	size_t n_slots, size_slots;
+	struct map addresses; /* prefix → how many sessions */
+	struct edge_counts counts;
+	bool counts_changed;
+	struct buf scratch, payload; /* while a frame is made */
+
+	struct nursery accepting, sessions;
+	bool is_stopping, is_over;
+	struct waiters ended; /* a session did */
+};
+
+/* Over a link of its own: takes KEEP_SETUP, then serves until the keeper says KEEP_STOP and all sessions are over, or the
+ * link ends. Listeners may be none. enclosed: enters the sandbox. */
+SUSPENDS int edge_serve(struct edge *edge, bool enclosed, struct fault *fault);
+void edge_done(struct edge *edge);
+
+/* Serves a client that is connected. The stream is the edge's from here on. */
+void edge_take(struct edge *edge, struct stream *stream, const char *listener, const struct ip *address, uint16_t port);
+
+struct edge_session {
+	struct smtp_host host;
+	struct edge *edge;
+	struct edge_slot *slot; /* NULL: none yet, or no more */
+	struct stream *stream;
+	const char *listener;
+	struct smtp_peer peer;
+	char prefix[40]; /* key of edge->addresses */
+	bool counts_address;
+
+	struct waiters answered;
+	struct smtp_say say; /* the answer */
+	struct buf body;     /* content not sent to the keeper yet */
+	bool has_sent, unheard;
+	size_t envelope; /* bytes that the recipients take */
+};
+
+extern const struct smtp_host_ops edge_host_ops;
+
+struct edge_slot *edge_slot_take(struct edge *edge); /* NULL: none is left */
+void edge_slot_leave(struct edge *edge, struct edge_slot *slot); /* its session is over */
+void edge_give_up(struct edge *edge); /* the keeper is gone: nobody waits for its answers any more */
+int edge_hear(struct edge *edge, const struct link_frame *frame, struct fault *fault); /* KEEP_SAY */
+
+#endif

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See gateway.h. */
+#include "gateway/gateway.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "gateway/control.h"
+#include "gateway/deliver.h"
+#include "gateway/keep.h"
+#include "gateway/parts.h"
+#include "gateway/recipients.h"
+#include "os/file.h"
+#include "os/folder.h"
+#include "os/notify.h"
+#include "os/process.h"
+#include "os/sandbox.h"
+#include "smtp/command.h"
+
+enum { COURIERS = 1 };
+
+#define EDGES_END (3 * SECOND)
+#define SESSIONS_END HOUR /* of edges that were replaced */
+
+struct gateway {
+	const struct gateway_options *options;
+	struct config *config, *former; /* former: some may look at it still */
+	struct keeper k;
+	struct parts parts;
+	struct nursery nursery;
+	char *folder;
+	struct schedule_settings targets[BOOK_TARGETS];
+	struct deliver_settings delivery;
+	bool wants_reload, is_hurried;
+};
+
+/* --- listeners ------------------------------------------------------------------------------- */
+
+static struct listener *find_listener(struct parts *parts, const struct endpoint *at)
+{
+	char name[264];
+
+	endpoint_format(at, name);
+	for (size_t i = 0; i < parts->n_listeners; i++)
+		if (parts->listeners[i] && strcmp(listener_name(parts->listeners[i]), name) == 0)
+			return TAKE_PTR(parts->listeners[i]);
+
+	return NULL;
+}
+
+static void close_listeners(struct listener **listeners, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		listener_free(listeners[i]);
+	free(listeners);
+}
+
+/* Those that are open and wanted stay open: nobody who connects meanwhile is refused. */
+static int listen_as_configured(struct gateway *g, struct fault *fault)
+{
+	const struct endpoints *wanted = &g->k.config->gateway.listen;
+	struct listener **listeners = xzalloc((wanted->n + 1) * sizeof(struct listener *));
+	int r = 0;
+
+	for (size_t i = 0; i < wanted->n && r == 0; i++) {
+		listeners[i] = find_listener(&g->parts, &wanted->p[i]);
+		if (!listeners[i])
+			r = listener_new(wanted->p[i].host, wanted->p[i].port, &listeners[i], fault);
+	}
+	if (r < 0) {
+		/* What was open before is open still, and no more. */
+		for (size_t i = 0; i < g->parts.n_listeners; i++)
+			for (size_t j = 0; j < wanted->n && !g->parts.listeners[i]; j++)
+				g->parts.listeners[i] = TAKE_PTR(listeners[j]);
+		close_listeners(listeners, wanted->n);
+		return -1;
+	}
+	close_listeners(g->parts.listeners, g->parts.n_listeners);
+	g->parts.listeners = listeners;
+	g->parts.n_listeners = wanted->n;
+	return 0;
+}
+
+static void stop_listening(struct gateway *g)
+{
+	close_listeners(g->parts.listeners, g->parts.n_listeners);
+	g->parts.listeners = NULL;
+	g->parts.n_listeners = 0;
+}
+
+/* A keeper that was killed leaves edges which end in a moment, and have its addresses until then. */
+SUSPENDS static int listen_at_start(struct gateway *g, struct fault *fault)
+{
+	int64_t until = run_now() + EDGES_END;
+
+	while (listen_as_configured(g, fault) < 0) {
+		struct fault told;
+
+		if (run_now() > until || fault->kind != FAULT_LOCAL || run_sleep(50 * MSEC, &told) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* --- rights ---------------------------------------------------------------------------------- */
+
+/* user: whose it is to be, if we are root; NULL: ours. */
+static int make_folder(const char *path, const char *user, struct fault *fault)
+{
+	_cleanup_(buf_done) struct buf inside = BUF_NULL;
+
+	buf_appendf(&inside, "%s/x", path);
+	if (os_make_folder_of(buf_str(&inside), fault) < 0)
+		return -1;
+	return user ? os_give_folder(path, user, fault) : 0;
+}
+
+/* What was there before belongs to whom it did: others have their ledgers in it. */
+static int make_folders(const char *state, const char *user, struct fault *fault)
+{
+	_cleanup_(buf_done) struct buf journal = BUF_NULL, gateway = BUF_NULL;
+	struct os_stamp stamp;
+	int r = os_stamp(state, &stamp, fault);
+
+	if (r < 0 || make_folder(state, r == 1 ? user : NULL, fault) < 0)
+		return -1;
+	buf_appendf(&journal, "%s/journal", state);
+	buf_appendf(&gateway, "%s/gateway", state);
+	if (make_folder(buf_str(&journal), user, fault) < 0)
+		return -1;
+	return make_folder(buf_str(&gateway), user, fault);
+}
+
+/* Ports are bound; no thread was started yet. */
+static int give_up_rights(struct gateway *g, struct fault *fault)
+{
+	const char *user = g->k.config->gateway.user;
+
+	if (make_folders(g->options->state, user, fault) < 0)
+		return -1;
+	if (!os_is_root())
+		return 0;
+	if (!user)
+		return fault_usage(fault, "%s: [gateway] user is not set: as root the gateway needs somebody to become",
+				   g->options->config);
+	return os_become(user, fault);
+}
+
+/* --- the queue ------------------------------------------------------------------------------- */
+
+static void set_target(struct gateway *g, enum book_target target, const struct config_smtp *smtp, const char *name)
+{
+	const struct config_gateway *c = &g->k.config->gateway;
+
+	g->targets[target] = (struct schedule_settings){
+		.name = name, .hosts = (unsigned)smtp->hosts.n, .most_connections = smtp->connections,
+		.per_second = (double)smtp->messages_per_second, .burst = (double)smtp->messages_per_second,
+		.recipient_per_second = (double)smtp->recipient_per_hour / 3600, .recipient_burst = (double)smtp->recipient_per_hour / 60,
+		.first_backoff_us = c->retry_min_us, .most_backoff_us = c->retry_max_us,
+	};
+}
+
+SUSPENDS static int open_queue(struct gateway *g, struct fault *fault)
+{
+	const struct config *config = g->k.config;
+	const struct config_gateway *c = &config->gateway;
+	struct queue_settings settings = {
+		.state = g->options->state, .max_bytes = c->max_queue, .keep_free = c->keep_free, .life_us = c->queue_life_us,
+		.separator = c->subaddress && strlen(c->subaddress) == 1 ? c->subaddress[0] : '\0',
+	};
+
+	set_target(g, BOOK_OLD, &config->old.smtp, "old");
+	set_target(g, BOOK_NEW, &config->new.smtp, "new");
+	settings.targets[BOOK_OLD] = config->old.smtp.hosts.n ? &g->targets[BOOK_OLD] : NULL;
+	settings.targets[BOOK_NEW] = config->new.smtp.hosts.n ? &g->targets[BOOK_NEW] : NULL;
+	if (queue_open(&settings, &g->k.queue, fault) < 0)
+		return -1;
+	if (queue_recovered(g->k.queue)[0])
+		keeper_note(&g->k, "recovered", "%s", queue_recovered(g->k.queue));
+	return keep_open(&g->k, fault);
+}
+
+/* --- delivery -------------------------------------------------------------------------------- */
+
+static void on_alarm(void *arg, const char *kind, const char *text)
+{
+	keeper_alarm(arg, kind, "%s", text);
+}
+
+SUSPENDS static int deliver(void *arg, struct fault *fault)
+{
+	struct gateway *g = arg;
+	int r = deliver_run(g->k.deliver, fault);
+
+	waiters_wake_all(&g->k.changed);
+	return r;
+}
+
+static void start_delivery(struct gateway *g)
+{
+	struct deliver_settings settings = {
+		.queue = g->k.queue, .config = g->k.config, .sandbox = true, .alarm = on_alarm, .arg = &g->k,
+	};
+
+	g->delivery = settings;
+	g->k.deliver = deliver_new(&g->delivery);
+	g->parts.couriers = COURIERS;
+	nursery_start(&g->nursery, deliver, g, "delivery");
+}
+
+/* --- reloading ------------------------------------------------------------------------------- */
+
+struct read_job {
+	const char *path;
+	struct config *config;
+};
+
+static int read_config(void *arg, struct fault *fault)
+{
+	struct read_job *job = arg;
+
+	return config_read_for_gateway(job->path, job->config, fault);
+}
+
+static void config_free(struct config *config)
+{
+	if (config)
+		config_done(config);
+	free(config);
+}
+
+SUSPENDS static int reload(struct gateway *g, struct fault *fault)
+{
+	struct config *config = xzalloc(sizeof(*config));
+	struct read_job job = { g->options->config, config };
+
+	if (pool_call("the configuration", read_config, &job, fault) < 0) {
+		free(config);
+		return -1;
+	}
+	config_free(g->former);
+	g->former = g->config;
+	g->config = config;
+	g->k.config = config;
+	if (listen_as_configured(g, fault) < 0)
+		return -1;
+	deliver_reload(g->k.deliver, config);
+	waiters_wake_all(&g->k.changed);
+	return parts_renew_edges(&g->parts, SESSIONS_END, fault);
+}
+
+SUSPENDS static int reload_and_tell(struct gateway *g, struct fault *fault)
+{
+	g->wants_reload = false;
+	os_notify_reloading();
+	if (reload(g, fault) < 0) {
+		if (fault->kind == FAULT_CANCELLED || queue_failed(g->k.queue))
+			return -1;
+		keeper_alarm(&g->k, "reload", "%s; the gateway goes on as it was", fault->text);
+	} else {
+		keeper_note(&g->k, "reload", "the configuration was read anew, and certificates");
+	}
+	os_notify("READY=1");
+	return 0;
+}
+
+/* --- the life -------------------------------------------------------------------------------- */
+
+static void on_stop(void *arg)
+{
+	struct gateway *g = arg;
+
+	if (g->k.is_stopping) {
+		g->is_hurried = true;
+		nursery_cancel(&g->parts.nursery);
+	}
+	g->k.is_stopping = true;
+	waiters_wake_all(&g->k.changed);
+	waiters_wake_all(&g->parts.changed);
+}
+
+static void on_reload(void *arg)
+{
+	struct gateway *g = arg;
+
+	g->wants_reload = true;
+	waiters_wake_all(&g->k.changed);
+}
+
+/* Until it is told to stop. */
+SUSPENDS static int serve(struct gateway *g, struct fault *fault)
+{
+	while (!g->k.is_stopping) {
+		const struct fault *failed = queue_failed(g->k.queue);
+
+		if (failed) {
+			*fault = *failed;
+			return -1;
+		}
+		if (g->wants_reload && reload_and_tell(g, fault) < 0)
+			return -1;
+		if (!g->wants_reload && !g->k.is_stopping && waiters_wait(&g->k.changed, "news", fault) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+SUSPENDS static int drain(struct gateway *g, struct fault *fault)
+{
+	int64_t within = g->k.config->gateway.drain_us, former;
+	int r;
+
+	os_notify("STOPPING=1");
+	stop_listening(g);
+	deliver_stop(g->k.deliver);
+	parts_stop(&g->parts, within);
+	former = run_deadline_narrow(within + 10 * SECOND);
+	r = parts_wait(&g->parts, fault);
+	run_deadline_restore(former);
+	return r < 0 && (fault->kind == FAULT_TIMEOUT || fault->kind == FAULT_CANCELLED) ? 0 : r;
+}
+
+SUSPENDS static int live(struct gateway *g, struct fault *fault)
+{
+	if (listen_at_start(g, fault) < 0 || give_up_rights(g, fault) < 0)
+		return -1;
+	if (open_queue(g, fault) < 0 || recipients_open(&g->k, fault) < 0 || control_open(&g->k, fault) < 0)
+		return -1;
+	start_delivery(g);
+	if (parts_start(&g->parts, fault) < 0)
+		return -1;
+	nursery_start(&g->nursery, recipients_run, g->k.recipients, "recipients");
+	nursery_start(&g->nursery, control_run, g->k.control, "control");
+
+	keeper_note(&g->k, "start", "the gateway takes mail on %s", g->k.config->gateway.listen_text);
+	os_notify("READY=1");
+	if (serve(g, fault) < 0)
+		return -1;
+	return drain(g, fault);
+}
+
+SUSPENDS static int keeper_main(void *arg, struct fault *fault)
+{
+	struct gateway *g = arg;
+	struct fault later;
+	int r;
+
+	g->k.offered = SMTP_SIZE | SMTP_8BITMIME | SMTP_SMTPUTF8 | SMTP_DSN;
+	g->k.show = g->options->show;
+	run_random(g->k.seed, sizeof(g->k.seed));
+	waiters_init(&g->k.changed);
+	waiters_init(&g->k.routes_given);
+	nursery_init(&g->nursery, "gateway");
+	g->k.nursery = &g->nursery;
+	parts_init(&g->parts, &g->k);
+	run_on_signal(SIGTERM, on_stop, g);
+	run_on_signal(SIGINT, on_stop, g);
+	run_on_signal(SIGHUP, on_reload, g);
+
+	r = live(g, fault);
+	g->k.is_stopping = true;
+	nursery_cancel(&g->parts.nursery);
+	(void)parts_wait(&g->parts, &later);
+	if (r == 0)
+		keeper_note(&g->k, "stop", "%s", g->is_hurried ? "told to stop at once" : "stopped in order");
+	g->k.nursery = NULL;
+	nursery_done(&g->nursery);
+	deliver_free(g->k.deliver);
+	control_free(g->k.control);
+	recipients_free(g->k.recipients);
+	keep_free(g->k.keep);
+	queue_close(g->k.queue);
+	stop_listening(g);
+	return r;
+}
+
+int gateway_run(const struct gateway_options *options, struct config *config, struct fault *fault)
+{
+	struct gateway g = { .options = options };
+	_cleanup_(buf_done) struct buf folder = BUF_NULL;
+	int r;
+
+	os_forbid_dumps();
+	os_raise_file_limit();
+	buf_appendf(&folder, "%s/gateway", options->state);
+	g.config = xmalloc(sizeof(*g.config));
+	*g.config = *config;
+	*config = (struct config){ 0 };
+	g.k.config = g.config;
+	g.k.folder = buf_str(&folder);
+	r = run_main("keeper", keeper_main, &g, fault);
+	config_free(g.former);
+	config_free(g.config);
+	return r;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the keeper says of itself: to whoever watches, and to the journal. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "gateway/keeper.h"
+
+struct note {
+	struct keeper *k;
+	char *kind, *text;
+};
+
+/* A journal that cannot be written is found by everybody else. */
+SUSPENDS static int put_note(void *arg, struct fault *fault)
+{
+	struct note *note = arg;
+	struct journal_note record = { .kind = bytes_of(note->kind), .text = bytes_of(note->text) };
+
+	(void)queue_note(note->k->queue, JOURNAL_NOTE, &record, fault);
+	free(note->kind);
+	free(note->text);
+	free(note);
+	return 0;
+}
+
+static void say(struct keeper *k, bool is_alarm, const char *kind, const char *format, va_list args)
+{
+	struct note *note = xzalloc(sizeof(*note));
+	char text[600];
+
+	vsnprintf(text, sizeof(text), format, args);
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
+	if (k->show)
+		k->show(is_alarm, kind, text);
+	*note = (struct note){ k, xstrdup(kind), xstrdup(text) };
+	if (k->queue && k->nursery) {
+		nursery_start(k->nursery, put_note, note, "note");
+		return;
+	}
+	free(note->kind);
+	free(note->text);
+	free(note);
+}
+
+void keeper_alarm(struct keeper *k, const char *kind, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(k, true, kind, format, args);
+	va_end(args);
+}
+
+void keeper_note(struct keeper *k, const char *kind, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(k, false, kind, format, args);
+	va_end(args);
+}
+
+int keeper_take_routes(struct keeper *k, struct fault *fault)
+{
+	while (k->are_routes_taken)
+		if (waiters_wait(&k->routes_given, "the table of routes", fault) < 0)
+			return -1;
+	k->are_routes_taken = true;
+	return 0;
+}
+
+void keeper_give_routes(struct keeper *k)
+{
+	k->are_routes_taken = false;
+	waiters_wake_one(&k->routes_given);
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The queue: opening, closing, the fibers behind it. See queue.h. */
+#include "gateway/queue.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/xalloc.h"
+#include "gateway/queue-inside.h"
+
+enum { LEGS_DEFAULT = 100000, CACHE_DEFAULT = 64 << 20 };
+
+/* Results and the like: nobody waits for them, but they must not wait for long. */
+static int commit_fiber(void *arg, struct fault *fault)
+{
+	struct queue *queue = arg;
+
+	run_shield(MOMENT_NEVER);
+	while (!queue->is_closing && !queue->why.kind) {
+		if (book_position(queue->book) > journal_durable(queue->journal)) {
+			if (queue_commit(queue, book_position(queue->book), fault) < 0)
+				queue_fail(queue, fault);
+			continue;
+		}
+		if (waiters_wait(&queue->commit, "records to be made durable", fault) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static struct queue *queue_new(const struct queue_settings *settings)
+{
+	struct queue *queue = xzalloc(sizeof(*queue));
+
+	queue->settings = *settings;
+	if (!queue->settings.max_legs)
+		queue->settings.max_legs = LEGS_DEFAULT;
+	if (!queue->settings.cache_bytes)
+		queue->settings.cache_bytes = CACHE_DEFAULT;
+	if (!queue->settings.life_us)
+		queue->settings.life_us = 5 * 24 * HOUR;
+	queue->state = xstrdup(settings->state);
+	waiters_init(&queue->work);
+	waiters_init(&queue->commit);
+	waiters_init(&queue->turn);
+	waiters_init(&queue->upkeep);
+	waiters_init(&queue->caught_up);
+	waiters_init(&queue->direct);
+	list_init(&queue->doubts);
+	list_init(&queue->undecided);
+	list_init(&queue->expired);
+	list_init(&queue->cache);
+	queue->doubts_away = true;
+	nursery_init(&queue->nursery, "queue");
+	return queue;
+}
+
+static void open_sides(struct queue *queue)
+{
+	uint64_t seed;
+
+	run_random(&seed, sizeof(seed));
+	queue->schedule = schedule_new(seed);
+	for (unsigned t = 0; t < BOOK_TARGETS; t++) {
+		struct queue_side *side = &queue->sides[t];
+
+		side->cursor.due_us = INT64_MIN;
+		side->next_due_us = INT64_MIN;
+		if (queue->settings.targets[t])
+			side->target = schedule_add_target(queue->schedule, queue->settings.targets[t], run_now());
+	}
+}
+
+/* Legs that are in memory for another reason than that they are due. */
+static void place_all(struct queue *queue)
+{
+	list_for_each_safe(at, book_messages(queue->book)) {
+		struct book_message *message = list_entry(at, struct book_message, of_book);
+
+		message->is_durable = true;
+		list_for_each_safe(link, &message->legs) {
+			struct book_leg *leg = list_entry(link, struct book_leg, of_message);
+
+			list_remove(&leg->of_queue);
+			if (leg->fate == JOURNAL_IN_DOUBT)
+				list_append(&queue->doubts, &leg->of_queue);
+			queue_place(queue, leg);
+		}
+	}
+}
+
+/* So that the schedule can be freed. */
+static void take_all(struct queue *queue)
+{
+	if (!queue->book)
+		return;
+	list_for_each(at, book_messages(queue->book)) {
+		struct book_message *message = list_entry(at, struct book_message, of_book);
+
+		list_remove(&message->of_cache);
+		list_for_each(link, &message->legs) {
+			struct book_leg *leg = list_entry(link, struct book_leg, of_message);
+
+			list_remove(&leg->of_queue);
+			if (leg->item.recipient)
+				schedule_remove(&leg->item, run_now());
+		}
+	}
+}
+
+static int close_index(void *arg, struct fault *fault)
+{
+	struct queue *queue = arg;
+
+	queue->index = index_close(queue->index);
+	return 0;
+}
+
+static void queue_free(struct queue *queue)
+{
+	struct fault ignored;
+
+	take_all(queue);
+	schedule_free(queue->schedule);
+	pool_call("the index", close_index, queue, &ignored);
+	queue->index = index_close(queue->index);
+	book_free(queue->book);
+	router_free(queue->router);
+	router_free(queue->latest);
+	for (size_t i = 0; i < queue->n_routes; i++) {
+		free((void *)(uintptr_t)queue->routes[i].key.p);
+		free((void *)(uintptr_t)queue->routes[i].target.p);
+	}
+	free(queue->routes);
+	free(queue->state);
+	free(queue);
+}
+
+struct queue *queue_close(struct queue *queue)
+{
+	struct fault ignored;
+	int64_t former;
+
+	if (!queue)
+		return NULL;
+
+	former = run_shield(MOMENT_NEVER);
+	queue->is_closing = true;
+	waiters_wake_all(&queue->commit);
+	waiters_wake_all(&queue->upkeep);
+	waiters_wake_all(&queue->direct);
+	nursery_wait(&queue->nursery, &ignored);
+	queue->journal = journal_close(queue->journal);
+	queue_free(queue);
+	run_unshield(former);
+	return NULL;
+}
+
+int queue_open(const struct queue_settings *settings, struct queue **ret, struct fault *fault)
+{
+	struct queue *queue = queue_new(settings);
+
+	open_sides(queue);
+	if (queue_recover(queue, fault) < 0) {
+		queue_close(queue);
+		return -1;
+	}
+	place_all(queue);
+	nursery_start(&queue->nursery, commit_fiber, queue, "queue: commits");
+	nursery_start(&queue->nursery, queue_index_fiber, queue, "queue: index");
+	nursery_start(&queue->nursery, queue_route_fiber, queue, "queue: routes");
+	*ret = queue;
+	return 0;
+}
+
+struct journal *queue_journal(struct queue *queue)
+{
+	return queue->journal;
+}
+
+const struct book *queue_book(const struct queue *queue)
+{
+	return queue->book;
+}
+
+struct schedule *queue_schedule(struct queue *queue)
+{
+	return queue->schedule;
+}
+
+struct schedule_target *queue_target(struct queue *queue, enum book_target target)
+{
+	return queue->sides[target].target;
+}
+
+struct router *queue_router(const struct queue *queue)
+{
+	return queue->router;
+}
+
+const char *queue_recovered(const struct queue *queue)
+{
+	return queue->said;
+}
+
+const struct fault *queue_failed(const struct queue *queue)
+{
+	return queue->why.kind ? &queue->why : NULL;
+}
+
+struct waiters *queue_work(struct queue *queue)
+{
+	return &queue->work;
+}
