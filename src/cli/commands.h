@@ -15,8 +15,12 @@ enum {
 int cmd_copy(int argc, char **argv);
 int cmd_copy_many(int argc, char **argv); /* when it names neither --from nor --to */
 void copy_many_help(void);
+int cmd_gateway(int argc, char **argv);
+int cmd_queue(int argc, char **argv);
+int cmd_route(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_init(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
+int cmd_audit(int argc, char **argv);
 
 #endif

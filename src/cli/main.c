@@ -14,6 +14,10 @@ static const struct {
 	{ "copy", cmd_copy, "copy mailboxes from one IMAP server to another: one, or those of a configuration" },
 	{ "verify", cmd_verify, "hold both sides of a copied mailbox against its ledger" },
 	{ "status", cmd_status, "tell where the mailboxes of a configuration stand" },
+	{ "audit", cmd_audit, "hold the journal of a gateway against itself" },
+	{ "gateway", cmd_gateway, "take mail by SMTP and deliver it where each recipient is" },
+	{ "route", cmd_route, "show or change where a running gateway sends mail" },
+	{ "queue", cmd_queue, "show what waits in a running gateway, and try, hold or release it" },
 	{ "init", cmd_init, "write a mailferry.conf and a list of mailboxes to begin with" },
 };
 
