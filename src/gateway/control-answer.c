@@ -225,7 +225,6 @@ SUSPENDS static int order_some(struct control_session *s, const struct queue_fil
 
 SUSPENDS static int count_queue(struct control_session *s, struct control_end *ret, struct fault *fault)
 {
-	_cleanup_(arena_done) struct arena arena = { NULL };
 	const struct book *book = queue_book(s->k->queue);
 	struct book_cause_view view;
 	uint64_t with_cause[BOOK_TARGETS + 1][JOURNAL_FATES] = { { 0 } };

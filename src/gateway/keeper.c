@@ -26,7 +26,7 @@ SUSPENDS static int put_note(void *arg, struct fault *fault)
 	return 0;
 }
 
-static void say(struct keeper *k, bool is_alarm, const char *kind, const char *format, va_list args)
+PRINTF_LIKE(4, 0) static void say(struct keeper *k, bool is_alarm, const char *kind, const char *format, va_list args)
 {
 	struct note *note = xzalloc(sizeof(*note));
 	char text[600];

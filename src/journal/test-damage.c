@@ -167,7 +167,6 @@ static void zeroed_page(struct check *check)
 
 static void last_batch(struct check *check)
 {
-	_cleanup_(buf_done) struct buf list = BUF_NULL;
 	struct fault fault = FAULT_INIT;
 	uint64_t segment, offset;
 	JOURNAL;
