@@ -23,6 +23,8 @@ static int fill(void *arg, struct fault *fault)
 	struct testing_ledger *t = arg;
 	struct ledger_folder folder = testing_ledger_folder("INBOX");
 	struct ledger_accepted accepted = { .cause = "too-large" };
+	struct ledger_removal removal = { .folder = 1, .uid = 7, .copy_uid = 70, .uidvalidity = 1000,
+					  .stage = LEDGER_DELETES };
 
 	TRY(testing_ledger_open(t, LEDGER_CREATE, fault));
 	ledger_add_folder(t->ledger, &folder);
@@ -38,6 +40,7 @@ static int fill(void *arg, struct fault *fault)
 	ledger_set_fact(t->ledger, "hold", "yes");
 	ledger_begin_pass(t->ledger, "seed", 1);
 	ledger_accept(t->ledger, &accepted);
+	ledger_put_removal(t->ledger, &removal);
 	t->ledger = ledger_close(t->ledger);
 	return 0;
 }
@@ -321,15 +324,49 @@ static void bits_flipped(struct check *check)
 /* --- when all of it is checked ---------------------------------------------------------------- */
 
 /* Puts a NULL where the schema allows none: nobody notices who does not look for it. */
+static void damage_column(const char *path, const char *table, const char *column, const char *where)
+{
+	_cleanup_(buf_done) struct buf loosen = BUF_NULL, damage = BUF_NULL, tighten = BUF_NULL;
+
+	buf_appendf(&loosen, "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET "
+		    "sql = replace(sql, '%s INTEGER NOT NULL', '%s INTEGER') WHERE name = '%s'", column, column, table);
+	buf_appendf(&damage, "UPDATE %s SET %s = NULL WHERE %s", table, column, where);
+	buf_appendf(&tighten, "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET "
+		    "sql = replace(sql, '%s INTEGER', '%s INTEGER NOT NULL') WHERE name = '%s'", column, column, table);
+	testing_sql(path, buf_str(&loosen));
+	testing_sql(path, buf_str(&damage));
+	testing_sql(path, buf_str(&tighten));
+}
+
 static void damage_quietly(const char *path)
 {
-	testing_sql(path, "PRAGMA writable_schema = ON; UPDATE sqlite_schema "
-			  "SET sql = replace(sql, 'zone INTEGER NOT NULL,', 'zone INTEGER,') WHERE "
-			  "name = 'message'");
-	testing_sql(path, "UPDATE message SET zone = NULL WHERE uid = 3");
-	testing_sql(path, "PRAGMA writable_schema = ON; UPDATE sqlite_schema "
-			  "SET sql = replace(sql, 'zone INTEGER,', 'zone INTEGER NOT NULL,') WHERE "
-			  "name = 'message'");
+	damage_column(path, "message", "zone", "uid = 3");
+}
+
+/* At each opening, whenever all of it was checked last. */
+static void small_tables(struct check *check)
+{
+	static const struct {
+		const char *table, *column;
+	} each[] = {
+		{ "state", "began" }, { "folder", "gone" }, { "noted", "messages" }, { "pass", "copied" },
+		{ "accepted", "uid" }, { "removal", "stage" },
+	};
+	LEDGER_TEST(t);
+	_cleanup_(buf_done) struct buf sound = BUF_NULL;
+
+	testing_ledger_run(&t, fill);
+	sound = testing_file(t.path);
+	for (size_t i = 0; i < ARRAY_SIZE(each); i++) {
+		char what[100];
+
+		snprintf(what, sizeof(what), "NULL value in %s.%s", each[i].table, each[i].column);
+		testing_file_write(t.path, buf_bytes(&sound));
+		damage_column(t.path, each[i].table, each[i].column, "true");
+		check_damaged(check, &t, testing_ledger_try, what);
+	}
+	CHECK_EQ(testing_sql_number(t.path, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'"),
+		 (int64_t)ARRAY_SIZE(each) + 3); /* fact and flags have no numbers, message is the long one */
 }
 
 static void when_checked(struct check *check)
@@ -575,6 +612,7 @@ int main(int argc, char **argv)
 		{ "not a file", not_a_file },
 		{ "truncated", truncated },
 		{ "bits flipped", bits_flipped },
+		{ "small tables", small_tables },
 		{ "when all of it is checked", when_checked },
 		{ "a crash is noted", crash_is_noted },
 		{ "read after a crash", read_after_crash },

@@ -591,7 +591,7 @@ class Passes:
         page = 4096
         noise = random.Random(SEED).randbytes(page)
         for damaged in (noise + good[page:], good[:page] + noise + good[2 * page:], good[:len(good) // 2 // page * page],
-                        good[:-page - 100], b"SQLite format 3\0", noise):  # (the last page may hold nothing)
+                        good.rstrip(b"\0")[:-100], b"SQLite format 3\0", noise):
             harm(damaged)
             for options in ([], ["--dry-run"], ["--adopt"]):
                 result = scene.copy(*options)
