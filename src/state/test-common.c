@@ -66,6 +66,18 @@ int testing_ledger_open(struct testing_ledger *t, enum ledger_mode mode, struct 
 	return ledger_open(t->path, &testing_ends, mode, &t->ledger, fault);
 }
 
+int testing_ledger_reopen(struct testing_ledger *t, struct fault *fault)
+{
+	t->ledger = ledger_close(t->ledger);
+	return testing_ledger_open(t, LEDGER_CREATE, fault);
+}
+
+int testing_ledger_finish(struct testing_ledger *t)
+{
+	t->ledger = ledger_close(t->ledger);
+	return 0;
+}
+
 int testing_ledger_try(void *arg, struct fault *fault)
 {
 	struct testing_ledger *t = arg;

@@ -33,6 +33,27 @@ void testing_ledger_remove(struct testing_ledger *t); /* fit for _cleanup_ */
 	_cleanup_(testing_ledger_remove) struct testing_ledger t;                                  \
 	testing_ledger_make(&t, check)
 
+/* In a fiber_fn: what fails ends it. */
+#define TRY(call)                                                                                  \
+	do {                                                                                       \
+		if ((call) < 0)                                                                    \
+			return -1;                                                                 \
+	} while (0)
+
+#define OPEN(t, mode)                                                                              \
+	do {                                                                                       \
+		if (testing_ledger_open((t), (mode), fault) < 0)                                   \
+			return -1;                                                                 \
+	} while (0)
+
+/* The case of a fiber_fn that needs nothing but a ledger of its own. */
+#define CASE(name)                                                                                 \
+	static void case_##name(struct check *check)                                               \
+	{                                                                                          \
+		LEDGER_TEST(t);                                                                    \
+		testing_ledger_run(&t, name);                                                      \
+	}
+
 /* Runs fn(t) in a loop; a failure and failed EXPECTs are the case's failure. */
 void testing_ledger_run(struct testing_ledger *t, fiber_fn fn);
 
@@ -40,6 +61,12 @@ void testing_ledger_run(struct testing_ledger *t, fiber_fn fn);
 struct fault testing_ledger_fails(struct testing_ledger *t, fiber_fn fn);
 
 int testing_ledger_open(struct testing_ledger *t, enum ledger_mode mode, struct fault *fault);
+
+/* Closes it and opens it again, for writing. */
+int testing_ledger_reopen(struct testing_ledger *t, struct fault *fault);
+
+/* Closes it; 0. */
+int testing_ledger_finish(struct testing_ledger *t);
 
 /* Opens, for writing, and closes: a fiber_fn for testing_ledger_run() and …_fails(). */
 int testing_ledger_try(void *t, struct fault *fault);

@@ -8,12 +8,6 @@
 #include "lib/check.h"
 #include "state/test-common.h"
 
-#define TRY(call)                                                                                  \
-	do {                                                                                       \
-		if ((call) < 0)                                                                    \
-			return -1;                                                                 \
-	} while (0)
-
 enum { FIBERS = 20, ROUNDS = 10 };
 
 static int count_rows(struct testing_ledger *t, size_t *ret, struct fault *fault)
@@ -406,12 +400,6 @@ static int run_model(void *arg, struct fault *fault)
 	return 0;
 }
 
-#define CASE(name)                                                                                 \
-	static void case_##name(struct check *check)                                               \
-	{                                                                                          \
-		LEDGER_TEST(t);                                                                    \
-		testing_ledger_run(&t, name);                                                      \
-	}
 CASE(cancel_writing)
 CASE(cancel_waiting)
 CASE(close_cancelled)

@@ -8,12 +8,6 @@
 #include "lib/check.h"
 #include "state/test-common.h"
 
-#define TRY(call)                                                                                  \
-	do {                                                                                       \
-		if ((call) < 0)                                                                    \
-			return -1;                                                                 \
-	} while (0)
-
 /* --- a ledger with something of everything ---------------------------------------------------- */
 
 enum { ROWS = 120 };
