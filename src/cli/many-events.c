@@ -72,15 +72,14 @@ json_t *many_plan(const struct fleet_mailbox *m, const struct copy *copy)
 	return object;
 }
 
-json_t *many_exception(const struct fleet_mailbox *m, const struct copy *copy,
-		       const struct copy_exception *e)
+json_t *many_exception(const struct fleet_mailbox *m, const struct copy_exception *e)
 {
 	json_t *object = event_of("exception", m);
 
 	json_object_set_new(object, "cause", json_string(books_cause_name(e->cause)));
 	json_object_set_new(object, "missing", json_boolean(books_cause_loses(e->cause)));
 	json_object_set_new(object, "earlier", json_boolean(e->earlier));
-	json_object_set_new(object, "folder", text(copy->books.folders[e->folder].source_utf8));
+	json_object_set_new(object, "folder", text(e->name));
 	json_object_set_new(object, "messages", number(e->messages));
 	if (e->uid)
 		json_object_set_new(object, "uid", number(e->uid));

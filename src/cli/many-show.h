@@ -26,8 +26,7 @@ void many_erase_line(struct many_show *show);
 
 json_t *many_begun(const struct fleet_mailbox *mailbox);
 json_t *many_plan(const struct fleet_mailbox *mailbox, const struct copy *copy);
-json_t *many_exception(const struct fleet_mailbox *mailbox, const struct copy *copy,
-		       const struct copy_exception *exception);
+json_t *many_exception(const struct fleet_mailbox *mailbox, const struct copy_exception *exception);
 json_t *many_note(const struct fleet_mailbox *mailbox, const char *text);
 json_t *many_parked(const struct fleet_mailbox *mailbox, const struct fault *why, int64_t for_us);
 json_t *many_ended(const struct fleet_mailbox *mailbox, enum fleet_end end,

@@ -55,12 +55,11 @@ static void on_prepared(void *arg, const struct fleet_mailbox *m, const struct c
 	many_tell(&run->show, many_plan(m, copy));
 }
 
-static void on_exception(void *arg, const struct fleet_mailbox *m, const struct copy *copy,
-			 const struct copy_exception *e)
+static void on_exception(void *arg, const struct fleet_mailbox *m, const struct copy_exception *e)
 {
 	struct run *run = arg;
 
-	many_tell(&run->show, many_exception(m, copy, e));
+	many_tell(&run->show, many_exception(m, e));
 }
 
 static void on_note(void *arg, const struct fleet_mailbox *m, const char *text)

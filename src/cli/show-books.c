@@ -99,7 +99,7 @@ static void exceptions_of(const struct copy *copy, bool missing, const char *hea
 	printf("\nExceptions (%zu): %s\n", n, heading);
 	for (size_t i = 0; i < copy->books.exceptions_n; i++)
 		if (books_cause_loses(copy->books.exceptions[i].cause) == missing)
-			show_exception(copy, &copy->books.exceptions[i], stdout);
+			show_exception(&copy->books.exceptions[i], stdout);
 }
 
 void show_books(struct show *s, const struct copy *copy, bool stopped)

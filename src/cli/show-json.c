@@ -82,12 +82,12 @@ void show_json_plan(const struct show *show, const struct copy *copy, bool dry)
 	}
 }
 
-static void put_exception(const struct copy *copy, const struct copy_exception *e)
+static void put_exception(const struct copy_exception *e)
 {
 	json_t *object = json_pack("{s:s, s:s, s:b, s:o, s:I}", "event", "exception", "cause",
 				   books_cause_name(e->cause), "missing",
 				   books_cause_loses(e->cause), "folder",
-				   text(copy->books.folders[e->folder].source_utf8), "messages",
+				   text(e->name), "messages",
 				   (json_int_t)e->messages);
 
 	json_object_set_new(object, "earlier", json_boolean(e->earlier));
@@ -124,7 +124,7 @@ void show_json_event(const struct copy *copy, const struct copy_event *event)
 {
 	switch (event->kind) {
 	case EVENT_EXCEPTION:
-		put_exception(copy, &copy->books.exceptions[event->exception]);
+		put_exception(&copy->books.exceptions[event->exception]);
 		break;
 	case EVENT_NOTE:
 		put_line(json_pack("{s:s, s:o}", "event", "note", "text",

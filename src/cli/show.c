@@ -14,13 +14,12 @@ static const int64_t draw_every_us = 200 * MSEC, print_every_us = 10 * SECOND;
 
 /* --- events ---------------------------------------------------------------------------------- */
 
-void show_exception(const struct copy *copy, const struct copy_exception *e, FILE *to)
+void show_exception(const struct copy_exception *e, FILE *to)
 {
-	const struct copy_folder *f = &copy->books.folders[e->folder];
 	_cleanup_(buf_done) struct buf text = BUF_NULL;
 
 	fputs("  ", to);
-	show_name(to, f->source_utf8);
+	show_name(to, e->name);
 	if (e->uid)
 		fprintf(to, " UID %" PRIu32, e->uid);
 	else if (e->messages)
@@ -61,7 +60,7 @@ void show_event(struct show *s, const struct copy *copy, const struct copy_event
 	switch (event->kind) {
 	case EVENT_EXCEPTION:
 		show_erase_line(s);
-		show_exception(copy, &copy->books.exceptions[event->exception], stderr);
+		show_exception(&copy->books.exceptions[event->exception], stderr);
 		break;
 	case EVENT_NOTE:
 		show_erase_line(s);

@@ -45,7 +45,7 @@ void show_fault(struct show *show, const struct fault *fault);
 void show_erase_line(struct show *show);          /* the progress line, if one stands */
 void show_cell(struct bytes name, size_t columns); /* to stdout, cut and filled to columns, printable */
 void show_name(FILE *to, struct bytes name);      /* printable, whole */
-void show_exception(const struct copy *copy, const struct copy_exception *exception, FILE *to);
+void show_exception(const struct copy_exception *exception, FILE *to);
 
 /* How wide a column of names may be beside `taken` other columns: on a terminal what is left of it, elsewhere
  * what the longest of the names needs; 14 to 60. */

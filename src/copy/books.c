@@ -2,6 +2,7 @@
 /* The books of a pass, see books.h. */
 #include "copy/books.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,21 +48,43 @@ void books_done(struct books *b)
 	*b = (struct books){ .n = 0 };
 }
 
-const struct copy_exception *books_except(struct books *b, size_t folder, enum copy_cause cause,
-					  uint32_t uid, uint64_t size, uint64_t messages,
-					  const char *message_id, const char *detail)
+static struct copy_exception *add(struct books *b, enum copy_cause cause, uint64_t messages, const char *detail)
 {
 	struct copy_exception *e;
 
 	b->exceptions = xgrow(b->exceptions, &b->exceptions_size, b->exceptions_n + 1, sizeof(*e));
 	e = &b->exceptions[b->exceptions_n++];
 	*e = (struct copy_exception){
-		.cause = cause, .folder = folder, .uid = uid, .size = size, .messages = messages,
-		.message_id = arena_strdup(&b->arena, message_id),
+		.cause = cause, .messages = messages, .message_id = "",
 		.detail = arena_strdup(&b->arena, detail),
 	};
+	return e;
+}
+
+const struct copy_exception *books_except(struct books *b, size_t folder, enum copy_cause cause,
+					  uint32_t uid, uint64_t size, uint64_t messages,
+					  const char *message_id, const char *detail)
+{
+	struct copy_exception *e = add(b, cause, messages, detail);
+
+	e->folder = folder;
+	e->name = b->folders[folder].source_utf8;
+	e->uid = uid;
+	e->size = size;
+	e->message_id = arena_strdup(&b->arena, message_id);
 	if (books_cause_loses(cause))
 		b->folders[folder].excepted += messages;
+	return e;
+}
+
+const struct copy_exception *books_except_lost(struct books *b, struct bytes name, enum copy_cause cause,
+					       uint64_t messages, const char *detail)
+{
+	struct copy_exception *e = add(b, cause, messages, detail);
+
+	assert(!books_cause_loses(cause));
+	e->folder = BOOKS_NO_FOLDER;
+	e->name = arena_copy(&b->arena, name);
 	return e;
 }
 

@@ -35,9 +35,12 @@ enum copy_cause {
 const char *books_cause_name(enum copy_cause cause); /* "too-large" … */
 bool books_cause_loses(enum copy_cause cause);       /* whether the message is not at the destination */
 
+#define BOOKS_NO_FOLDER SIZE_MAX
+
 struct copy_exception {
 	enum copy_cause cause;
-	size_t folder;          /* index into books.folders */
+	size_t folder;          /* index into books.folders; BOOKS_NO_FOLDER: one that the source has no more */
+	struct bytes name;      /* of that folder at the source, in UTF-8 */
 	uint32_t uid;           /* at the source; 0: of the folder itself */
 	uint64_t size;          /* bytes, 0: not known */
 	uint64_t messages;      /* how many it stands for: 1, or all of a folder; 0: none is missing */
@@ -91,6 +94,11 @@ void books_done(struct books *books);
 const struct copy_exception *books_except(struct books *books, size_t folder, enum copy_cause cause,
 					  uint32_t uid, uint64_t size, uint64_t messages,
 					  const char *message_id, const char *detail);
+
+/* The same of a folder that the source has no more, and that is in no other line of the books: its name in UTF-8, which is
+ * copied. Of causes that lose nothing. */
+const struct copy_exception *books_except_lost(struct books *books, struct bytes name, enum copy_cause cause,
+					       uint64_t messages, const char *detail);
 
 /* After the pass: what was expected in folders that were not listed to their end is not reached. */
 void books_close(struct books *books);

@@ -22,6 +22,7 @@ static void init_maps(struct copy *copy)
 	map_init(&copy->destination_by_name, seed);
 	map_init(&copy->renamed, seed);
 	map_init(&copy->vanished_by_look, seed);
+	map_init(&copy->not_removed, seed);
 }
 
 struct copy *copy_new(const struct copy_options *options)
@@ -54,6 +55,7 @@ struct copy *copy_free(struct copy *copy)
 	map_done(&copy->destination_by_name);
 	map_done(&copy->renamed);
 	map_done(&copy->vanished_by_look);
+	map_done(&copy->not_removed);
 	free(copy->vanished);
 	free(copy->links);
 	free(copy->mapping);
@@ -77,12 +79,10 @@ int copy_tell(struct copy *copy, enum copy_event_kind kind, size_t index, struct
 	struct copy_event *event = xzalloc(sizeof(*event));
 
 	event->kind = kind;
-	if (kind == EVENT_EXCEPTION) {
+	if (kind == EVENT_EXCEPTION)
 		event->exception = index;
-		event->folder = copy->books.exceptions[index].folder;
-	} else {
+	else
 		event->folder = index;
-	}
 	return send_event(copy, event, fault);
 }
 
@@ -518,6 +518,8 @@ static int finish(struct copy *copy, struct fault *fault)
 	struct copy_worker w = { .copy = copy, .to = TAKE_PTR(copy->to) };
 	int r = copy_vanished_settle(copy, fault);
 
+	if (r == 0)
+		r = copy_removals_tell(copy, fault);
 	if (r == 0)
 		r = copy_connect_destination(&w, fault);
 	if (r == 0)

@@ -77,6 +77,7 @@ struct copy {
 	struct copy_vanished *vanished; /* messages that left their source folder, see copy/links.h */
 	size_t vanished_n, vanished_size;
 	bool any_removals;       /* the ledger knows copies whose removal was not ended (copy/removals.c) */
+	struct map not_removed;  /* folders with some that this pass could not end either: why, by the folder's id */
 	bool vanished_loaded;    /* those that left in earlier passes are among them */
 	struct map vanished_by_look; /* first index + 1 of a chain, by size and date */
 	struct waiters to_record; /* ledger rows are queued, or the pass has ended */

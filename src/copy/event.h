@@ -14,7 +14,7 @@ enum copy_event_kind {
 
 struct copy_event {
 	enum copy_event_kind kind;
-	size_t folder;    /* index into books.folders; of FOLDER_* and EXCEPTION */
+	size_t folder;    /* index into books.folders; of FOLDER_* */
 	size_t exception; /* index into books.exceptions */
 	char text[400];   /* of NOTE */
 };

@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "copy/links.h"
 #include "copy/record.h"
 #include "copy/worker.h"
+#include "mail/mutf7.h"
 
 void copy_pass_put_off(struct copy_pass *pass, struct imap_message *message, enum copy_cause cause,
 		       uint64_t size, const char *detail)
@@ -44,7 +46,7 @@ static int still_there(struct imap_session *from, uint32_t uid, bool *ret, struc
 }
 
 /* A step that is done again after a lost connection must not say the same twice. */
-static bool is_recorded(const struct books *books, size_t folder, enum copy_cause cause, uint32_t uid,
+static bool is_recorded(const struct books *books, struct bytes folder, enum copy_cause cause, uint32_t uid,
 			const char *detail)
 {
 	enum { LATELY = 100 };
@@ -52,8 +54,8 @@ static bool is_recorded(const struct books *books, size_t folder, enum copy_caus
 	for (size_t i = books->exceptions_n, n = 0; i > 0 && n < LATELY; i--, n++) {
 		const struct copy_exception *e = &books->exceptions[i - 1];
 
-		if (e->folder == folder && e->cause == cause && e->uid == uid &&
-		    strcmp(e->detail, detail) == 0)
+		if (e->cause == cause && e->uid == uid && strcmp(e->detail, detail) == 0 &&
+		    bytes_equal(e->name, folder))
 			return true;
 	}
 	return false;
@@ -64,7 +66,7 @@ static int record_some(struct copy_pass *pass, enum copy_cause cause, uint32_t u
 {
 	struct copy *copy = pass->worker->copy;
 
-	if (is_recorded(&copy->books, pass->index, cause, uid, detail))
+	if (is_recorded(&copy->books, pass->folder->source_utf8, cause, uid, detail))
 		return 0;
 
 	books_except(&copy->books, pass->index, cause, uid, size, messages, message_id, detail);
@@ -81,6 +83,38 @@ int copy_pass_except_folder(struct copy_pass *pass, enum copy_cause cause, uint6
 			    const char *detail, struct fault *fault)
 {
 	return record_some(pass, cause, 0, 0, messages, "", detail, fault);
+}
+
+/* Of a folder that is in the books under its name; else BOOKS_NO_FOLDER. */
+static size_t book_of(const struct copy *copy, const struct ledger_folder *known)
+{
+	for (size_t i = 0; i < copy->books.n; i++)
+		if (copy->links[i].known == known ||
+		    bytes_equal(copy->books.folders[i].source_name, known->source_name))
+			return i;
+
+	return BOOKS_NO_FOLDER;
+}
+
+int copy_except_known(struct copy *copy, const struct ledger_folder *known, enum copy_cause cause,
+		      uint64_t messages, const char *detail, struct fault *fault)
+{
+	_cleanup_(buf_done) struct buf utf8 = BUF_NULL;
+	size_t index = book_of(copy, known);
+	struct bytes name = known->source_name;
+
+	if (index != BOOKS_NO_FOLDER)
+		name = copy->books.folders[index].source_utf8;
+	else if (mutf7_decode(known->source_name, &utf8) >= 0)
+		name = buf_bytes(&utf8);
+	if (is_recorded(&copy->books, name, cause, 0, detail))
+		return 0;
+
+	if (index != BOOKS_NO_FOLDER)
+		books_except(&copy->books, index, cause, 0, 0, messages, "", detail);
+	else
+		books_except_lost(&copy->books, name, cause, messages, detail);
+	return copy_tell(copy, EVENT_EXCEPTION, copy->books.exceptions_n - 1, fault);
 }
 
 static int ask_message_id(struct copy_pass *pass, uint32_t uid, char *to, size_t size, struct fault *fault)

@@ -3,6 +3,7 @@
  * removal that the ledger still knows is finished or undone. A move that was done is finished, whatever became of the
  * message at the source meanwhile: the rest of the pass starts from a message that is in one place. A deletion is undone: it
  * is for the pass at hand to decide whether it deletes. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -348,6 +349,24 @@ static int by_place(const void *a, const void *b)
 	return x->known.copy_uid < y->known.copy_uid ? -1 : x->known.copy_uid > y->known.copy_uid;
 }
 
+static struct bytes id_of(const struct ledger_folder *folder)
+{
+	return (struct bytes){ (const char *)&folder->id, sizeof(folder->id) };
+}
+
+/* refused: what the folder said; NULL: it was left alone. */
+static void note_not_removed(struct removals *s, const struct ledger_folder *known, const struct fault *refused)
+{
+	struct copy *copy = s->w->copy;
+	const char *why = "it does not list all its messages";
+
+	if (refused)
+		why = refused->server[0] ? refused->server : refused->text;
+	else if (!imap_can(&s->w->to->capabilities, IMAP_CAP_UIDPLUS))
+		why = "this server cannot remove single messages (no UIDPLUS)";
+	map_put(&copy->not_removed, id_of(known), arena_strdup(&copy->arena, why));
+}
+
 /* What a folder refuses stays, and is tried again by the next pass. Of a folder that is no more nothing is left. */
 static int end_all(struct removals *s, struct fault *fault)
 {
@@ -355,7 +374,7 @@ static int end_all(struct removals *s, struct fault *fault)
 	for (size_t first = 0, end; first < s->n; first = end) {
 		const struct ledger_folder *known = folder_of(s->w->copy, s->p[first].known.folder);
 		struct removal *p = &s->p[first];
-		bool is_no_more;
+		bool is_no_more, all = true;
 		int r;
 
 		for (end = first; end < s->n && s->p[end].known.folder == p->known.folder;)
@@ -364,9 +383,13 @@ static int end_all(struct removals *s, struct fault *fault)
 		if (r < 0 && fault->reach > REACH_FOLDER)
 			return -1;
 		is_no_more = !known || (r < 0 && !copy_listed_there(s->w->copy, known->destination_name));
-		for (size_t i = first; i < end; i++)
+		for (size_t i = first; i < end; i++) {
+			all &= s->p[i].handled || is_no_more;
 			if (s->p[i].handled || is_no_more)
 				ledger_drop_removal(s->ledger, s->p[i].known.folder, s->p[i].known.uid);
+		}
+		if (!all)
+			note_not_removed(s, known, r < 0 ? fault : NULL);
 	}
 	return ledger_commit(s->ledger, fault);
 }
@@ -402,4 +425,47 @@ int copy_removals_resume(struct copy *copy, struct fault *fault)
 		return 0;
 
 	return copy_removals_settle(&w, 0, fault);
+}
+
+/* --- what could not be ended ------------------------------------------------------------------- */
+
+static int tell_folder(struct copy *copy, const struct ledger_folder *known, const struct ledger_removal *p, size_t n,
+		       struct fault *fault)
+{
+	const char *why = map_get(&copy->not_removed, id_of(known));
+	size_t moved = 0;
+	char detail[700];
+
+	for (size_t i = 0; i < n; i++)
+		moved += p[i].stage == LEDGER_MOVED;
+
+	snprintf(detail, sizeof(detail), "what was moved to other folders, as at the source, is still here, too: %.500s",
+		 why);
+	if (moved && copy_except_known(copy, known, CAUSE_COUNT_DIFFERS, moved, detail, fault) < 0)
+		return -1;
+
+	snprintf(detail, sizeof(detail), "\\Deleted was set to remove them, and could not be taken back: %.500s", why);
+	return moved < n ? copy_except_known(copy, known, CAUSE_FLAGS_KEPT, n - moved, detail, fault) : 0;
+}
+
+int copy_removals_tell(struct copy *copy, struct fault *fault)
+{
+	_cleanup_(freep) struct ledger_removal *p = NULL;
+	size_t n, end;
+
+	if (!map_count(&copy->not_removed))
+		return 0;
+	if (ledger_load_removals(copy->options.ledger, &p, &n, fault) < 0)
+		return -1;
+
+	for (size_t first = 0; first < n; first = end) {
+		const struct ledger_folder *known = folder_of(copy, p[first].folder);
+
+		for (end = first; end < n && p[end].folder == p[first].folder;)
+			end++;
+		if (known && map_has(&copy->not_removed, id_of(known)) &&
+		    tell_folder(copy, known, &p[first], end - first, fault) < 0)
+			return -1;
+	}
+	return 0;
 }

@@ -368,13 +368,13 @@ int settle_surplus(struct settle *s, struct fault *fault)
 	if (s->link)
 		s->link->moved_out += removed;
 	s->late |= removed || left || copy_late_is_news(copy);
-	if (!left || !copy->books.n)
+	if (!left)
 		return 0;
 
 	snprintf(detail, sizeof(detail), "the destination stored %u messages after their connection was lost and they "
 		 "were sent again: folder %.*s has them twice", left,
 		 BYTES_ARG(bytes_head(s->known->destination_name, 100)));
-	return copy_pass_except_folder(s->pass, CAUSE_COUNT_DIFFERS, 0, detail, fault);
+	return copy_except_known(copy, s->known, CAUSE_COUNT_DIFFERS, 0, detail, fault);
 }
 
 int copy_settle(struct copy_pass *pass, bool prove, struct fault *fault)

@@ -55,11 +55,15 @@ SUSPENDS int copy_vanished_settle(struct copy *copy, struct fault *fault);
 
 /* Finishes or undoes the removals of copies that the ledger still knows: of moves to one folder (its number in the ledger),
  * or (0) all. Moves that turn out to be done have their rows afterwards. With the worker's session to the destination; no folder
- * of it may be needed any more. What a folder refuses stays for the next pass. */
+ * of it may be needed any more. What a folder refuses stays for the next pass, and
+ * is told by copy_removals_tell(). */
 SUSPENDS int copy_removals_settle(struct copy_worker *worker, uint32_t new_folder, struct fault *fault);
 
 /* Those that earlier passes left, before anything is surveyed; with the first pair of sessions. */
 SUSPENDS int copy_removals_resume(struct copy *copy, struct fault *fault);
+
+/* At the end of a pass: what a folder refused is an exception of that folder. */
+SUSPENDS int copy_removals_tell(struct copy *copy, struct fault *fault);
 
 /* Whether a message of a listing has \Deleted. */
 bool copy_is_marked_deleted(const struct imap_messages *messages, const struct imap_message *message);

@@ -69,6 +69,22 @@ static void exceptions(struct check *check)
 	CHECK_EQ(b.exceptions_n, 4);
 }
 
+/* A folder that the source has no more has no line in the books. */
+static void exceptions_of_lost(struct check *check)
+{
+	_cleanup_(books_done) struct books b = two_folders();
+	char name[] = "Old";
+	const struct copy_exception *e = books_except_lost(&b, bytes_of(name), CAUSE_DELETES_HELD, 3, "no");
+
+	name[0] = 'X';
+	CHECK(e->folder == BOOKS_NO_FOLDER && bytes_equal(e->name, BYTES("Old")));
+	CHECK_STR(e->detail, "no");
+	CHECK_STR(e->message_id, "");
+	CHECK_EQ(e->messages, 3);
+	CHECK_EQ(b.exceptions_n, 1);
+	CHECK_EQ(books_total(&b).excepted, 0);
+}
+
 static void many_exceptions(struct check *check)
 {
 	enum { N = 3000 };
@@ -154,6 +170,7 @@ int main(int argc, char **argv)
 	static const struct check_case cases[] = {
 		{ "causes have stable names", names },
 		{ "exceptions count when they lose a message", exceptions },
+		{ "exceptions of a folder that is no more", exceptions_of_lost },
 		{ "thousands of exceptions", many_exceptions },
 		{ "totals", totals },
 		{ "what is not reached", closing },

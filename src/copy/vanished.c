@@ -303,15 +303,11 @@ static void note_mirrored(struct copy *copy, struct copy_vanished *v, size_t n, 
 static int hold(struct copy *copy, const struct copy_vanished *v, uint64_t n, const char *why,
 		struct fault *fault)
 {
-	size_t index = v->place ? (size_t)(v->place - copy->links) : 0;
 	char detail[500];
 
-	if (!copy->books.n)
-		return 0;
-	snprintf(detail, sizeof(detail), "%" PRIu64 " messages left %.*s at the source and stay at the "
-		 "destination: %.250s", n, BYTES_ARG(bytes_head(v->folder->source_name, 100)), why);
-	books_except(&copy->books, index, CAUSE_DELETES_HELD, 0, 0, n, "", detail);
-	return copy_tell(copy, EVENT_EXCEPTION, copy->books.exceptions_n - 1, fault);
+	snprintf(detail, sizeof(detail), "%" PRIu64 " messages left it at the source and stay at the destination: %.250s",
+		 n, why);
+	return copy_except_known(copy, v->folder, CAUSE_DELETES_HELD, n, detail, fault);
 }
 
 /* UIDs of another folder that had this name would hit other messages: the next pass knows the right ones. */

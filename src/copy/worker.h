@@ -202,6 +202,10 @@ void copy_pass_forget_put_off(struct copy_pass *pass);
 SUSPENDS int copy_pass_except_folder(struct copy_pass *pass, enum copy_cause cause, uint64_t messages,
 				     const char *detail, struct fault *fault);
 
+/* The same of a folder of the ledger; one that the source has no more is named as it was called. */
+SUSPENDS int copy_except_known(struct copy *copy, const struct ledger_folder *known, enum copy_cause cause,
+			       uint64_t messages, const char *detail, struct fault *fault);
+
 /* Puts what was put off into the books. What could not be settled, because a connection was lost, stays. */
 SUSPENDS int copy_pass_settle(struct copy_pass *pass, struct fault *fault);
 

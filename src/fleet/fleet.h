@@ -44,7 +44,7 @@ struct fleet_calls {
 	/* It can be copied: what would become what is in copy->mapping, expected numbers in the
 	 * books. */
 	void (*prepared)(void *arg, const struct fleet_mailbox *mailbox, const struct copy *copy);
-	void (*exception)(void *arg, const struct fleet_mailbox *mailbox, const struct copy *copy,
+	void (*exception)(void *arg, const struct fleet_mailbox *mailbox,
 			  const struct copy_exception *exception);
 	void (*note)(void *arg, const struct fleet_mailbox *mailbox, const char *text);
 	void (*parked)(void *arg, const struct fleet_mailbox *mailbox, const struct fault *why,

@@ -238,7 +238,7 @@ static int take_events(void *arg, struct fault *fault)
 		_cleanup_(freep) struct copy_event *event = item;
 
 		if (event->kind == EVENT_EXCEPTION && o->calls.exception)
-			o->calls.exception(o->arg, p->mailbox, p->copy,
+			o->calls.exception(o->arg, p->mailbox,
 					   &p->copy->books.exceptions[event->exception]);
 		if (event->kind == EVENT_NOTE && o->calls.note)
 			o->calls.note(o->arg, p->mailbox, event->text);
