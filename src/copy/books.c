@@ -27,6 +27,7 @@ static const struct {
 	[CAUSE_REMOVED] = { "removed", true },
 	[CAUSE_DELETES_HELD] = { "deletes-held", false },
 	[CAUSE_FLAGS_KEPT] = { "flags-kept", false },
+	[CAUSE_UNAVAILABLE] = { "unavailable", true },
 };
 
 const char *books_cause_name(enum copy_cause cause)

@@ -29,6 +29,8 @@ enum copy_cause {
 	CAUSE_REMOVED,         /* was copied, and somebody removed the copy from the destination */
 	CAUSE_DELETES_HELD,    /* left the source, and is kept at the destination although deletions are mirrored */
 	CAUSE_FLAGS_KEPT,      /* the source's change of flags could not be repeated */
+	CAUSE_UNAVAILABLE,     /* one server says that the message is not available for the time being: tried again by each
+				* pass */
 	CAUSE_COUNT_
 };
 

@@ -183,7 +183,7 @@ static int settle_one(struct copy_pass *pass, struct put_off *p, struct fault *f
 	bool there;
 
 	snprintf(detail, sizeof(detail), "%s", p->detail);
-	if (is_fatal(pass, p->message)) { /* better not touched again */
+	if (is_fatal(pass, p->message) || p->cause == CAUSE_UNAVAILABLE) { /* better not touched again */
 		copy_record_excepted(pass, p->message, p->cause, size, "", detail);
 		return record(pass, p->cause, p->message->uid, size, "", detail, fault);
 	}

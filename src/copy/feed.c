@@ -41,6 +41,7 @@ struct feed {
 	unsigned intended_at; /* copy->commits_begun when the intents ahead were queued */
 	bool last_begun; /* the last message of the oldest FETCH is streaming */
 	bool skipping;   /* the body under way is not to be sent */
+	struct imap_message *only; /* the last asked for, if no other is to be under way beside it */
 	struct fault stop; /* not FAULT_NONE: the source refused for a reason that is none of the messages' */
 };
 
@@ -226,12 +227,13 @@ static size_t choose(struct feed *f, struct imap_range **ranges, size_t *n, stru
 		f->next++;
 
 	fetch->first = f->next;
+	f->only = NULL;
 	for (; f->next < messages->n && chosen < FETCH_MESSAGES && *n < SET_RANGES; f->next++) {
 		struct imap_message *m = &messages->p[f->next];
 		bool alone = m->state & MESSAGE_ONE_BY_ONE || f->worker->fetch_alone ||
 			     copy_pass_is_careful(f->pass);
 
-		if (state_of(m) != MESSAGE_WAITING)
+		if (state_of(m) != MESSAGE_WAITING || (m->state & MESSAGE_ASIDE && !f->pass->aside.only))
 			continue;
 		if (alone && chosen)
 			break;
@@ -242,6 +244,7 @@ static size_t choose(struct feed *f, struct imap_range **ranges, size_t *n, stru
 		fetch->last = f->next;
 		chosen++;
 		if (alone) {
+			f->only = copy_pass_is_careful(f->pass) ? m : NULL;
 			f->next++;
 			break;
 		}
@@ -318,6 +321,23 @@ static int ask(struct feed *f, struct fault *fault)
 	return 0;
 }
 
+/* If it sent messages behind one that it did not send, that one is what it means. */
+static void note_skipped(struct feed *f, const struct fetch *fetch, const struct fault *why)
+{
+	const struct imap_message *skipped = NULL;
+
+	for (size_t i = fetch->first; i < fetch->end; i++) {
+		const struct imap_message *m = &f->pass->messages.p[i];
+
+		if (state_of(m) == MESSAGE_ASKED && !skipped)
+			skipped = m;
+		if (skipped && (state_of(m) == MESSAGE_SENT || state_of(m) == MESSAGE_COPIED)) {
+			copy_aside_note(f->pass, skipped, why, run_now());
+			return;
+		}
+	}
+}
+
 /* The source wants less of us, or nothing more to do with us. What it has sent until then is still copied, so that one
  * who says so every few messages gets on; then the round ends. */
 static bool wants_a_stop(struct feed *f, struct fetch *fetch)
@@ -329,6 +349,7 @@ static bool wants_a_stop(struct feed *f, struct fetch *fetch)
 		return false;
 
 	f->stop = why;
+	note_skipped(f, fetch, &why);
 	for (size_t i = fetch->first; i < fetch->end; i++)
 		if (state_of(&f->pass->messages.p[i]) == MESSAGE_ASKED)
 			set_state(&f->pass->messages.p[i], MESSAGE_WAITING);
@@ -422,6 +443,11 @@ static void blame(struct feed *f, const struct fault *fault)
 
 	if (!copy_pass_is_careful(pass) || fault->kind == FAULT_CANCELLED)
 		return;
+	if (imap_is_throttle(fault)) {
+		if (f->only && state_of(f->only) != MESSAGE_COPIED)
+			copy_aside_note(pass, f->only, fault, run_now());
+		return;
+	}
 
 	for (size_t i = 0; i < pass->messages.n; i++) {
 		struct imap_message *m = &pass->messages.p[i];
@@ -471,6 +497,7 @@ int copy_feed(struct copy_pass *pass, struct fault *fault)
 	f->pass = pass;
 	f->worker = pass->worker;
 	f->from = pass->worker->from;
+	f->next = pass->first;
 	f->intended_at = pass->worker->copy->commits_begun; /* a round before may have queued some at the last moment */
 	sender_init(&f->sender, pass);
 	nursery_init(&nursery, "feed");

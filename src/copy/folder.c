@@ -79,6 +79,7 @@ static int copy_rounds(struct copy_pass *pass, struct fault *fault)
 	int r;
 
 	copy_pass_give_up(pass);
+	pass->first = copy_aside_decide(pass, run_now());
 	if (copy_pass_settle(pass, fault) < 0 || copy_pass_prepare_flags(pass, fault) < 0)
 		return -1;
 	if (any_waiting(pass) && copy_settle_unseen(pass, fault) < 0)
@@ -96,6 +97,7 @@ static int copy_rounds(struct copy_pass *pass, struct fault *fault)
 			r = copy_reconnect(pass, fault);
 		if (r < 0 || copy_pass_settle(pass, fault) < 0)
 			return -1;
+		pass->first = copy_aside_decide(pass, run_now());
 	}
 	if (copy_pass_tell_losses(pass, fault) < 0)
 		return -1;
@@ -187,7 +189,9 @@ static int know_message(struct copy_pass *pass, struct imap_message *m, const st
 			m->state |= MESSAGE_INTENDED;
 		return 0;
 	case LEDGER_EXCEPTED:
-		if (o->retry_exceptions)
+		if (row->cause == CAUSE_UNAVAILABLE + 1)
+			m->state |= MESSAGE_ASIDE | MESSAGE_ASIDE_BEFORE;
+		if (o->retry_exceptions || row->cause == CAUSE_UNAVAILABLE + 1)
 			return 0;
 		break;
 	case LEDGER_REMOVED:
@@ -274,7 +278,7 @@ static bool only_new_matters(const struct copy_pass *pass)
 
 	return link->surveyed && link->known->complete && link->known->source.uidnext && !link->settled &&
 	       link->known->since == o->since && link->known->before == o->before &&
-	       !o->retry_exceptions && !o->recopy_missing;
+	       !o->retry_exceptions && !o->recopy_missing && !link->known->tally.noted[CAUSE_UNAVAILABLE + 1];
 }
 
 static void begin_windows(struct copy_pass *pass, bool all)
@@ -319,6 +323,7 @@ static int copy_window(struct copy_pass *pass, struct fault *fault)
 	pass->folder->listed += pass->messages.n;
 	pass->behind += pass->messages.n;
 	pass->looked_unseen = false;
+	copy_aside_begin(pass);
 	if (copy_persist(pass, know_window, fault) < 0 || copy_persist(pass, find_dates, fault) < 0)
 		return -1;
 

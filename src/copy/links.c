@@ -73,12 +73,12 @@ static bool same_uids(const struct ledger_seen *a, const struct ledger_seen *b)
 	       a->uidnext == b->uidnext && a->messages == b->messages;
 }
 
-/* Something that an earlier pass left, and this one is told to do. */
+/* Something that an earlier pass left, and this one is to do. */
 static bool has_leftovers(const struct copy *copy, const struct ledger_folder *known)
 {
 	const struct copy_options *o = &copy->options;
 
-	return (o->retry_exceptions && known->tally.excepted) ||
+	return (o->retry_exceptions && known->tally.excepted) || known->tally.noted[CAUSE_UNAVAILABLE + 1] ||
 	       (o->recopy_missing && known->tally.removed) ||
 	       (o->mirror_deletes && !o->keep_all && known->tally.gone);
 }

@@ -48,9 +48,10 @@ bool copy_may_recover(struct copy_pass *pass, const struct fault *fault)
 		return false;
 
 	if (pass->folder->copied > pass->copied_then)
-		pass->failures = copy->throttles = 0;
-	if (pass->failures)
+		pass->failures = pass->throttled = copy->throttles = 0;
+	if (pass->failures || pass->throttled)
 		be_careful(pass);
+	pass->throttled += imap_is_throttle(fault);
 	pass->copied_then = pass->folder->copied;
 	return garbage ? pass->failures++ < copy->options.retries
 		       : may_try_again(copy, &pass->failures, fault);

@@ -251,6 +251,8 @@ static int batch_refused(struct sender *s, struct batch *b, struct fault *fault)
 
 	imap_refused(s->lanes[b->lane], c, fault, "folder %.*s takes no messages",
 		     BYTES_ARG(s->pass->folder->destination_utf8));
+	if (b->n == 1 && imap_is_throttle(fault) && !copy_pass_is_careful(s->pass)) /* then it is known anyway */
+		copy_aside_note(s->pass, b->sent[0].message, fault, run_now());
 	if (fault->reach >= REACH_FOLDER)
 		return -1;
 

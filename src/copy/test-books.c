@@ -38,6 +38,7 @@ static void names(struct check *check)
 		{ CAUSE_REMOVED, "removed", true },
 		{ CAUSE_DELETES_HELD, "deletes-held", false },
 		{ CAUSE_FLAGS_KEPT, "flags-kept", false },
+		{ CAUSE_UNAVAILABLE, "unavailable", true },
 	};
 
 	CHECK_EQ(ARRAY_SIZE(causes), CAUSE_COUNT_);

@@ -44,6 +44,8 @@ enum {
 	MESSAGE_AGAIN = 65536,  /* what was sent before, or may have been, was not found */
 	MESSAGE_INTENDED = 32768, /* its row in the ledger says that it is about to be sent */
 	MESSAGE_IN_DOUBT = 16384, /* being looked for at the destination */
+	MESSAGE_ASIDE = 131072, /* comes after all others: copy/aside.c */
+	MESSAGE_ASIDE_BEFORE = 262144, /* … and was given up by the pass before */
 	MESSAGE_OWN_DATE = 512, /* its date is that of its Date header: the source gave none */
 };
 
@@ -59,6 +61,20 @@ struct put_off {
 	enum copy_cause cause;
 	uint64_t size;
 	char *detail;
+};
+
+/* Messages of the window that a server says are not available, see aside.c. `copied` are numbers of folder->copied. */
+struct copy_aside {
+	uint32_t uid;             /* the last that was told so by itself, … */
+	unsigned waits;           /* … how often in a row, … */
+	uint64_t copied_at_first; /* … when it first was, … */
+	char words[400];          /* … and how */
+	int64_t since;            /* run_now() at the first time that it or others were, since a message went through, … */
+	uint64_t copied_since;    /* … which was this one; since 0: none was told so */
+	unsigned n;               /* set aside so far, … */
+	uint64_t copied_before;   /* … when the first of them was first told so, … */
+	uint64_t copied_at_last;  /* … when the last of them was set aside */
+	bool only;                /* no others are left */
 };
 
 /* One folder under way. */
@@ -109,6 +125,9 @@ struct copy_pass {
 	uint64_t careful_until;      /* until so many are copied, only one message is under way at a time … */
 	enum copy_cause fatal_cause; /* … so that it is known over which the connection is lost; … */
 	char fatal_detail[400];      /* … how the last one was */
+	unsigned throttled;          /* times in a row that a server wanted less of us, without a message copied between */
+	struct copy_aside aside;
+	size_t first;                /* index of the first message of a round */
 	uint64_t copied_at_drop;     /* folder->copied when a message was given up for that */
 	bool dropped;                /* one was */
 	unsigned refused_batches;    /* MULTIAPPENDs that failed in this folder */
@@ -192,7 +211,7 @@ void copy_pass_put_off(struct copy_pass *pass, struct imap_message *message, enu
 /* Whether to send one message at a time, to find the one that costs the connection. */
 static inline bool copy_pass_is_careful(const struct copy_pass *pass)
 {
-	return pass->folder->copied < pass->careful_until;
+	return pass->aside.only || pass->folder->copied < pass->careful_until;
 }
 
 void copy_pass_forget_put_off(struct copy_pass *pass);
@@ -214,6 +233,18 @@ void copy_pass_give_up(struct copy_pass *pass);
 
 /* Tells of the copied messages of the window that could not keep their flags or date. */
 SUSPENDS int copy_pass_tell_losses(struct copy_pass *pass, struct fault *fault);
+
+/* --- aside.c --------------------------------------------------------------------------------- */
+
+/* Another window. */
+void copy_aside_begin(struct copy_pass *pass);
+
+/* A server wanted less of us in answer to this very message. now: run_now(). */
+void copy_aside_note(struct copy_pass *pass, const struct imap_message *message, const struct fault *fault, int64_t now);
+
+/* Before a round: whether that was so often that the message is set aside until the others are through, or given up. The
+ * index of the message that the round begins with. */
+size_t copy_aside_decide(struct copy_pass *pass, int64_t now);
 
 /* --- flags.c --------------------------------------------------------------------------------- */
 
