@@ -213,21 +213,45 @@ static void count(struct show_verify_sum *sum, int status)
 	sum->unfinished += status == EXIT_STOPPED || status == EXIT_USAGE;
 }
 
+static void say(struct run *run, const struct config_mailbox *mailbox, const struct fault *fault)
+{
+	struct fault said = *fault;
+
+	if (mailbox)
+		fault_prefix(&said, "%s", mailbox->address);
+	show_fault(&run->show.show, &said);
+}
+
+/* Its exit status. A login that was given up is told once, for all who share it. */
+static int verify_next(struct run *run, const struct config_mailbox *mailbox)
+{
+	_cleanup_(fleet_sides_freep) struct fleet_sides *sides = NULL;
+	const struct fault *given_up;
+	struct fault fault;
+	bool news;
+
+	given_up = fleet_given_up(run->platforms, mailbox, &news);
+	if (news)
+		say(run, NULL, given_up);
+	if (given_up && needs_login(&run->options))
+		return EXIT_STOPPED;
+
+	if (fleet_sides_open(run->platforms, mailbox, &sides, &fault) == 0)
+		return verify_of_config(run, mailbox, sides);
+
+	say(run, mailbox, &fault);
+	return EXIT_STOPPED;
+}
+
 static int verify_all(struct run *run, struct fault *fault)
 {
 	for (size_t i = 0; i < run->choice.n; i++) {
-		const struct config_mailbox *mailbox = run->choice.mailboxes[i];
-		_cleanup_(fleet_sides_freep) struct fleet_sides *sides = NULL;
-		int status = EXIT_STOPPED;
+		int status;
 
 		if (run_yield(fault) < 0)
 			return -1;
-		if (fleet_sides_open(run->platforms, mailbox, &sides, fault) == 0) {
-			status = verify_of_config(run, mailbox, sides);
-		} else {
-			fault_prefix(fault, "%s", mailbox->address);
-			show_fault(&run->show.show, fault);
-		}
+
+		status = verify_next(run, run->choice.mailboxes[i]);
 		run->status = verify_worse(run->status, status);
 		count(&run->sum, status);
 	}

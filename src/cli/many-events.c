@@ -158,6 +158,14 @@ json_t *many_waiting(const char *why, int64_t for_us)
 			 "again_in_us", (json_int_t)for_us);
 }
 
+json_t *many_login(const struct fault *why)
+{
+	json_t *object = json_pack("{s:s, s:s}", "event", "login", "state", "given-up");
+
+	put_fault(object, why);
+	return object;
+}
+
 /* --- progress -------------------------------------------------------------------------------- */
 
 static const struct {

@@ -75,6 +75,7 @@ static void take_event(struct child *child, struct bytes line)
 		many_progress_of(event, &child->progress);
 		json_decref(event);
 	} else if (name) {
+		p->tally.login_given_up |= strcmp(name, "login") == 0;
 		many_tell(&p->show, event);
 	} else {
 		json_decref(event);

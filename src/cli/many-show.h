@@ -33,6 +33,7 @@ json_t *many_ended(const struct fleet_mailbox *mailbox, enum fleet_end end,
 		   const struct fault *why);
 json_t *many_server(const struct sched_gate *gate);
 json_t *many_waiting(const char *why, int64_t for_us);
+json_t *many_login(const struct fault *why);
 
 /* Where a run stands. */
 struct many_progress {

@@ -211,8 +211,9 @@ void tally_show(const struct tally *t, bool dry)
 	print_named("Failed", t->failed, l->failed);
 	print_named("In use by other processes", t->held, l->held);
 	if (l->stopped)
-		printf("\n%s mailbox%s not reached or not finished: the same command goes on.\n",
-		       show_count(a, l->stopped), l->stopped == 1 ? " was" : "es were");
+		printf("\n%s mailbox%s not reached or not finished: the same command goes on%s.\n",
+		       show_count(a, l->stopped), l->stopped == 1 ? " was" : "es were",
+		       t->login_given_up ? ", once the login that was refused is mended" : "");
 	if (dry)
 		printf("\nNothing was changed. Those looked at hold %s messages, %s, at the source.\n",
 		       show_count(a, t->planned), show_bytes(b, t->planned_bytes));

@@ -159,6 +159,14 @@ static void server(struct many_show *show, const json_t *event)
 			show_duration(wait, (int64_t)count(event, "again_in_us")));
 }
 
+static void login(struct many_show *show, const json_t *event)
+{
+	many_erase_line(show);
+	fputs("mailferry: ", stderr);
+	print_word(stderr, event, "text");
+	fputc('\n', stderr);
+}
+
 static void waiting(struct many_show *show, const json_t *event)
 {
 	char wait[32];
@@ -195,6 +203,7 @@ void many_text(struct many_show *show, const json_t *event)
 		void (*print)(struct many_show *show, const json_t *event);
 	} events[] = {
 		{ "exception", exception },
+		{ "login", login },
 		{ "mailbox-ended", ended },
 		{ "mailbox-parked", parked },
 		{ "mailbox-plan", plan },

@@ -116,6 +116,14 @@ static void on_waiting(void *arg, const char *why, int64_t for_us)
 	many_tell(&run->show, many_waiting(why, for_us));
 }
 
+static void on_login_given_up(void *arg, const struct fault *why)
+{
+	struct run *run = arg;
+
+	run->tally.login_given_up = true;
+	many_tell(&run->show, many_login(why));
+}
+
 /* --- progress -------------------------------------------------------------------------------- */
 
 static void look(struct run *run, struct many_progress *ret)
@@ -266,7 +274,7 @@ static int open_fleet(struct run *run, struct fault *fault)
 		.transcript = o->transcript,
 		.arg = run,
 		.calls = { on_begun, on_prepared, on_exception, on_note, on_parked, on_ended,
-			   on_gate, on_waiting },
+			   on_gate, on_waiting, on_login_given_up },
 	};
 
 	run_random(&options.seed, sizeof(options.seed));

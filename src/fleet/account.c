@@ -35,6 +35,7 @@ struct fleet_platforms {
 	struct arena arena;
 	struct pace *total;
 	struct platform old, new;
+	struct logins *logins;
 };
 
 /* --- what is shared -------------------------------------------------------------------------- */
@@ -125,6 +126,8 @@ static int open_platform(struct fleet_platforms *p, struct platform *platform, u
 	return open_trust(p, platform, fault);
 }
 
+static void find_logins(struct fleet_platforms *p);
+
 int fleet_platforms_open(const struct config *config, unsigned parts, struct fleet_platforms **ret,
 			 struct fault *fault)
 {
@@ -141,6 +144,7 @@ int fleet_platforms_open(const struct config *config, unsigned parts, struct fle
 	    open_platform(p, &p->new, parts, fault) < 0)
 		return -1;
 
+	find_logins(p);
 	*ret = TAKE_PTR(p);
 	return 0;
 }
@@ -160,6 +164,7 @@ struct fleet_platforms *fleet_platforms_free(struct fleet_platforms *p)
 	close_platform(&p->old);
 	close_platform(&p->new);
 	pace_free(p->total);
+	logins_free(p->logins);
 	arena_done(&p->arena);
 	free(p);
 	return NULL;
@@ -244,6 +249,67 @@ static void side_words(const struct platform *platform, const struct config_mail
 	o->password_command = config_expand(c->password_command, m, login, arena);
 	o->token_file = config_expand(c->token_file, m, login, arena);
 	o->token_command = config_expand(c->token_command, m, login, arena);
+}
+
+/* Where the secret comes from, as one finds it to mend it. */
+static const char *secret_words(const struct fleet_platforms *p, const struct platform *platform,
+				const struct config_mailbox *m, bool destination, struct arena *arena)
+{
+	const struct words w = words_of(m, destination);
+	const struct config_platform *c = platform->config;
+	const char *key = w.password_file[0] ? "password_file" : "password_command";
+
+	if (w.password_file[0] || w.password_command[0])
+		return arena_printf(arena, "%s_%s, line %d of %s", c->name, key, m->line, p->config->list_path);
+
+	key = c->password_file	    ? "password_file"
+	      : c->password_command ? "password_command"
+	      : c->token_file	    ? "token_file"
+	      : c->token_command    ? "token_command"
+				    : "cert_file";
+	return arena_printf(arena, "%s of [platform %s] in %s", key, c->name, p->config->path);
+}
+
+static void find_logins(struct fleet_platforms *p)
+{
+	const struct config *c = p->config;
+	_cleanup_(arena_done) struct arena arena = { NULL };
+
+	p->logins = logins_new(c->mailboxes_n);
+	for (size_t i = 0; i < c->mailboxes_n; i++) {
+		for (int destination = 0; destination < 2 && !c->mailboxes[i].skip; destination++) {
+			struct side_options o;
+
+			arena_reset(&arena);
+			side_words(destination ? &p->new : &p->old, &c->mailboxes[i], destination, &arena, &o);
+			logins_add(p->logins, i, destination, &o);
+		}
+	}
+	logins_sort(p->logins);
+}
+
+void fleet_platforms_share(struct fleet_platforms *p, const char *state_dir, const char *round)
+{
+	logins_share(p->logins, state_dir, round);
+}
+
+struct login *fleet_login(const struct fleet_platforms *p, const struct config_mailbox *m, bool destination)
+{
+	return logins_of(p->logins, (size_t)(m - p->config->mailboxes), destination);
+}
+
+const struct fault *fleet_given_up(const struct fleet_platforms *p, const struct config_mailbox *m, bool *ret_news)
+{
+	const struct fault *why = NULL;
+
+	*ret_news = false;
+	for (int destination = 0; destination < 2 && !*ret_news; destination++) {
+		struct login *login = fleet_login(p, m, destination);
+		const struct fault *its = login ? login_given_up(login, ret_news) : NULL;
+
+		why = its ? its : why;
+	}
+	return why;
 }
 
 /* --- TLS and secrets ------------------------------------------------------------------------- */
@@ -363,11 +429,11 @@ static int open_password(struct platform *platform, struct side *side, const str
 
 /* --- sides ----------------------------------------------------------------------------------- */
 
-static int enter(void *arg, struct fault *fault)
+static int take_place(struct pace *pace, struct fault *fault)
 {
 	_deadline_(place_us);
 
-	if (pace_enter(arg, fault) == 0)
+	if (pace_enter(pace, fault) == 0)
 		return 0;
 	if (fault->kind != FAULT_TIMEOUT)
 		return -1;
@@ -376,12 +442,43 @@ static int enter(void *arg, struct fault *fault)
 			 "no connection became free within %d minutes", (int)(place_us / MINUTE));
 }
 
+/* In this order: who waits for a login has no connection that others could use. */
+static int enter(void *arg, struct fault *fault)
+{
+	struct fleet_door *door = arg;
+
+	if (door->login && login_enter(door->login, fault) < 0)
+		return -1;
+	if (take_place(door->pace, fault) == 0)
+		return 0;
+
+	if (door->login)
+		login_tried(door->login, fault, false, &door->words);
+	return -1;
+}
+
+static void tried(void *arg, const struct fault *why, bool known)
+{
+	struct fleet_door *door = arg;
+
+	if (door->login)
+		login_tried(door->login, why, known, &door->words);
+}
+
+static void leave(void *arg)
+{
+	struct fleet_door *door = arg;
+
+	pace_leave(door->pace);
+}
+
 static int open_side(struct fleet_platforms *p, const struct config_mailbox *m, bool destination,
 		     struct fleet_sides *sides, struct fault *fault)
 {
 	struct platform *platform = destination ? &p->new : &p->old;
 	struct side *side = destination ? &sides->to : &sides->from;
 	struct pace **pace = destination ? &sides->to_pace : &sides->from_pace;
+	struct fleet_door *door = destination ? &sides->to_door : &sides->from_door;
 	struct pace_settings settings = platform->config->account;
 	struct side_options o;
 
@@ -394,9 +491,15 @@ static int open_side(struct fleet_platforms *p, const struct config_mailbox *m, 
 	settings.name = arena_printf(&sides->arena, "account %.100s at the %s", m->address,
 				     platform->side);
 	*pace = pace_new(&settings, platform->pace);
+	*door = (struct fleet_door){
+		.login = fleet_login(p, m, destination), .pace = *pace,
+		.words = { side->account.label, side->account.user, m->address,
+			   secret_words(p, platform, m, destination, &sides->arena) },
+	};
 	side->account.enter = enter;
-	side->account.leave = pace_leave;
-	side->account.enter_arg = *pace;
+	side->account.tried = tried;
+	side->account.leave = leave;
+	side->account.enter_arg = door;
 	side->account.compress = platform->config->compress;
 	side->account.silence_us = platform->config->timeout_us ? platform->config->timeout_us
 								: DEFAULT_SILENCE_S * SECOND;

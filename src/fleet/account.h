@@ -6,6 +6,7 @@
 #define FLEET_ACCOUNT_H
 
 #include "config/config.h"
+#include "fleet/logins.h"
 #include "fleet/side.h"
 #include "state/ledger.h"
 
@@ -25,9 +26,28 @@ struct pace *fleet_pace_of_server(struct fleet_platforms *platforms, bool destin
 /* How many pairs of connections there may be at once, as of now; 0: no limit. */
 unsigned fleet_room(struct fleet_platforms *platforms);
 
+/* This process is one of a round's; both strings outlive the platforms. */
+void fleet_platforms_share(struct fleet_platforms *platforms, const char *state_dir, const char *round);
+
+/* The login that a mailbox of the configuration shares with others at a side, or NULL: logins.h. */
+struct login *fleet_login(const struct fleet_platforms *platforms, const struct config_mailbox *mailbox,
+			  bool destination);
+
+/* Why one that this mailbox shares was given up, or NULL; *ret_news as of login_given_up(). */
+const struct fault *fleet_given_up(const struct fleet_platforms *platforms, const struct config_mailbox *mailbox,
+				   bool *ret_news);
+
+/* The way in to one side, for each of its connections: its login may be tried, and there is room. */
+struct fleet_door {
+	struct login *login;  /* or NULL */
+	struct login_words words;
+	struct pace *pace;
+};
+
 /* One mailbox's two sides. */
 struct fleet_sides {
 	struct side from, to; /* from.account, to.account: for imap_connect(), copy_options … */
+	struct fleet_door from_door, to_door;
 	struct pace *from_pace, *to_pace; /* of these two; connections are counted already */
 	struct ledger_ends ends;
 	struct arena arena;

@@ -41,7 +41,8 @@ static struct sched_settings settings_of(const struct fleet_options *o)
 	return settings;
 }
 
-/* What a server's fault is shared by: the pair of servers. Where the URL depends on the mailbox it
+/* What a server's fault is shared by: the pair of servers (and the logins that many mailboxes share, as nobody need try
+ * those that were given up). Where the URL depends on the mailbox it
  * is written out; a program's arguments are not a server. */
 static const char *server_of(const struct config_platform *platform, const char *own_url,
 			     const char *login, const struct config_mailbox *m, struct arena *arena)
@@ -57,9 +58,11 @@ static struct sched_gate *gate_of(struct fleet *fleet, const struct config_mailb
 {
 	const struct config *c = fleet->options.config;
 	_cleanup_(arena_done) struct arena arena = { NULL };
-	const char *key = arena_printf(&arena, "%s\n%s",
+	const char *key = arena_printf(&arena, "%s\n%s\n%p\n%p",
 				       server_of(&c->old, m->old_url, m->old_login, m, &arena),
-				       server_of(&c->new, m->new_url, m->new_login, m, &arena));
+				       server_of(&c->new, m->new_url, m->new_login, m, &arena),
+				       (void *)fleet_login(fleet->platforms, m, false),
+				       (void *)fleet_login(fleet->platforms, m, true));
 	struct sched_gate *gate = map_get(&fleet->gates, bytes_of(key));
 
 	if (!gate) {
@@ -79,6 +82,8 @@ int fleet_open(const struct fleet_options *options, struct fleet **ret, struct f
 	if (fleet_platforms_open(options->config, options->parts, &fleet->platforms, fault) < 0)
 		return -1;
 
+	if (options->round)
+		fleet_platforms_share(fleet->platforms, options->state_dir, options->round);
 	fleet->mailboxes = xzalloc((options->n + 1) * sizeof(*fleet->mailboxes));
 	for (size_t i = 0; i < options->n; i++) {
 		struct fleet_mailbox *m = &fleet->mailboxes[i];
@@ -117,11 +122,25 @@ struct fleet *fleet_free(struct fleet *fleet)
 
 /* --- what the scheduler asks ------------------------------------------------------------------ */
 
+/* When a login that this mailbox shares has been given up, all who share it are. */
+static void look_at_logins(struct fleet *fleet, struct fleet_mailbox *m)
+{
+	bool news;
+	const struct fault *why = fleet_given_up(fleet->platforms, m->config, &news);
+
+	if (news && fleet->options.calls.login_given_up)
+		fleet->options.calls.login_given_up(fleet->options.arg, why);
+	if (why)
+		sched_give_up(&fleet->sched, m->job.gate, why);
+}
+
 static int work(void *arg, struct sched_job *job, struct fault *fault)
 {
 	struct fleet_mailbox *m = mailbox_of(job);
 	int r = fleet_pass(m, fault);
 
+	if (r < 0)
+		look_at_logins(arg, m);
 	return r < 0 && m->held ? 1 : r;
 }
 

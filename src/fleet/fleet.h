@@ -55,6 +55,9 @@ struct fleet_calls {
 		      const struct fault *why);
 	void (*gate)(void *arg, const struct sched_gate *gate);
 	void (*waiting)(void *arg, const char *why, int64_t for_us);
+	/* A login that several mailboxes share was refused too often (logins.h): once for each, in one
+	 * of the processes of a round. */
+	void (*login_given_up)(void *arg, const struct fault *why);
 };
 
 struct fleet_options {
@@ -78,7 +81,7 @@ struct fleet {
 	struct fleet_platforms *platforms;
 	struct fleet_mailbox *mailboxes;
 	struct sched sched;
-	struct map gates;        /* struct sched_gate, by the pair of URLs */
+	struct map gates;        /* struct sched_gate, by the pair of URLs and the logins shared */
 	char host[65], why[240]; /* why: nothing may begin now */
 	struct os_process process;
 };

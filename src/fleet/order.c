@@ -18,6 +18,8 @@ struct order order_make(const struct order_facts *f, size_t number, int64_t now_
 
 	if (soon)
 		order.class = f->seeded ? ORDER_SOON_DELTA : ORDER_SOON_SEED;
+	if (f->refused)
+		order.class = ORDER_REFUSED;
 	if (f->seeded && f->delta_us > 0)
 		order.expected_us = f->delta_us;
 	else if (f->seeded)

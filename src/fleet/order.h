@@ -4,7 +4,8 @@
  * First the waves whose cutover is near: their deltas, then their seeds. Within a class the longest
  * first, so that the last hours of a run are not spent on one large mailbox; of unknown length
  * first of all, to know it soon. One slot in four takes the shortest instead: while the large ones
- * are on their way the others get through as well. */
+ * are on their way the others get through as well. Those whose login was refused the last time come
+ * last: a few of them in a row would end a login for all who share it (logins.h). */
 #ifndef FLEET_ORDER_H
 #define FLEET_ORDER_H
 
@@ -18,9 +19,10 @@ struct order_facts {
 	int64_t cutover_us; /* of its wave, µs since 1970; 0: none is planned */
 	uint64_t bytes_left; /* of the seed; 0: not known */
 	int64_t delta_us;   /* how long the last delta took; 0: not known */
+	bool refused;       /* the last run ended with a login that was refused */
 };
 
-enum order_class { ORDER_SOON_DELTA, ORDER_SOON_SEED, ORDER_ORDINARY };
+enum order_class { ORDER_SOON_DELTA, ORDER_SOON_SEED, ORDER_ORDINARY, ORDER_REFUSED };
 
 struct order {
 	unsigned char class;  /* enum order_class */

@@ -51,17 +51,34 @@ static void open_gate(struct sched *s, struct sched_gate *gate)
 }
 
 /* Nothing will come of it: all who wait there have ended. */
-static void close_for_good(struct sched *s, struct sched_gate *gate)
+static void end_waiting(struct sched_gate *gate)
 {
 	gate->state = GATE_DEAD;
 	gate->trying = NULL;
-	tell_gate(s, gate);
 	while (!list_is_empty(&gate->waiting)) {
 		struct sched_job *job = job_of(gate->waiting.next);
 
 		list_remove(&job->link);
 		sched_end_job(job, SCHED_STOPPED, &gate->why);
 	}
+}
+
+static void close_for_good(struct sched *s, struct sched_gate *gate)
+{
+	gate->state = GATE_DEAD;
+	tell_gate(s, gate);
+	end_waiting(gate);
+}
+
+/* Those that are ready or parked end when their turn comes. */
+void sched_give_up(struct sched *s, struct sched_gate *gate, const struct fault *why)
+{
+	if (gate->state == GATE_DEAD)
+		return;
+
+	gate->why = *why;
+	end_waiting(gate);
+	waiters_wake_all(&s->news);
 }
 
 static void shut_gate(struct sched *s, struct sched_gate *gate, const struct fault *why)

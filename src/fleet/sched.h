@@ -128,4 +128,8 @@ SUSPENDS int sched_run(struct sched *sched, struct fault *fault);
 /* Called by the work: both servers answered and let it in. */
 void sched_connected(struct sched_job *job);
 
+/* Called by the work: nobody else need try this gate in this run. All who have not begun end, STOPPED; those under way
+ * go on. Of the gate itself nothing is told. */
+SUSPENDS void sched_give_up(struct sched *sched, struct sched_gate *gate, const struct fault *why);
+
 #endif

@@ -2,12 +2,16 @@
 /* What earlier runs left, for the order of this one. */
 #include "fleet/fleet.h"
 
+#include <string.h>
+
 static struct order_facts facts_of(const struct fleet_mailbox *m, const struct fleet_status *s)
 {
 	struct order_facts facts = {
 		.seeded = m->seeded,
 		.cutover_us = m->wave ? m->wave->cutover_us : 0,
 		.delta_us = m->delta_us,
+		.refused = s && s->state == FLEET_FAILED &&
+			   strcmp(s->error_kind, fault_kind_name(FAULT_AUTH)) == 0,
 	};
 
 	if (!m->seeded && s && s->bytes)

@@ -68,7 +68,8 @@ static void look_at_plain(struct check *check, size_t i, const struct fleet_side
 		       0);
 		EXPECT(!s->from.account.authzid && s->from.account.tls && s->from_pace &&
 		       s->to_pace);
-		EXPECT(s->from.account.enter && s->from.account.enter_arg == s->from_pace);
+		EXPECT(s->from.account.enter && s->from.account.enter_arg == &s->from_door &&
+		       s->from_door.pace == s->from_pace);
 		EXPECT(!s->from.account.compress && s->from.account.silence_us == 120 * SECOND);
 	}
 	if (i == 1) {

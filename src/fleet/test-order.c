@@ -81,6 +81,19 @@ static void shortest_first(struct check *check)
 			CHECK_EQ(order_shorter(&orders[i], &orders[k]), i < k);
 }
 
+/* Whatever else is known of it: a cutover that is near, or a few seconds of work. */
+static void refused_last(struct check *check)
+{
+	struct order_facts facts = { .seeded = true, .cutover_us = now + DAY, .delta_us = 1, .refused = true };
+	struct order refused = order_make(&facts, 0, now, 2 * DAY);
+	struct order others[] = { make(true, now + DAY, 0, HOUR, 1), make(false, 0, 0, 0, 2), make(true, 0, 0, 1, 3) };
+
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		CHECK(order_before(&others[i], &refused) && !order_before(&refused, &others[i]));
+		CHECK(order_shorter(&others[i], &refused) && !order_shorter(&refused, &others[i]));
+	}
+}
+
 static bool smaller(const void *a, const void *b)
 {
 	const uint64_t *x = a, *y = b;
@@ -116,6 +129,7 @@ int main(int argc, char **argv)
 		{ "classes", classes },
 		{ "longest first", longest_first },
 		{ "shortest first", shortest_first },
+		{ "who was refused comes last", refused_last },
 		{ "the heap", heap },
 		{ 0 },
 	};

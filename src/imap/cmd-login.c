@@ -75,7 +75,7 @@ static void hide_secrets(const struct imap_session *s, struct bytes first, struc
 
 /* mechanism: NULL for the LOGIN command. Of servers whose users have passwords in other forms than SCRAM's,
  * some offer it all the same: those users need another way. */
-static int refused(const struct imap_session *s, const struct imap_command *c,
+static int refused(struct imap_session *s, const struct imap_command *c,
 		   const struct sasl_mechanism *mechanism, struct bytes first, struct fault *fault)
 {
 	const struct imap_account *a = s->account;
@@ -90,6 +90,7 @@ static int refused(const struct imap_session *s, const struct imap_command *c,
 			 a->authzid ? " on behalf of " : "", a->authzid ? a->authzid : "", way) == 0)
 		return 0;
 
+	s->known = strcmp(c->code, "AUTHORIZATIONFAILED") == 0;
 	hide_secrets(s, first, fault);
 	/* A wrong password often comes without a code; a throttle or a bug of the server does say what it is. */
 	if (fault->kind == FAULT_REFUSED && fault->again != AGAIN_NEVER) {

@@ -288,26 +288,38 @@ static int enter(struct imap_session *s, struct fault *fault)
 	return 0;
 }
 
+static int log_in(struct imap_session *s, struct fault *fault)
+{
+	if (open_stream(s, fault) < 0 || greet(s, fault) < 0 || learn_capabilities(s, fault) < 0 ||
+	    secure(s, fault) < 0)
+		return -1;
+	if (s->preauthenticated)
+		return 0;
+
+	if (!s->account->host && !s->account->dial)
+		return fault_usage(fault, "%s: the command's server wants a login; it must be one "
+				   "that takes whoever starts it for logged in (PREAUTH)",
+				   s->account->label);
+	if (!s->account->user || !s->account->user[0])
+		return fault_usage(fault, "%s: no user name: write USER@HOST in the URL",
+				   s->account->label);
+	s->capabilities_known = false; /* unless the login answer brings them */
+	return imap_login(s, fault);
+}
+
 static int open_session(struct imap_session *s, struct fault *fault)
 {
-	if (enter(s, fault) < 0 || open_stream(s, fault) < 0 || greet(s, fault) < 0 ||
-	    learn_capabilities(s, fault) < 0 || secure(s, fault) < 0)
+	const struct imap_account *a = s->account;
+	int r;
+
+	if (enter(s, fault) < 0)
 		return -1;
 
-	if (!s->preauthenticated) {
-		if (!s->account->host && !s->account->dial)
-			return fault_usage(fault, "%s: the command's server wants a login; it must be one "
-					   "that takes whoever starts it for logged in (PREAUTH)",
-					   s->account->label);
-		if (!s->account->user || !s->account->user[0])
-			return fault_usage(fault, "%s: no user name: write USER@HOST in the URL",
-					   s->account->label);
-		s->capabilities_known = false; /* unless the login answer brings them */
-		if (imap_login(s, fault) < 0)
-			return -1;
-		if (learn_capabilities(s, fault) < 0)
-			return -1;
-	}
+	r = log_in(s, fault);
+	if (a->tried)
+		a->tried(a->enter_arg, r < 0 ? fault : NULL, s->known);
+	if (r < 0 || (!s->preauthenticated && learn_capabilities(s, fault) < 0))
+		return -1;
 
 	s->logged_in = true;
 	if (imap_id(s, fault) < 0 || enable(s, fault) < 0)

@@ -63,7 +63,11 @@ struct imap_account {
 	/* Told each time the server says that it wants less of us (see imap_refused()): how long it wants to be left in
 	 * peace (0: it does not say), and whether it is about connections. May be NULL; must not suspend. */
 	void (*told_off)(void *arg, int64_t after_us, bool one_too_many);
-	void *enter_arg; /* the arg of all three */
+
+	/* Told once for each enter() that returned 0 what came of the login: NULL, or why there is none; known: the
+	 * server knows who we are, but does not let us into this mailbox (AUTHORIZATIONFAILED, RFC 5530). May be NULL. */
+	SUSPENDS void (*tried)(void *arg, const struct fault *why, bool known);
+	void *enter_arg; /* the arg of all four */
 };
 
 /* What a command does, as far as the same refusal means another thing to it. */
@@ -118,6 +122,7 @@ struct imap_session {
 	bool no_changes;         /* so was FETCH … (CHANGEDSINCE) */
 	bool entered;            /* account->enter() was called, leave() is owed */
 	bool preauthenticated, encrypted, logged_in;
+	bool known;          /* a login was refused to somebody the server knows */
 	char server_name[64]; /* from ID: "Dovecot"; or guessed from the greeting; or "" */
 	char server_version[48]; /* from ID, or "" */
 	struct imap_selected selected;
