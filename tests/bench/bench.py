@@ -15,6 +15,7 @@ Parts:
     fleet     the mailboxes of --fleet: first passes, and passes with nothing to do; rivals in a loop
     verify    mailferry verify --level content against the servers' limit
     memory    of passes (of the largest of --sizes, if `passes` is not asked for) and of mailboxes that wait
+    gateway   mail from smtp-source through the gateway to smtp-sink, in turn with Postfix; needs root
 
 The same --seed makes the same mail and the same changes. The source is in the page cache. Before each run the machine must
 be quiet; if it does not become so, that is told. Programs that are not installed are left out, with a note
@@ -33,6 +34,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "servers"))
 import content  # noqa: E402
 import first  # noqa: E402
 import fleet  # noqa: E402
+import gateway  # noqa: E402
 import memory  # noqa: E402
 import passes  # noqa: E402
 import programs  # noqa: E402
@@ -40,12 +42,13 @@ from product import PROGRAM  # noqa: E402
 from server import ROOT, exit_on_signals  # noqa: E402
 from tables import Commands  # noqa: E402
 
-PARTS = ("first", "passes", "fleet", "verify", "memory")
+PARTS = ("first", "passes", "fleet", "verify", "memory", "gateway")
 # what --quick sets, unless it is given
 QUICK = {"runs": 2, "sizes": [400], "fleets": [(4, 30, False), (8, 6, True)], "idle": 400, "scale": 0.01, "patience": 0,
-         "profiles": ["mixed"], "modes": ["plain"]}
+         "profiles": ["mixed"], "modes": ["plain"], "mail_sizes": [4096], "sessions": [1, 20], "mail_scale": 0.02, "idle_sessions": 50}
 USUAL = {"runs": 3, "sizes": [2000, 30000, 200000], "fleets": [(200, 500, False), (1000, 10, True)], "idle": 10000,
-         "scale": 1.0, "patience": 60, "profiles": list(first.PROFILES), "modes": ["plain", "tls"]}
+         "scale": 1.0, "patience": 60, "profiles": list(first.PROFILES), "modes": ["plain", "tls"], "mail_sizes": [4096, 65536],
+         "sessions": [1, 20, 100], "mail_scale": 1.0, "idle_sessions": 5000}
 
 
 def words(text):
@@ -81,6 +84,10 @@ def options():
     p.add_argument("--profiles", type=words, help="of first (mixed, small, big)")
     p.add_argument("--verify", type=words, default=list(content.PROFILES), help="profiles of verify (small, big)")
     p.add_argument("--scale", type=float, help="a fraction of the messages of first and verify")
+    p.add_argument("--mail-sizes", type=numbers, help="bytes, of gateway (4096, 65536)")
+    p.add_argument("--sessions", type=numbers, help="connections, of gateway (1, 20, 100)")
+    p.add_argument("--mail-scale", type=float, help="a fraction of the messages of gateway")
+    p.add_argument("--idle-sessions", type=int, help="of gateway")
     p.add_argument("--no-limits", action="store_false", dest="limits", help="not the servers' own, in first")
     p.add_argument("--no-compare", action="store_false", dest="compare", help="do not compare copies with the source")
     p.add_argument("--work", help="a folder on the disk to measure")
@@ -90,7 +97,7 @@ def options():
         if getattr(o, name) is None:
             setattr(o, name, value)
     for given, known in ((o.parts, PARTS), (o.modes, ("plain", "tls")), (o.profiles, first.PROFILES),
-                         (o.verify, content.PROFILES), (o.programs, ("mailferry", "doveadm", "mbsync"))):
+                         (o.mail_sizes, gateway.COUNTS), (o.sessions, gateway.COUNTS[4096]), (o.verify, content.PROFILES), (o.programs, ("mailferry", "doveadm", "mbsync"))):
         if set(given) - set(known):
             p.error(f"{sorted(set(given) - set(known))[0]} is not one of {', '.join(known)}")
     if o.idle <= memory.FEW:
@@ -152,10 +159,12 @@ def run_part(o, part, chosen):
             passes.measure(o, [p for p in chosen if p.ours], [max(o.sizes)])
         memory.show_peaks(o.peaks)
         memory.measure_waiting(o, o.idle)
+    if part == "gateway":
+        gateway.measure(o)
 
 
 TITLES = {"first": "First copies", "passes": "Later passes", "fleet": "Many mailboxes", "verify": "Verifying content",
-          "memory": "Memory"}
+          "memory": "Memory", "gateway": "The gateway"}
 
 
 def main():
