@@ -317,6 +317,17 @@ static void drop(struct smtp_host *host)
 	buf_done(&s->body);
 }
 
+static int came(struct smtp_host *host, const struct smtp_client *client, struct smtp_say *say, struct fault *fault)
+{
+	struct edge_session *s = session_of(host);
+
+	if (!edge_session_is_of(s, &client->address)) {
+		s->edge->counts.turned_away++;
+		smtp_say_set(say, 421, "4.7.0", EDGE_TOO_MANY);
+	}
+	return 0;
+}
+
 const struct smtp_host_ops edge_host_ops = {
-	.rcpt = ask, .begin = begin, .piece = piece, .finish = finish, .heard = heard, .drop = drop,
+	.came = came, .rcpt = ask, .begin = begin, .piece = piece, .finish = finish, .heard = heard, .drop = drop,
 };

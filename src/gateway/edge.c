@@ -88,23 +88,26 @@ static struct bytes prefix_of(const struct ip *address, char to[40])
 	return (struct bytes){ to, n + 1 };
 }
 
-static bool count_address(struct edge_session *s)
+static bool count_address(struct edge_session *s, const struct ip *address)
 {
-	struct bytes key = prefix_of(&s->peer.address, s->prefix);
+	struct bytes key = prefix_of(address, s->prefix);
 	uintptr_t n = (uintptr_t)map_get(&s->edge->addresses, key);
 
 	if (n >= s->edge->max_per_address)
 		return false;
 	map_put(&s->edge->addresses, key, (void *)(n + 1));
-	s->counts_address = true;
+	s->counted = key.n;
 	return true;
 }
 
 static void uncount_address(struct edge_session *s)
 {
-	struct bytes key = prefix_of(&s->peer.address, s->prefix);
+	struct bytes key = { s->prefix, s->counted };
 	uintptr_t n = (uintptr_t)map_get(&s->edge->addresses, key);
 
+	if (key.n == 0)
+		return;
+	s->counted = 0;
 	if (n > 1)
 		map_put(&s->edge->addresses, key, (void *)(n - 1));
 	else
@@ -120,12 +123,17 @@ static bool is_trusted(const struct edge *edge, const struct ip *address)
 	return false;
 }
 
+bool edge_session_is_of(struct edge_session *s, const struct ip *address)
+{
+	uncount_address(s);
+	return is_trusted(s->edge, address) || address->family == 0 || count_address(s, address);
+}
+
 static void session_free(struct edge_session *s)
 {
 	if (s->slot)
 		edge_slot_leave(s->edge, s->slot);
-	if (s->counts_address)
-		uncount_address(s);
+	uncount_address(s);
 	s->edge->counts.sessions--;
 	s->edge->counts_changed = true;
 	waiters_wake_all(&s->edge->ended);
@@ -173,16 +181,15 @@ void edge_take(struct edge *edge, struct stream *stream, const char *listener, c
 	s->peer = (struct smtp_peer){ .address = *address, .port = port, .must_proxy = trusted && edge->proxy,
 				      .may_xclient = trusted, .may_xforward = trusted };
 	waiters_init(&s->answered);
-	if (!trusted && !count_address(s)) {
-		turn_away(edge, stream, "421 4.7.0 Too many connections from your address\r\n");
+	if (!edge_session_is_of(s, address)) {
+		turn_away(edge, stream, "421 4.7.0 " EDGE_TOO_MANY "\r\n");
 		free(s);
 		return;
 	}
 	s->slot = edge_slot_take(edge);
 	if (!s->slot) {
 		turn_away(edge, stream, "421 4.3.2 Too many connections, try again later\r\n");
-		if (s->counts_address)
-			uncount_address(s);
+		uncount_address(s);
 		free(s);
 		return;
 	}

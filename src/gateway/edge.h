@@ -62,6 +62,8 @@ void edge_done(struct edge *edge);
 /* Serves a client that is connected. The stream is the edge's from here on. */
 void edge_take(struct edge *edge, struct stream *stream, const char *listener, const struct ip *address, uint16_t port);
 
+#define EDGE_TOO_MANY "Too many connections from your address"
+
 struct edge_session {
 	struct smtp_host host;
 	struct edge *edge;
@@ -69,8 +71,8 @@ struct edge_session {
 	struct stream *stream;
 	const char *listener;
 	struct smtp_peer peer;
-	char prefix[40]; /* key of edge->addresses */
-	bool counts_address;
+	char prefix[40]; /* key of edge->addresses: so many bytes; 0: it counts for no address */
+	size_t counted;
 
 	struct waiters answered;
 	struct smtp_say say; /* the answer */
@@ -78,6 +80,9 @@ struct edge_session {
 	bool has_sent, unheard;
 	size_t envelope; /* bytes that the recipients take */
 };
+
+/* Whose session it is, as far as we know now. False: that address has as many as it may. */
+bool edge_session_is_of(struct edge_session *s, const struct ip *address);
 
 extern const struct smtp_host_ops edge_host_ops;
 

@@ -392,6 +392,53 @@ static void gives_the_first_id(struct check *check)
 	audit(check, &s, 3, 3, 0);
 }
 
+/* --- fronts ----------------------------------------------------------------------------------- */
+
+/* Sessions that a front makes its clients' own count for these, not for the front. */
+static int count_clients(struct scene *s, struct fault *fault)
+{
+	struct check *check = s->check;
+	struct stream *clients[6] = { NULL };
+	_cleanup_(stream_freep) struct stream *last = NULL;
+	struct network front;
+	int r = 0;
+
+	connect_edge(s, true);
+	if (run_sleep(10 * MSEC, fault) < 0 || network_parse(BYTES("192.0.2.1"), &front, fault) < 0)
+		return -1;
+	s->edge.trusted = (struct networks){ &front, 1 };
+	for (size_t i = 0; i < ARRAY_SIZE(clients) && r == 0; i++) {
+		clients[i] = client_new(s);
+		r = greet(s, clients[i], fault);
+	}
+	for (size_t i = 0; i < 5 && r == 0; i++)
+		r = say(s, clients[i], "XCLIENT ADDR=192.0.2.77\r\n", i < 4 ? "220" : "421 4.7.0", fault);
+	if (r == 0)
+		r = say(s, clients[5], "XCLIENT ADDR=192.0.2.78\r\n", "220", fault);
+	/* One of them ends: there is room again. */
+	clients[0] = stream_free(clients[0]);
+	if (r == 0 && run_sleep(50 * MSEC, fault) == 0) {
+		last = client_new(s);
+		r = greet(s, last, fault) < 0 ? -1 : say(s, last, "XCLIENT ADDR=192.0.2.77\r\n", "220", fault);
+	}
+	for (size_t i = 1; i < ARRAY_SIZE(clients); i++)
+		clients[i] = stream_free(clients[i]);
+	if (r == 0 && run_sleep(50 * MSEC, fault) == 0) {
+		EXPECT(map_count(&s->edge.addresses) == 1);
+		r = say(s, last, "QUIT\r\n", "221", fault);
+	}
+	s->edge.trusted = (struct networks){ NULL, 0 };
+	return r;
+}
+
+static void counts_a_fronts_clients(struct check *check)
+{
+	struct scene s;
+
+	play(check, &s, count_clients);
+	audit(check, &s, 0, 0, 0);
+}
+
 /* --- loops ----------------------------------------------------------------------------------- */
 
 static int go_round(struct scene *s, struct fault *fault)
@@ -610,6 +657,7 @@ int main(int argc, char **argv)
 		{ "takes large messages", takes_large },
 		{ "gives the first one's id to who did not hear", gives_the_first_id },
 		{ "holds what goes round", holds_loops },
+		{ "counts a front's clients", counts_a_fronts_clients },
 		{ "does not believe an edge", does_not_believe },
 		{ "outlives an edge's babble", outlives_babble },
 		{ "bounds clients", bounds_clients },

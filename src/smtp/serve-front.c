@@ -16,7 +16,7 @@ SUSPENDS int smtp_serve_xclient(struct smtp_session *s, const struct smtp_comman
 	const struct smtp_attributes *a = &c->attributes;
 	struct smtp_say say;
 
-	if (!s->peer->may_xclient)
+	if (!s->may_xclient)
 		return smtp_session_answer(s, &not_you, fault);
 	if (s->t.is_open)
 		return smtp_session_answer(s, &in_transaction, fault);
@@ -31,6 +31,9 @@ SUSPENDS int smtp_serve_xclient(struct smtp_session *s, const struct smtp_comman
 			  a->named & SMTP_ATTR_NAME ? a->name : s->client.name,
 			  a->named & SMTP_ATTR_LOGIN ? a->login : s->client.login);
 	smtp_say_set(&say, 220, "", "%.200s ESMTP", s->settings->hostname);
+	if (a->named & SMTP_ATTR_ADDR && smtp_session_came(s, &say, fault) < 0)
+		return -1;
+	s->over = say.code >= 300;
 	return smtp_session_say(s, &say, fault);
 }
 
@@ -40,7 +43,7 @@ SUSPENDS int smtp_serve_xforward(struct smtp_session *s, const struct smtp_comma
 	const struct smtp_attributes *a = &c->attributes;
 	struct smtp_attributes *to = &s->t.forward;
 
-	if (!s->peer->may_xforward)
+	if (!s->may_xforward)
 		return smtp_session_answer(s, &not_you, fault);
 	if (s->t.is_open)
 		return smtp_session_answer(s, &in_transaction, fault);

@@ -22,9 +22,9 @@ static void append_extensions(const struct smtp_session *s, struct buf *to)
 		line(to, "SMTPUTF8");
 	if (set->offered & SMTP_DSN)
 		line(to, "DSN");
-	if (s->peer->may_xclient)
+	if (s->may_xclient)
 		line(to, "XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT");
-	if (s->peer->may_xforward)
+	if (s->may_xforward)
 		line(to, "XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE");
 	buf_appendf(to, "250-LIMITS RCPTMAX=%u\r\n", set->max_recipients); /* RFC 9422 */
 	buf_append_str(to, "250 ENHANCEDSTATUSCODES\r\n");

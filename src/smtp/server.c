@@ -309,6 +309,13 @@ SUSPENDS static int serve_line(struct smtp_session *s, enum smtp_line what, stru
 
 /* --- the session ----------------------------------------------------------------------------- */
 
+int smtp_session_came(struct smtp_session *s, struct smtp_say *say, struct fault *fault)
+{
+	if (!s->host->ops->came || s->host->ops->came(s->host, &s->client, say, fault) == 0)
+		return 0;
+	return smtp_session_excuse(fault, say);
+}
+
 /* 1 when it came, 0: the connection ended without one, -1. */
 SUSPENDS static int read_proxy(struct smtp_session *s, struct fault *fault)
 {
@@ -330,6 +337,7 @@ SUSPENDS static int read_proxy(struct smtp_session *s, struct fault *fault)
 	if (!proxy.is_local) {
 		s->client.address = proxy.source;
 		s->client.port = proxy.source_port;
+		s->may_xclient = s->may_xforward = false;
 	}
 	return 1;
 }
@@ -355,8 +363,8 @@ SUSPENDS static int talks_early(struct smtp_session *s, struct fault *fault)
 SUSPENDS static int greet(struct smtp_session *s, struct fault *fault)
 {
 	static const struct smtp_answer early = { 554, "5.5.0", "You spoke before the greeting" };
-	char line[300];
 	int got = s->peer->must_proxy ? read_proxy(s, fault) : 1;
+	struct smtp_say say;
 
 	if (got <= 0) {
 		s->over = true;
@@ -368,8 +376,11 @@ SUSPENDS static int greet(struct smtp_session *s, struct fault *fault)
 	if (got > 0)
 		return put_last(s, &early, fault);
 
-	snprintf(line, sizeof(line), "220 %.200s ESMTP\r\n", s->settings->hostname);
-	return put(s, bytes_of(line), fault);
+	smtp_say_set(&say, 220, "", "%.200s ESMTP", s->settings->hostname);
+	if (!ip_equal(&s->client.address, &s->client.connected) && smtp_session_came(s, &say, fault) < 0)
+		return -1;
+	s->over = say.code >= 300;
+	return put_reply(s, say.code, say.enhanced, say.text, fault);
 }
 
 SUSPENDS static int converse(struct smtp_session *s, struct fault *fault)
@@ -418,7 +429,8 @@ SUSPENDS static void close_stream(struct smtp_session *s)
 SUSPENDS int smtp_serve(struct stream **stream, const struct smtp_settings *settings, const struct smtp_peer *peer,
 			struct smtp_host *host, struct fault *fault)
 {
-	struct smtp_session s = { .stream = stream, .settings = settings, .peer = peer, .host = host };
+	struct smtp_session s = { .stream = stream, .settings = settings, .peer = peer, .host = host,
+				  .may_xclient = peer->may_xclient, .may_xforward = peer->may_xforward };
 	int r;
 
 	s.client.address = s.client.connected = peer->address;

@@ -44,7 +44,7 @@ struct smtp_settings {
 	uint64_t seed;          /* of hashes; unpredictable in life */
 };
 
-/* Who connected, and what we let it say of others. */
+/* Who connected, and what we let it say of others. Whoever a PROXY header names is a stranger: it may say nothing. */
 struct smtp_peer {
 	struct ip address;
 	uint16_t port;
@@ -100,10 +100,14 @@ void smtp_say_set(struct smtp_say *say, unsigned code, const char *enhanced, con
 
 /* What stands behind a session. Each gets *say with the usual acceptance in it, and leaves it or sets another.
  * 0: that is the answer. -1: with a fault; the client hears 452 4.3.1 (FAULT_LIMIT), 421 (FAULT_CANCELLED, the
- * session ends) or 451 4.3.0. All but heard and drop may SUSPEND. mail and begin may be NULL. */
+ * session ends) or 451 4.3.0. All but came, heard and drop may SUSPEND. came, mail and begin may be NULL. */
 struct smtp_host;
 
 struct smtp_host_ops {
+	/* The client is another one than connected: a PROXY header or XCLIENT named its address. Never suspends. What it
+	 * refuses is the last word of the session. */
+	int (*came)(struct smtp_host *host, const struct smtp_client *client, struct smtp_say *say, struct fault *fault);
+
 	/* MAIL: t has sender and parameters. */
 	int (*mail)(struct smtp_host *host, const struct smtp_client *client, struct smtp_transaction *t,
 		    struct smtp_say *say, struct fault *fault);

@@ -18,6 +18,7 @@ struct smtp_session {
 	char *in; /* in_n bytes from in_start on are still to be read */
 	size_t in_size, in_start, in_n;
 
+	bool may_xclient, may_xforward;
 	bool greeted; /* EHLO or HELO was said */
 	bool owes;    /* a reply to the command at hand */
 	bool over;    /* the last reply was the last word */
@@ -54,6 +55,9 @@ void smtp_session_know(struct smtp_session *s, struct bytes helo, struct bytes n
 
 /* The transaction is gone, with what the host has of it. */
 void smtp_session_reset(struct smtp_session *s);
+
+/* The client's address is another one: the host may refuse it, in *say, which has the usual acceptance. -1: cancelled. */
+int smtp_session_came(struct smtp_session *s, struct smtp_say *say, struct fault *fault);
 
 /* Says what a host's failure sounds like to a client. -1 when it ends the session: cancelled. */
 int smtp_session_excuse(const struct fault *fault, struct smtp_say *say);

@@ -124,7 +124,17 @@ static void host_drop(struct smtp_host *host)
 	buf_append_str(&h->log, "drop\n");
 }
 
+static int host_came(struct smtp_host *host, const struct smtp_client *client, struct smtp_say *say, struct fault *fault)
+{
+	struct test_host *h = of(host);
+
+	if (client->address.bytes[3] == h->full_for)
+		smtp_say_set(say, 421, "4.7.0", "Too many of you");
+	return 0;
+}
+
 static const struct smtp_host_ops ops = {
+	.came = host_came,
 	.mail = host_mail,
 	.rcpt = host_rcpt,
 	.begin = host_begin,
@@ -321,6 +331,7 @@ void talk_run(struct talk *talk)
 
 	test_host_init(&talk->host, check);
 	talk->host.finish_takes_us = talk->host_takes_us;
+	talk->host.full_for = talk->full_for;
 	talk_run_with(talk, client_steps, talk);
 	if (talk->want_books)
 		CHECK_STR(buf_str(&talk->host.books), talk->want_books);

@@ -21,6 +21,7 @@ struct test_host {
 	char client[200];   /* of the last: "helo address tls" */
 	bool has_message, breaks;
 	int64_t finish_takes_us;
+	uint8_t full_for; /* the last byte of an address that may not come */
 };
 
 void test_host_init(struct test_host *host, struct check *check);
@@ -42,6 +43,7 @@ struct talk {
 	size_t steps_n, max_read;
 	bool in_tls; /* first EHLO and STARTTLS, then the steps without what the first expects */
 	int64_t host_takes_us; /* for finish() */
+	uint8_t full_for; /* of the host */
 	bool cancel_at_end; /* the server is cancelled when the steps are over */
 	struct smtp_settings settings;
 	struct smtp_peer peer;

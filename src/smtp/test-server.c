@@ -373,6 +373,17 @@ static void fronts(struct check *check)
 						MAIL, STEP("XFORWARD NAME=x\r\n", "503"), RCPT, DATA, STEP("x\r\n.\r\n", "250"), QUIT };
 	struct talk talks[] = { TALK(proxy, .peer.must_proxy = true), TALK(none, .peer.must_proxy = true, .want_fault = FAULT_PROTOCOL),
 				TALK(xclient, .peer.may_xclient = true), TALK(xforward, .peer.may_xforward = true) };
+	/* Whoever a header names may say nothing of others; the front itself (LOCAL) still may. */
+	static const struct step named[] = { STEP("PROXY TCP4 192.0.2.7 192.0.2.2 77 25\r\n", "220"), HELLO,
+					     STEP("XCLIENT ADDR=192.0.2.8\r\n", "502"),
+					     STEP("XFORWARD ADDR=192.0.2.8\r\n", "502"), QUIT };
+	static const struct step itself[] = { { { "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", 16 }, "220" }, HELLO,
+					      STEP("XCLIENT ADDR=192.0.2.8\r\n", "220"), STEP("EHLO x\r\n", "250"), QUIT };
+	static const struct step full[] = { STEP("PROXY TCP4 192.0.2.9 192.0.2.2 77 25\r\n", "421 end") };
+	static const struct step full_later[] = { GREETING, HELLO, STEP("XCLIENT ADDR=192.0.2.9\r\n", "421 end") };
+#define BOTH .peer.may_xclient = true, .peer.may_xforward = true
+	struct talk rights[] = { TALK(named, .peer.must_proxy = true, BOTH), TALK(itself, .peer.must_proxy = true, BOTH),
+				 TALK(full, .peer.must_proxy = true), TALK(full_later, BOTH) };
 	static const char *const clients[] = { "c.example 192.0.2.7 77 clear ", "", "other 192.0.2.8 88 clear n.example", "c.example  0 clear " };
 
 	for (size_t i = 0; i < ARRAY_SIZE(talks); i++)
@@ -381,6 +392,10 @@ static void fronts(struct check *check)
 			run_clear(check, &talks[i]);
 			CHECK_STR(talks[i].host.client, clients[i]);
 		}
+	for (size_t i = 0; i < ARRAY_SIZE(rights); i++) {
+		rights[i].full_for = 9;
+		run_clear(check, &rights[i]);
+	}
 }
 
 /* --- time ------------------------------------------------------------------------------------- */
