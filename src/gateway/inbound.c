@@ -3,7 +3,9 @@
 #include "gateway/inbound.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/ip.h"
 #include "base/map.h"
 #include "base/xalloc.h"
 
@@ -13,7 +15,7 @@ struct inbound {
 	uint64_t seed[2];
 	struct list by_age; /* oldest first */
 	size_t n;
-	struct inbound_entry *buckets[BUCKETS];
+	struct inbound_entry *buckets[BUCKETS], *numbers[BUCKETS]; /* by key, by message */
 };
 
 struct inbound *inbound_new(const uint64_t seed[2])
@@ -37,15 +39,30 @@ struct inbound *inbound_free(struct inbound *inbound)
 	return NULL;
 }
 
+/* Where a sender's next attempt comes from, often another machine of the same farm. */
+static struct bytes network_of(struct bytes peer, char to[9])
+{
+	struct ip ip;
+
+	if (ip_parse(peer, &ip) < 0)
+		return peer;
+	to[0] = (char)ip.family;
+	memcpy(to + 1, ip.bytes, 8);
+	return (struct bytes){ to, ip.family == 6 ? 9 : 4 };
+}
+
 void inbound_key(const struct inbound *inbound, const struct journal_accept *accept, uint64_t to[2])
 {
 	struct bytes digest = { (const char *)accept->digest, sizeof(accept->digest) };
+	char network[9];
+	struct bytes from = network_of(accept->peer, network);
 
 	/* Two hashes with unlike keys; a sum, as order does not count. */
 	for (unsigned i = 0; i < 2; i++) {
 		uint64_t k0 = inbound->seed[0] + i, k1 = inbound->seed[1];
 
-		to[i] = siphash13(k0, k1, digest) + siphash13(k0, k1 ^ 1, accept->reverse_path);
+		to[i] = siphash13(k0, k1, digest) + siphash13(k0, k1 ^ 1, accept->reverse_path) +
+			siphash13(k0, k1 ^ 3, from);
 		for (size_t r = 0; r < accept->n_recipients; r++)
 			to[i] += siphash13(k0, k1 ^ 2, accept->recipients[r].address);
 	}
@@ -66,6 +83,9 @@ struct inbound_entry *inbound_add(struct inbound *inbound, const uint64_t key[2]
 	*entry = (struct inbound_entry){ .key = { key[0], key[1] }, .message = message, .wall_us = wall_us };
 	entry->next_of_hash = *bucket;
 	*bucket = entry;
+	bucket = &inbound->numbers[message % BUCKETS];
+	entry->next_of_number = *bucket;
+	*bucket = entry;
 	list_init(&entry->of_slot);
 	list_append(&inbound->by_age, &entry->of_age);
 	inbound->n++;
@@ -79,6 +99,10 @@ void inbound_forget(struct inbound *inbound, struct inbound_entry *entry)
 	while (*at != entry)
 		at = &(*at)->next_of_hash;
 	*at = entry->next_of_hash;
+	at = &inbound->numbers[entry->message % BUCKETS];
+	while (*at != entry)
+		at = &(*at)->next_of_number;
+	*at = entry->next_of_number;
 	list_remove(&entry->of_age);
 	list_remove(&entry->of_slot);
 	inbound->n--;
@@ -96,12 +120,10 @@ struct inbound_entry *inbound_find(const struct inbound *inbound, const uint64_t
 
 struct inbound_entry *inbound_of(const struct inbound *inbound, uint64_t message)
 {
-	list_for_each(link, &inbound->by_age) {
-		struct inbound_entry *e = list_entry(link, struct inbound_entry, of_age);
-
+	for (struct inbound_entry *e = inbound->numbers[message % BUCKETS]; e; e = e->next_of_number)
 		if (e->message == message)
 			return e;
-	}
+
 	return NULL;
 }
 

@@ -137,14 +137,21 @@ static int read_envelope(struct accepting *a, struct bytes payload, struct fault
 
 /* --- accepting ------------------------------------------------------------------------------- */
 
+static struct loops_sight sight_of(const struct accepting *a)
+{
+	const struct journal_accept *r = &a->accept.record;
+
+	return (struct loops_sight){
+		.received = r->received, .received_limit = a->edge->keep->k->config->gateway.received_limit,
+		.origin = a->origin, .message_id = r->message_id, .text = a->message ? a->message->text : 0,
+	};
+}
+
 static void see_loops(struct accepting *a)
 {
 	struct keep *keep = a->edge->keep;
 	const struct journal_accept *r = &a->accept.record;
-	struct loops_sight sight = {
-		.received = r->received, .received_limit = keep->k->config->gateway.received_limit, .origin = a->origin,
-		.message_id = r->message_id, .text = a->message ? a->message->text : 0,
-	};
+	struct loops_sight sight = sight_of(a);
 
 	for (size_t i = 0; i < r->n_recipients; i++) {
 		enum loops_sign sign = loops_see(keep->loops, &sight, a->keys[i], run_now());
@@ -158,6 +165,14 @@ static void see_loops(struct accepting *a)
 	a->accept.hold_cause = "loop";
 	a->accept.hold_reason = loops_reason(a->sign);
 	a->accept.holds = a->holds;
+}
+
+static void unsee_loops(struct accepting *a)
+{
+	struct loops_sight sight = sight_of(a);
+
+	for (size_t i = 0; i < a->accept.record.n_recipients; i++)
+		loops_unsee(a->edge->keep->loops, &sight, a->keys[i]);
 }
 
 static struct bytes tls_of(const struct journal_accept *r, struct arena *arena)
@@ -239,7 +254,7 @@ SUSPENDS static int suppress(struct accepting *a, struct fault *fault)
 {
 	struct keep *keep = a->edge->keep;
 	const struct journal_accept *r = &a->accept.record;
-	int64_t since = run_wall() - keep->k->config->gateway.queue_life_us;
+	int64_t since = run_wall() - (r->message_id.n ? keep->k->config->gateway.queue_life_us : HOUR);
 	struct inbound_entry *first = inbound_find(keep->inbound, a->key, since);
 	struct journal_suppressed record = { .peer = r->peer, .helo = r->helo, .message_id = r->message_id };
 
@@ -270,6 +285,16 @@ static void alarm_of_loop(struct accepting *a, uint64_t number)
 	keeper_alarm(keep->k, "loop", "%s is held: %s", id, loops_reason(a->sign));
 }
 
+SUSPENDS static int make_durable(struct accepting *a, uint64_t *ret_number, struct fault *fault)
+{
+	if (settle_content(a, fault) < 0)
+		return -1;
+	step_point("keep-appended");
+	a->accept.trace = make_trace;
+	a->accept.arg = a;
+	return queue_accept(a->edge->keep->k->queue, &a->accept, ret_number, fault);
+}
+
 SUSPENDS static int accept_message(struct accepting *a, struct fault *fault)
 {
 	struct keep *keep = a->edge->keep;
@@ -283,14 +308,10 @@ SUSPENDS static int accept_message(struct accepting *a, struct fault *fault)
 	if (r != 0)
 		return r < 0 ? -1 : 0;
 	see_loops(a);
-	if (settle_content(a, fault) < 0)
+	if (make_durable(a, &number, fault) < 0) {
+		unsee_loops(a);
 		return -1;
-
-	step_point("keep-appended");
-	a->accept.trace = make_trace;
-	a->accept.arg = a;
-	if (queue_accept(keep->k->queue, &a->accept, &number, fault) < 0)
-		return -1;
+	}
 
 	step_point("keep-durable");
 	keep->counts.accepted++;

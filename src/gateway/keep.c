@@ -234,7 +234,7 @@ static void note_unheard(struct keep_edge *edge, const struct inbound_entry *ent
 	char id[QUEUE_ID_SIZE];
 
 	queue_id_write(id, journal_id(queue_journal(edge->keep->k->queue)), entry->message);
-	keeper_note(edge->keep->k, "unheard", "%s", id);
+	keeper_note_quietly(edge->keep->k, "unheard", id);
 }
 
 static void on_unheard(struct keep_edge *edge, struct keep_slot *slot)

@@ -26,9 +26,19 @@ SUSPENDS static int put_note(void *arg, struct fault *fault)
 	return 0;
 }
 
+void keeper_note_quietly(struct keeper *k, const char *kind, const char *text)
+{
+	struct note *note;
+
+	if (!k->queue || !k->nursery)
+		return;
+	note = xmalloc(sizeof(*note));
+	*note = (struct note){ k, xstrdup(kind), xstrdup(text) };
+	nursery_start(k->nursery, put_note, note, "note");
+}
+
 PRINTF_LIKE(4, 0) static void say(struct keeper *k, bool is_alarm, const char *kind, const char *format, va_list args)
 {
-	struct note *note = xzalloc(sizeof(*note));
 	char text[600];
 
 	vsnprintf(text, sizeof(text), format, args);
@@ -37,14 +47,7 @@ PRINTF_LIKE(4, 0) static void say(struct keeper *k, bool is_alarm, const char *k
 			*c = '?';
 	if (k->show)
 		k->show(is_alarm, kind, text);
-	*note = (struct note){ k, xstrdup(kind), xstrdup(text) };
-	if (k->queue && k->nursery) {
-		nursery_start(k->nursery, put_note, note, "note");
-		return;
-	}
-	free(note->kind);
-	free(note->text);
-	free(note);
+	keeper_note_quietly(k, kind, text);
 }
 
 void keeper_alarm(struct keeper *k, const char *kind, const char *format, ...)

@@ -56,6 +56,9 @@ void keeper_give_routes(struct keeper *k);
  * "route-fault". Never suspends; the NOTE is written soon, by a fiber of its own. */
 void keeper_alarm(struct keeper *k, const char *kind, const char *format, ...) PRINTF_LIKE(3, 4);
 
+/* For the journal alone. */
+void keeper_note_quietly(struct keeper *k, const char *kind, const char *text);
+
 /* The same for what is only worth knowing: starts, stops, reloads. */
 void keeper_note(struct keeper *k, const char *kind, const char *format, ...) PRINTF_LIKE(3, 4);
 

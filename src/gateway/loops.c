@@ -60,19 +60,54 @@ static uint32_t count(struct loops *loops, uint64_t key, int64_t now)
 	return 1;
 }
 
+static void uncount(struct loops *loops, uint64_t key)
+{
+	struct count *set = loops->sets[key % SETS];
+
+	for (unsigned i = 0; i < WAYS; i++)
+		if (set[i].key == (key | 1) && set[i].n > 0)
+			set[i].n--;
+}
+
+/* What is counted of a sight: 0 where it has none. */
+static uint64_t return_key(const struct loops *loops, const struct loops_sight *sight, struct bytes key)
+{
+	uint64_t of_key = siphash13(loops->seed[0], loops->seed[1], key);
+
+	return sight->origin ? of_key ^ sight->origin * UINT64_C(0x9e3779b97f4a7c15) : 0;
+}
+
+/* A text alone may repeat for good reasons, as monitors' do. */
+static uint64_t repeat_key(const struct loops *loops, const struct loops_sight *sight, struct bytes key)
+{
+	uint64_t of_key = siphash13(loops->seed[0], loops->seed[1], key);
+
+	if (!sight->text || !sight->message_id.n)
+		return 0;
+	return of_key + siphash13(loops->seed[0] ^ sight->text, loops->seed[1], sight->message_id);
+}
+
 enum loops_sign loops_see(struct loops *loops, const struct loops_sight *sight, struct bytes key, int64_t now)
 {
-	uint64_t of_key = siphash13(loops->seed[0], loops->seed[1], key), of_id;
+	uint64_t returned = return_key(loops, sight, key), repeated = repeat_key(loops, sight, key);
+	bool returns = returned && count(loops, returned, now) >= LOOPS_RETURNS;
+	bool repeats = repeated && count(loops, repeated, now) >= LOOPS_REPEATS;
 
 	if (sight->received > sight->received_limit)
 		return LOOPS_RECEIVED;
-	if (sight->origin && count(loops, of_key ^ sight->origin * UINT64_C(0x9e3779b97f4a7c15), now) >= LOOPS_RETURNS)
+	if (returns)
 		return LOOPS_TOKEN;
-	/* A text alone may repeat for good reasons, as monitors' do. */
-	if (!sight->text || !sight->message_id.n)
-		return LOOPS_NONE;
-	of_id = siphash13(loops->seed[0] ^ sight->text, loops->seed[1], sight->message_id);
-	return count(loops, of_key + of_id, now) >= LOOPS_REPEATS ? LOOPS_REPEATED : LOOPS_NONE;
+	return repeats ? LOOPS_REPEATED : LOOPS_NONE;
+}
+
+void loops_unsee(struct loops *loops, const struct loops_sight *sight, struct bytes key)
+{
+	uint64_t returned = return_key(loops, sight, key), repeated = repeat_key(loops, sight, key);
+
+	if (returned)
+		uncount(loops, returned);
+	if (repeated)
+		uncount(loops, repeated);
 }
 
 uint64_t loops_text(const struct loops *loops, struct bytes content)

@@ -38,6 +38,9 @@ enum loops_sign { LOOPS_NONE, LOOPS_RECEIVED, LOOPS_TOKEN, LOOPS_REPEATED };
 /* Counts it, and tells whether that is a loop. key: the recipient's compare key. */
 enum loops_sign loops_see(struct loops *loops, const struct loops_sight *sight, struct bytes key, int64_t now);
 
+/* Takes back what loops_see() counted: it was not accepted, so it comes again without having gone round. */
+void loops_unsee(struct loops *loops, const struct loops_sight *sight, struct bytes key);
+
 /* Of the first piece of content: a hash of what follows the header, as far as it is in that piece (4 KiB at most); never 0
  * unless there is none. */
 uint64_t loops_text(const struct loops *loops, struct bytes content);

@@ -13,6 +13,7 @@ struct one_way {
 	struct waiters reader, writer;
 	bool ended; /* the writer was freed or shut down */
 	bool deaf;  /* the reader was freed */
+	bool lost;  /* and had not read all */
 };
 
 /* Shared by the two ends; the last one frees it. */
@@ -94,6 +95,12 @@ static void memory_shutdown(struct stream *s)
 	waiters_wake_all(&self->out->reader);
 }
 
+/* The other end has no machine of its own: what waits there is as good as read. */
+static bool memory_is_taken(struct stream *s)
+{
+	return !memory_of(s)->out->lost;
+}
+
 static void memory_free(struct stream *s)
 {
 	struct memory_stream *self = memory_of(s);
@@ -101,6 +108,7 @@ static void memory_free(struct stream *s)
 
 	memory_shutdown(s);
 	self->in->deaf = true;
+	self->in->lost = self->in->data.n > 0;
 	chunks_done(&self->in->data);
 	waiters_wake_all(&self->in->writer);
 	free(self);
@@ -116,6 +124,7 @@ static const struct stream_ops memory_ops = {
 	.wait_room = memory_wait_room,
 	.drain = memory_drain,
 	.shutdown = memory_shutdown,
+	.is_taken = memory_is_taken,
 	.free = memory_free,
 };
 

@@ -84,6 +84,13 @@ void stream_shutdown(struct stream *s)
 	s->ops->shutdown(s);
 }
 
+bool stream_is_taken(struct stream *s)
+{
+	while (s && !s->ops->is_taken)
+		s = s->lower;
+	return s && s->ops->is_taken(s);
+}
+
 struct stream *stream_free(struct stream *s)
 {
 	while (s) {

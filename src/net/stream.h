@@ -27,7 +27,7 @@ enum { STREAM_HIGH_WATER = 262144 }; /* queued bytes above which wait_room waits
 
 struct stream;
 
-/* In a layer, wait_room, drain and shutdown may be NULL: then the lower stream's are called. free gives
+/* In a layer, wait_room, drain, shutdown and is_taken may be NULL: then the lower stream's are called. free gives
  * back the layer's own things only; stream_free() goes on with the lower stream. */
 struct stream_ops {
 	const char *name; /* "tcp", "tls", "deflate", "tap", "pipe", "memory" */
@@ -36,6 +36,7 @@ struct stream_ops {
 	int (*wait_room)(struct stream *s, struct fault *fault);
 	int (*drain)(struct stream *s, struct fault *fault);
 	void (*shutdown)(struct stream *s);
+	bool (*is_taken)(struct stream *s);
 	void (*free)(struct stream *s);
 };
 
@@ -66,6 +67,10 @@ SUSPENDS int stream_drain(struct stream *s, struct fault *fault);
 
 /* Ends our direction in order (TLS close_notify, FIN) without waiting; reading stays possible. */
 void stream_shutdown(struct stream *s);
+
+/* Whether all that was enqueued is at the other end's machine, and the connection was not broken off since: if the
+ * program there was killed before it read that, its machine says so. False where that cannot be known (pipes). */
+bool stream_is_taken(struct stream *s);
 
 /* Closes and frees this layer and those below; never suspends. Accepts NULL, returns NULL. */
 struct stream *stream_free(struct stream *s);

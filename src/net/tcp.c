@@ -4,10 +4,12 @@
  * Each address is tried in a fiber of its own. An attempt never fails its nursery: the others go on, and
  * who connects decides. The bytes are socket.c's business. */
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -173,6 +175,19 @@ static void tcp_free(struct stream *s)
 	free(self);
 }
 
+/* Nothing is left unacknowledged; and no RST came, as it does from where a program went away with our bytes unread. */
+static bool tcp_is_taken(struct stream *s)
+{
+	struct socket_stream *self = (struct socket_stream *)s;
+	struct tcp_info info;
+	socklen_t n = sizeof(info);
+	int left = 0;
+
+	if (self->queue.n > 0 || self->error || ioctl(self->fd, SIOCOUTQ, &left) < 0 || left > 0)
+		return false;
+	return getsockopt(self->fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 && info.tcpi_state != TCP_CLOSE;
+}
+
 static const struct stream_ops tcp_ops = {
 	.name = "tcp",
 	.read = socket_read,
@@ -180,6 +195,7 @@ static const struct stream_ops tcp_ops = {
 	.wait_room = socket_wait_room,
 	.drain = socket_drain,
 	.shutdown = socket_shutdown,
+	.is_taken = tcp_is_taken,
 	.free = tcp_free,
 };
 

@@ -408,6 +408,34 @@ static void reset_after_words(struct check *check)
 	in_fiber(check, reset_run);
 }
 
+/* What is queued is not taken; what is acknowledged is, also after the other end closed in order; what was thrown away
+ * unread is not. */
+static int taken_run(void *arg, struct fault *fault)
+{
+	struct check *check = arg;
+	_cleanup_(ends_close) struct ends ends;
+	char got[100];
+
+	if (ends_open(&ends, fault) < 0)
+		return -1;
+	EXPECT(stream_is_taken(ends.server));
+	EXPECT(stream_enqueue(ends.server, BYTES("250 Ok\r\n"), fault) == 0 && !stream_is_taken(ends.server));
+	EXPECT(stream_read(ends.client, got, sizeof(got), fault) == 8);
+	EXPECT(run_sleep(10 * MSEC, fault) == 0 && stream_is_taken(ends.server));
+	stream_shutdown(ends.client);
+	EXPECT(stream_read(ends.server, got, sizeof(got), fault) == 0 && stream_is_taken(ends.server));
+	EXPECT(stream_write(ends.server, BYTES("250 Ok\r\n"), fault) == 0 && stream_drain(ends.server, fault) == 0);
+	EXPECT(run_sleep(10 * MSEC, fault) == 0 && stream_is_taken(ends.server));
+	stream_free(TAKE_PTR(ends.client)); /* with those words unread: its kernel sends RST */
+	EXPECT(run_sleep(10 * MSEC, fault) == 0 && !stream_is_taken(ends.server));
+	return 0;
+}
+
+static void knows_what_is_taken(struct check *check)
+{
+	in_fiber(check, taken_run);
+}
+
 /* The reader and a writer that waits for room both wake up when the peer resets. */
 static int wake_both_run(void *arg, struct fault *fault)
 {
@@ -498,6 +526,7 @@ int main(int argc, char **argv)
 		{ "half-close", half_close },
 		{ "reset-after-words", reset_after_words },
 		{ "reset-wakes-both", reset_wakes_both },
+		{ "knows what is taken", knows_what_is_taken },
 		{ "reads-can-be-stopped", reads_can_be_stopped },
 		{ 0 },
 	};

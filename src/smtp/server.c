@@ -139,6 +139,17 @@ static void set_buffer(struct smtp_session *s, size_t size)
 	s->in_start = 0;
 }
 
+/* Whether the client has the reply to its message. That it says more is not enough: the next transaction may have been on
+ * its way before (RFC 2920). */
+static void see_heard(struct smtp_session *s)
+{
+	if (!s->unheard || !stream_is_taken(*s->stream))
+		return;
+	s->unheard = false;
+	if (s->host->ops->heard)
+		s->host->ops->heard(s->host);
+}
+
 SUSPENDS int smtp_session_fill(struct smtp_session *s, size_t size, struct fault *fault)
 {
 	size_t at;
@@ -154,9 +165,7 @@ SUSPENDS int smtp_session_fill(struct smtp_session *s, size_t size, struct fault
 	if (got <= 0)
 		return got;
 	s->in_n += (size_t)got;
-	if (s->unheard && s->host->ops->heard)
-		s->host->ops->heard(s->host);
-	s->unheard = false;
+	see_heard(s);
 	return 1;
 }
 
@@ -426,6 +435,20 @@ SUSPENDS static void close_stream(struct smtp_session *s)
 	run_unshield(former);
 }
 
+/* Many leave without QUIT, or do not wait for its reply: what they were told is acknowledged all the same. */
+SUSPENDS static void wait_until_heard(struct smtp_session *s)
+{
+	int64_t former = run_shield(LAST_WORDS), pause = 10 * MSEC;
+	struct fault late = FAULT_INIT;
+
+	see_heard(s);
+	while (s->unheard && run_sleep(pause, &late) == 0) {
+		pause *= 2;
+		see_heard(s);
+	}
+	run_unshield(former);
+}
+
 SUSPENDS int smtp_serve(struct stream **stream, const struct smtp_settings *settings, const struct smtp_peer *peer,
 			struct smtp_host *host, struct fault *fault)
 {
@@ -440,6 +463,7 @@ SUSPENDS int smtp_serve(struct stream **stream, const struct smtp_settings *sett
 	if (r < 0)
 		say_farewell(&s, fault->kind);
 	close_stream(&s);
+	wait_until_heard(&s);
 	arena_done(&s.t.arena);
 	arena_done(&s.client_arena);
 	free(s.in);

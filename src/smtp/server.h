@@ -127,8 +127,8 @@ struct smtp_host_ops {
 	int (*finish)(struct smtp_host *host, const struct smtp_client *client, struct smtp_transaction *t,
 		      const struct smtp_content *content, struct smtp_say *say, struct fault *fault);
 
-	/* After finish() accepted: the client has said something new since the reply was sent, so it has heard it. May be
-	 * NULL; never suspends. */
+	/* After finish() accepted: the reply has come to the client, as far as its machine says. May be NULL; never
+	 * suspends. */
 	void (*heard)(struct smtp_host *host);
 
 	/* The begun message will not come: refused, too large, the client or the session is gone. */

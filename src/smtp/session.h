@@ -23,7 +23,7 @@ struct smtp_session {
 	bool owes;    /* a reply to the command at hand */
 	bool over;    /* the last reply was the last word */
 	bool begun;   /* the host has a message of ours */
-	bool unheard; /* a message was accepted, and nothing was read since */
+	bool unheard; /* a message was accepted, and the client may not know it */
 	unsigned errors, idle;
 };
 
