@@ -83,6 +83,14 @@ static void put_job(struct deliver_job *j, struct courier_recipient *recipients)
 
 /* --- content --------------------------------------------------------------------------------- */
 
+/* Whatever keeps a message from being read, the others can be. */
+static int unreadable(struct fault *fault)
+{
+	if (fault->kind != FAULT_CANCELLED)
+		fault->kind = FAULT_DATA;
+	return -1;
+}
+
 static void put_content(struct deliver_job *j, struct bytes content)
 {
 	while (content.n > 0) {
@@ -115,7 +123,7 @@ SUSPENDS static int send_content(struct deliver_job *j, struct fault *fault)
 	n = j->size - j->sent < COURIER_PIECE ? (size_t)(j->size - j->sent) : COURIER_PIECE;
 	piece = xmalloc(n + 1);
 	if (n > 0 && queue_read(queue, j->job->message, j->sent - trace.n, piece, n, &got, fault) < 0)
-		return -1;
+		return unreadable(fault);
 	if (n > 0 && got == 0)
 		return fault_set(fault, FAULT_DATA, REACH_MESSAGE, AGAIN_NEVER,
 				 "the content of message %llu is shorter than it was",
@@ -353,6 +361,23 @@ static const char *name_host(struct deliver_job *j)
 	return arena_strdup(&j->arena, text);
 }
 
+SUSPENDS static int read_message(struct deliver_job *j, struct courier_recipient *recipients, struct fault *fault)
+{
+	if (queue_envelope(j->deliver->settings.queue, j->job->message, &j->arena, &j->accept, fault) < 0)
+		return unreadable(fault);
+	return choose_legs(j, recipients, fault);
+}
+
+/* Nobody knows what it is, or whose. */
+SUSPENDS static int hold_unread(struct deliver_job *j, const struct fault *why, struct fault *fault)
+{
+	j->n = j->job->n;
+	memcpy(j->legs, j->job->legs, j->n * sizeof(struct book_leg *));
+	if (queue_attempt(j->deliver->settings.queue, j->job, j->host, fault) < 0)
+		return -1;
+	return hold_damaged(j, why, fault);
+}
+
 /* From the decision to the courier's last word. 1: what was said stands in j; 0: it was not begun, or settled already. */
 SUSPENDS static int attempt(struct deliver_job *j, struct fault *fault)
 {
@@ -362,9 +387,12 @@ SUSPENDS static int attempt(struct deliver_job *j, struct fault *fault)
 
 	j->legs = arena_alloc(&j->arena, j->job->n * sizeof(struct book_leg *));
 	j->said = arena_alloc(&j->arena, j->job->n * sizeof(*j->said));
-	if (queue_envelope(queue, j->job->message, &j->arena, &j->accept, fault) < 0 ||
-	    choose_legs(j, recipients, fault) < 0)
+	if (read_message(j, recipients, &why) < 0) {
+		if (why.kind == FAULT_DATA)
+			return hold_unread(j, &why, fault);
+		*fault = why;
 		return -1;
+	}
 	j->size = j->accept.trace.n + j->accept.size;
 	step_point("deliver routed");
 	if (queue_attempt(queue, j->job, j->host, fault) < 0)
@@ -411,6 +439,7 @@ SUSPENDS static int run_job(void *arg, struct fault *fault)
 	struct after after = { .n_refusals = 0 };
 	int64_t former;
 	int r = attempt(j, fault);
+	bool began = r > 0;
 
 	former = run_shield(SETTLE_TIME);
 	if (r > 0)
@@ -419,9 +448,11 @@ SUSPENDS static int run_job(void *arg, struct fault *fault)
 		r = deliver_tell_success(j, after.successes, after.n_successes, after.success, fault);
 	if (r == 0) {
 		d->view.connections_reused += j->result.reused != 0;
-		queue_end(d->settings.queue, j->job, end_of(j), (int64_t)j->result.after_us);
+		queue_end(d->settings.queue, j->job, began ? end_of(j) : SCHEDULE_UNUSED, (int64_t)j->result.after_us);
 		j->job = NULL;
 	}
+	if (r < 0 && j->job)
+		queue_abandon(d->settings.queue, j->job);
 	if (r == 0 && after.n_refusals)
 		r = deliver_give_up(d, &j->accept, after.refusals, after.n_refusals, fault);
 	run_unshield(former);

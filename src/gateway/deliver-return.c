@@ -236,16 +236,28 @@ SUSPENDS int deliver_give_up(struct deliver *d, const struct journal_accept *acc
 	return give_back(d, accept, untold, n_untold, false, fault);
 }
 
+/* Whose it was is not known: nobody can be told. */
+SUSPENDS static int hold_unread(struct deliver *d, struct book_leg *leg, const char *why, struct fault *fault)
+{
+	deliver_alarm(d, "damaged", "message %llu cannot be returned: %s", (unsigned long long)leg->message->number, why);
+	return queue_hold(d->settings.queue, &leg, 1, "damaged", why, fault);
+}
+
 SUSPENDS int deliver_expire(struct deliver *d, struct book_leg *leg, struct fault *fault)
 {
 	_cleanup_(arena_done) struct arena arena = { NULL };
 	struct deliver_refusal refusal = { .leg = leg };
 	struct journal_accept accept;
+	struct fault why;
 
-	if (queue_envelope(d->settings.queue, leg->message, &arena, &accept, fault) < 0)
+	if (queue_envelope(d->settings.queue, leg->message, &arena, &accept, &why) < 0) {
+		if (why.kind != FAULT_CANCELLED)
+			return hold_unread(d, leg, why.text, fault);
+		*fault = why;
 		return -1;
+	}
 	if (leg->recipient >= accept.n_recipients)
-		return fault_set(fault, FAULT_DATA, REACH_PROCESS, AGAIN_NEVER, "a leg without a recipient");
+		return hold_unread(d, leg, "its envelope has no such recipient", fault);
 	refusal.text = bytes_of(leg->code ? arena_printf(&arena, "it could not be delivered in time; the last answer was %u",
 							 leg->code)
 					  : "it could not be delivered in time");

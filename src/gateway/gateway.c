@@ -192,11 +192,7 @@ static void on_alarm(void *arg, const char *kind, const char *text)
 
 SUSPENDS static int deliver(void *arg, struct fault *fault)
 {
-	struct gateway *g = arg;
-	int r = deliver_run(g->k.deliver, fault);
-
-	waiters_wake_all(&g->k.changed);
-	return r;
+	return deliver_run(arg, fault);
 }
 
 static void start_delivery(struct gateway *g)
@@ -208,7 +204,7 @@ static void start_delivery(struct gateway *g)
 	g->delivery = settings;
 	g->k.deliver = deliver_new(&g->delivery);
 	g->parts.couriers = COURIERS;
-	nursery_start(&g->nursery, deliver, g, "delivery");
+	keeper_start(&g->k, deliver, g->k.deliver, "delivery");
 }
 
 /* --- reloading ------------------------------------------------------------------------------- */
@@ -290,16 +286,23 @@ static void on_reload(void *arg)
 	waiters_wake_all(&g->k.changed);
 }
 
+/* What the gateway cannot go on without. */
+static int failed(const struct gateway *g, struct fault *fault)
+{
+	const struct fault *of_queue = queue_failed(g->k.queue);
+
+	if (!of_queue && !g->k.failed.kind)
+		return 0;
+	*fault = of_queue ? *of_queue : g->k.failed;
+	return -1;
+}
+
 /* Until it is told to stop. */
 SUSPENDS static int serve(struct gateway *g, struct fault *fault)
 {
 	while (!g->k.is_stopping) {
-		const struct fault *failed = queue_failed(g->k.queue);
-
-		if (failed) {
-			*fault = *failed;
+		if (failed(g, fault) < 0)
 			return -1;
-		}
 		if (g->wants_reload && reload_and_tell(g, fault) < 0)
 			return -1;
 		if (!g->wants_reload && !g->k.is_stopping && waiters_wait(&g->k.changed, "news", fault) < 0)
@@ -320,6 +323,8 @@ SUSPENDS static int drain(struct gateway *g, struct fault *fault)
 	former = run_deadline_narrow(within + 10 * SECOND);
 	r = parts_wait(&g->parts, fault);
 	run_deadline_restore(former);
+	if (failed(g, fault) < 0)
+		return -1;
 	return r < 0 && (fault->kind == FAULT_TIMEOUT || fault->kind == FAULT_CANCELLED) ? 0 : r;
 }
 
@@ -332,8 +337,8 @@ SUSPENDS static int live(struct gateway *g, struct fault *fault)
 	start_delivery(g);
 	if (parts_start(&g->parts, fault) < 0)
 		return -1;
-	nursery_start(&g->nursery, recipients_run, g->k.recipients, "recipients");
-	nursery_start(&g->nursery, control_run, g->k.control, "control");
+	keeper_start(&g->k, recipients_run, g->k.recipients, "recipients");
+	keeper_start(&g->k, control_run, g->k.control, "control");
 
 	keeper_note(&g->k, "start", "the gateway takes mail on %s", g->k.config->gateway.listen_text);
 	os_notify("READY=1");

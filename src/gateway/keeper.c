@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the keeper says of itself: to whoever watches, and to the journal. */
+/* The keeper's parts, and what it says of itself: to whoever watches, and to the journal. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +7,41 @@
 
 #include "base/xalloc.h"
 #include "gateway/keeper.h"
+
+/* --- parts ----------------------------------------------------------------------------------- */
+
+struct part_of_keeper {
+	struct keeper *k;
+	fiber_fn fn;
+	void *arg;
+	const char *name;
+};
+
+SUSPENDS static int run_part(void *arg, struct fault *fault)
+{
+	struct part_of_keeper part = *(struct part_of_keeper *)arg;
+	struct keeper *k = part.k;
+	int r;
+
+	free(arg);
+	r = part.fn(part.arg, fault);
+	if (r >= 0 && !k->is_stopping)
+		r = fault_local(fault, "the keeper's %s ended unasked", part.name);
+	if (r < 0 && !k->failed.kind)
+		k->failed = *fault;
+	waiters_wake_all(&k->changed);
+	return r;
+}
+
+void keeper_start(struct keeper *k, fiber_fn fn, void *arg, const char *name)
+{
+	struct part_of_keeper *part = xmalloc(sizeof(*part));
+
+	*part = (struct part_of_keeper){ k, fn, arg, name };
+	nursery_start(k->nursery, run_part, part, "%s", name);
+}
+
+/* --- what it says ---------------------------------------------------------------------------- */
 
 struct note {
 	struct keeper *k;

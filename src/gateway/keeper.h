@@ -6,7 +6,7 @@
  *
  * Parts and who starts them: gateway.c opens the queue, makes keep and deliver, then runs everything in one nursery: a fiber for
  * each edge (keep.h) and courier (deliver.h), deliver_run(), control, metrics, recipients. All of these return when cancelled, and
- * a negative result of one of them is the end of the process: what it needs to go on is the journal. */
+ * a negative result of one of them is the end of the process (keeper_start()): what it needs to go on is the journal. */
 #ifndef GATEWAY_KEEPER_H
 #define GATEWAY_KEEPER_H
 
@@ -45,8 +45,12 @@ struct keeper {
 
 	struct nursery *nursery; /* of all parts; who starts a fiber in it sees to its own end when is_stopping */
 	bool is_stopping;        /* SIGTERM: nothing new is begun, what is under way ends */
-	struct waiters changed;  /* woken when is_stopping is set, and when config was replaced */
+	struct fault failed;     /* of the first part that ended and must not: the end of the process. kind 0: none has */
+	struct waiters changed;  /* woken when is_stopping or failed is set, and when config was replaced */
 };
+
+/* Starts a part in k->nursery. When it fails, or ends while the keeper is not stopping, that is k->failed. name: a literal. */
+void keeper_start(struct keeper *k, fiber_fn fn, void *arg, const char *name);
 
 /* keeper.c: One fiber at a time looks at the table of routes and changes it by what it saw. */
 SUSPENDS int keeper_take_routes(struct keeper *k, struct fault *fault);

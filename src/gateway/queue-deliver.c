@@ -290,6 +290,13 @@ void queue_end(struct queue *queue, struct queue_job *job, enum schedule_end end
 	waiters_wake_all(&queue->work);
 }
 
+void queue_abandon(struct queue *queue, struct queue_job *job)
+{
+	for (; job->n > 0; job->n--)
+		schedule_settle(&job->legs[job->n - 1]->item, SCHEDULE_REFUSED, 0, run_now());
+	queue_end(queue, job, SCHEDULE_UNUSED, 0);
+}
+
 /* --- parked legs ------------------------------------------------------------------------------- */
 
 struct book_leg *queue_next_expired(struct queue *queue)

@@ -161,6 +161,10 @@ SUSPENDS int queue_result(struct queue *queue, struct queue_job *job, const stru
 /* The job's end; frees it. Each leg must have had its answer. */
 void queue_end(struct queue *queue, struct queue_job *job, enum schedule_end end, int64_t told_us);
 
+/* Frees a job that nobody can bring to its end: the queue has failed, or is about to be closed. Its legs stay as the books have them
+ * until a start looks at them (G6). */
+void queue_abandon(struct queue *queue, struct queue_job *job);
+
 /* A leg whose life is over while it waited: parked, yours. NULL: none. (When whole targets are down for days.) */
 struct book_leg *queue_next_expired(struct queue *queue);
 

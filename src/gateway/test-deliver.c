@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Delivery as a whole but for processes: a queue on disk, a courier over a stream in memory, servers on loopback. */
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/xalloc.h"
@@ -23,6 +25,7 @@ struct world {
 	struct nursery couriers;
 	struct buf alarms;
 	int64_t life_us;
+	size_t cache_bytes;
 	struct stream *to_courier;
 };
 
@@ -84,6 +87,7 @@ SUSPENDS static int open_queue(struct world *w, struct fault *fault)
 	struct queue_settings settings = {
 		.state = w->folder, .segment_size = 4 << 20, .life_us = w->life_us,
 		.targets = { &w->schedule[BOOK_OLD], &w->schedule[BOOK_NEW] }, .own = BOOK_OLD,
+		.cache_bytes = w->cache_bytes,
 	};
 
 	return queue_open(&settings, &w->queue, fault);
@@ -193,10 +197,32 @@ SUSPENDS static int wait_tallies(struct world *w, uint64_t delivered, uint64_t h
 	return 0;
 }
 
+/* Waits until so many legs are held for that cause. */
+SUSPENDS static int wait_held(struct world *w, const char *cause, size_t n, struct fault *fault)
+{
+	struct queue_filter filter = { .target = -1, .fate = JOURNAL_HELD, .cause = bytes_of(cause) };
+
+	for (int i = 0; i < 1000; i++) {
+		_cleanup_(arena_done) struct arena arena = { NULL };
+		struct journal_leg first = { 0 };
+		struct queue_row *rows;
+		size_t n_rows;
+
+		if (queue_list(w->queue, &filter, &first, 100, &arena, &rows, &n_rows, fault) < 0 ||
+		    run_sleep(10 * MSEC, fault) < 0)
+			return -1;
+		if (n_rows == n)
+			return 0;
+	}
+	check_expect(w->check, false, __FILE__, __LINE__, "not %zu legs are held for %s", n, cause);
+	return 0;
+}
+
 struct test {
 	struct check *check;
 	const char *old, *new;
 	int64_t life_us, route_fault_us;
+	size_t cache_bytes;
 	int doubt;
 	SUSPENDS int (*fn)(struct world *w, struct fault *fault);
 };
@@ -212,6 +238,7 @@ SUSPENDS static int run_test(void *arg, struct fault *fault)
 
 	w->check = test->check;
 	w->life_us = test->life_us;
+	w->cache_bytes = test->cache_bytes;
 	w->config.gateway.route_fault_us = test->route_fault_us;
 	w->config.gateway.doubt = test->doubt;
 	r = open_world(w, test->old ? test->old : "", test->new ? test->new : "", fault);
@@ -416,6 +443,100 @@ static void a_life_that_is_over(struct check *check)
 	RUN(.fn = too_old, .new = "rcpt 450 4.2.0 later", .life_us = SECOND);
 }
 
+/* A bit of the first thing in the segments that reads so. */
+static void damage(struct world *w, const char *what)
+{
+	char path[100], byte;
+	_cleanup_(freep) char *all = NULL;
+	struct stat st;
+	ptrdiff_t at = -1;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/journal/0000000001.seg", w->folder);
+	fd = open(path, O_RDWR);
+	if (fd >= 0 && fstat(fd, &st) == 0) {
+		all = xmalloc((size_t)st.st_size);
+		if (pread(fd, all, (size_t)st.st_size, 0) == st.st_size)
+			at = bytes_find((struct bytes){ all, (size_t)st.st_size }, bytes_of(what));
+	}
+	W_EXPECT(at >= 0);
+	if (at >= 0) {
+		byte = (char)(all[at] ^ 1);
+		W_EXPECT(pwrite(fd, &byte, 1, at) == 1);
+	}
+	close(fd);
+}
+
+/* What cannot be read of one message is that one's affair. */
+static int damaged(struct world *w, const char *what, struct fault *fault)
+{
+	if (route(w, "@x.org", JOURNAL_ROUTE_HOLD, fault) < 0 || accept_mail(w, "s@y.org", "a b", 0, fault) < 0 ||
+	    accept_mail(w, "s@y.org", "c", 0, fault) < 0)
+		return -1;
+	damage(w, what);
+	if (route(w, "@x.org", JOURNAL_ROUTE_NEW, fault) < 0 || wait_tallies(w, 1, 2, 0, fault) < 0)
+		return -1;
+	has_books(w, w->new, "s>c\n");
+	W_EXPECT(strstr(buf_str(&w->alarms), "damaged: message 1 cannot be delivered: "));
+	return 0;
+}
+
+static int damaged_envelope(struct world *w, struct fault *fault)
+{
+	if (damaged(w, "Received: by gw id ", fault) < 0)
+		return -1;
+	W_EXPECT(w->new->connections == 1);
+	return 0;
+}
+
+static int damaged_content(struct world *w, struct fault *fault)
+{
+	return damaged(w, "\r\n\r\nbody\r\n", fault);
+}
+
+/* A segment that is gone for a while: those messages are held, and go when they are released. */
+static int lost_segment(struct world *w, struct fault *fault)
+{
+	struct queue_filter filter = { .target = -1, .cause = BYTES("damaged") };
+	char path[100], aside[100];
+	uint64_t n;
+
+	snprintf(path, sizeof(path), "%s/journal/0000000001.seg", w->folder);
+	snprintf(aside, sizeof(aside), "%s/aside", w->folder);
+	if (route(w, "@x.org", JOURNAL_ROUTE_HOLD, fault) < 0 || accept_mail(w, "s@y.org", "a b", 0, fault) < 0)
+		return -1;
+	W_EXPECT(rename(path, aside) == 0);
+	if (route(w, "@x.org", JOURNAL_ROUTE_NEW, fault) < 0 ||
+	    wait_held(w, "damaged", 2, fault) < 0)
+		return -1;
+	W_EXPECT(rename(aside, path) == 0);
+	if (queue_order(w->queue, QUEUE_RELEASE, &filter, "test", "it is back", &n, fault) < 0)
+		return -1;
+	W_EXPECT(n == 2);
+	return wait_tallies(w, 2, 0, 0, fault);
+}
+
+static int damaged_and_old(struct world *w, struct fault *fault)
+{
+	schedule_pause(queue_target(w->queue, BOOK_NEW), MOMENT_NEVER);
+	if (route(w, "@x.org", JOURNAL_ROUTE_NEW, fault) < 0 || accept_mail(w, "s@y.org", "a", 0, fault) < 0)
+		return -1;
+	damage(w, "Received: by gw id ");
+	if (wait_tallies(w, 0, 1, 0, fault) < 0)
+		return -1;
+	W_EXPECT(strstr(buf_str(&w->alarms), "damaged: message 1 cannot be returned: "));
+	W_EXPECT(w->old->messages == 0);
+	return 0;
+}
+
+static void what_cannot_be_read_is_held(struct check *check)
+{
+	RUN(.fn = damaged_envelope, .cache_bytes = 1);
+	RUN(.fn = damaged_content, .cache_bytes = 1);
+	RUN(.fn = lost_segment, .cache_bytes = 1);
+	RUN(.fn = damaged_and_old, .cache_bytes = 1, .life_us = SECOND);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct check_case cases[] = {
@@ -428,6 +549,7 @@ int main(int argc, char **argv)
 		{ "a doubt is settled by policy", a_doubt_is_settled_by_policy },
 		{ "a courier may die", a_courier_may_die },
 		{ "a life that is over", a_life_that_is_over },
+		{ "what cannot be read is held", what_cannot_be_read_is_held },
 		{ 0 },
 	};
 

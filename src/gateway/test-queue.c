@@ -374,7 +374,8 @@ static void expires(struct check *check)
 
 /* --- crashes ------------------------------------------------------------------------------------ */
 
-static int die_in_attempts(struct test *t, struct fault *fault)
+/* One with an intent, one without. */
+static int begin_attempts(struct test *t, struct queue_job **ret, struct queue_job **ret_other, struct fault *fault)
 {
 	struct queue_job *job, *other;
 	uint64_t number;
@@ -387,7 +388,30 @@ static int die_in_attempts(struct test *t, struct fault *fault)
 	if (queue_attempt(t->queue, job, "mx", fault) < 0 || queue_attempt(t->queue, other, "mx", fault) < 0 ||
 	    queue_intent(t->queue, job, job->legs, 1, fault) < 0)
 		return -1;
+	*ret = job;
+	*ret_other = other;
+	return 0;
+}
+
+static int die_in_attempts(struct test *t, struct fault *fault)
+{
+	struct queue_job *job, *other;
+
+	if (begin_attempts(t, &job, &other, fault) < 0)
+		return -1;
 	_exit(77);
+}
+
+/* As at the end of a keeper that cannot go on: then the queue is closed. */
+static int abandon(struct test *t, struct fault *fault)
+{
+	struct queue_job *job, *other;
+
+	if (begin_attempts(t, &job, &other, fault) < 0)
+		return -1;
+	queue_abandon(t->queue, job);
+	queue_abandon(t->queue, other);
+	return 0;
 }
 
 static int after_death(struct test *t, struct fault *fault)
@@ -422,6 +446,13 @@ static void dies(struct check *check)
 {
 	TEST;
 	run_and_die(&t, die_in_attempts);
+	run(&t, after_death);
+}
+
+static void abandons(struct check *check)
+{
+	TEST;
+	run(&t, abandon);
 	run(&t, after_death);
 }
 
@@ -666,6 +697,7 @@ int main(int argc, char **argv)
 		{ "refusals and returns", ends },
 		{ "the end of a leg's life", expires },
 		{ "attempts that a crash interrupted (G6)", dies },
+		{ "attempts that were abandoned (G6)", abandons },
 		{ "routes that change (G8)", routes },
 		{ "both sides (G9)", both },
 		{ "orders and lists", orders },
