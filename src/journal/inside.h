@@ -36,13 +36,13 @@ typedef uint64_t journal_packed_place;
 struct journal_writer {
 	const char *path;
 	char id[JOURNAL_ID_LEN + 1];
-	uint64_t salt, segment_size;
+	uint64_t salt, segment_size; /* of segments that are made */
 	struct os_block *block;   /* NULL: a new segment is needed */
 	uint64_t segment, offset; /* where the next record goes */
 	uint64_t sequence;        /* its number */
 	unsigned char chain[JOURNAL_DIGEST];
 	struct journal_hash *hash;
-	bool has_spare;
+	bool has_spare, took_spare; /* there was one when the flush began; it is used up */
 	uint64_t made, retired;   /* segments */
 	uint64_t bytes;
 };
@@ -68,7 +68,7 @@ struct journal {
 	struct journal_batch filling;
 	uint64_t flushing;          /* bytes */
 	uint64_t next, durable, wanted;
-	uint64_t segment, offset;   /* as the writer had them after the last flush */
+	uint64_t segment, offset, end; /* as the writer had them after the last flush; end: of that segment */
 	unsigned char chain[JOURNAL_DIGEST]; /* after record `durable` */
 	uint64_t bytes, retired;
 	struct waiters work, done, room;

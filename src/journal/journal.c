@@ -97,6 +97,8 @@ static void settle(struct journal *j)
 	j->writer.made = 0;
 	j->segment = j->writer.segment;
 	j->offset = j->writer.offset;
+	if (j->writer.block)
+		j->end = os_block_size(j->writer.block);
 	j->bytes = j->writer.bytes;
 	j->retired = j->writer.retired;
 	memcpy(j->chain, j->writer.chain, JOURNAL_DIGEST);
@@ -112,7 +114,8 @@ static void after_flush(struct journal *j, const struct flush_job *job)
 	j->batches++;
 	j->records += job->batch.records;
 	settle(j);
-	if (j->spare == JOURNAL_SPARE_READY && !j->writer.has_spare) {
+	if (j->writer.took_spare) {
+		j->writer.took_spare = false;
 		j->spare = JOURNAL_SPARE_NONE;
 		waiters_wake_all(&j->upkeep);
 	}
@@ -179,7 +182,7 @@ static bool is_new_work(enum journal_type type)
 static bool has_reserve(const struct journal *j, size_t size)
 {
 	return j->spare == JOURNAL_SPARE_READY ||
-	       j->offset + j->flushing + j->filling.bytes + size + j->config.reserve <= j->config.segment_size;
+	       j->offset + j->flushing + j->filling.bytes + size + j->config.reserve <= j->end;
 }
 
 static int refuse(struct journal *j, struct fault *fault)
@@ -305,12 +308,7 @@ static int open_writer(struct journal *j, struct fault *fault)
 		return journal_writer_roll(w, run_wall(), fault);
 
 	journal_segment_path(&name, j->path, tail->segment);
-	if (os_block_open(buf_str(&name), true, &w->block, fault) < 0)
-		return -1;
-	/* of another size than the configuration says by now */
-	if (os_block_size(w->block) < w->segment_size)
-		w->segment_size = os_block_size(w->block);
-	return 0;
+	return os_block_open(buf_str(&name), true, &w->block, fault);
 }
 
 static int open_job(void *arg, struct fault *fault)

@@ -5,7 +5,7 @@
  *
  *	STATE/journal/journal.id         five characters
  *	              NNNNNNNNNN.seg     segments, from 1
- *	              spare              the next segment, zeros
+ *	              spare, next        the next segment, zeros: made ahead of time; by the writer, for want of one
  *	              key.pem, key.pub.pem, checkpoints/SEQUENCE.txt and .sig
  *	              lock */
 #ifndef JOURNAL_JOURNAL_H

@@ -74,10 +74,12 @@ static int open_files(const char *path, uint64_t chance, struct journal_files *f
 		return -1;
 
 	/* Of a roll that was not finished; and a name that was seen must stay. */
-	buf_reset(&name);
-	buf_appendf(&name, "%s/spare", path);
-	if (os_remove_durably(buf_str(&name), fault) < 0 || os_sync_folder(path, fault) < 0)
-		return -1;
+	for (int i = 0; i < 2; i++) {
+		buf_reset(&name);
+		buf_appendf(&name, "%s/%s", path, i ? "next" : "spare");
+		if (os_remove_durably(buf_str(&name), fault) < 0)
+			return -1;
+	}
 	buf_reset(&name);
 	buf_appendf(&name, "%s/key.pem", path);
 	if (!os_is_there(buf_str(&name)) && has_segment(path))

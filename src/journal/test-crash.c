@@ -311,12 +311,127 @@ static void failing(struct check *check)
 	CHECK_EQ(with_disk(check, "open:3"), 100);
 }
 
+/* --- whose file the next segment is ---------------------------------------------------------- */
+
+enum { NOTE = 250000, FULL = 16, NOTES = 60 }; /* FULL of them and no more fit into a segment */
+
+static int put_note(struct testing_journal *t, uint64_t *ret_sequence, struct fault *fault)
+{
+	_cleanup_(freep) char *text = xzalloc(NOTE);
+	struct journal_note note = { .kind = BYTES("x"), .text = { text, NOTE } };
+
+	return journal_put(t->journal, JOURNAL_NOTE, &note, ret_sequence, fault);
+}
+
+static int put_notes(struct testing_journal *t, int n, struct fault *fault)
+{
+	uint64_t sequence;
+
+	for (int i = 0; i < n; i++)
+		if (put_note(t, &sequence, fault) < 0 || commit(t, sequence, fault) < 0)
+			return -1;
+	return 0;
+}
+
+static int put_results(void *arg, struct fault *fault)
+{
+	struct testing_journal *t = arg;
+	int r = put_notes(t, NOTES, fault);
+
+	*(bool *)t->data = true;
+	return r;
+}
+
+/* New messages, taken or refused, all the while: a refusal has a spare made. */
+static int bring_mail(void *arg, struct fault *fault)
+{
+	struct testing_journal *t = arg;
+	struct bytes piece = BYTES("x");
+	uint64_t sequence;
+
+	while (!*(bool *)t->data) {
+		if (run_sleep(MSEC / 2, fault) < 0)
+			return -1;
+		if (journal_append(t->journal, JOURNAL_BODY, &piece, 1, &sequence, fault) < 0 && fault->kind != FAULT_LIMIT)
+			return -1;
+	}
+	return 0;
+}
+
+static int roll_with_mail(void *arg, struct fault *fault)
+{
+	struct testing_journal *t = arg;
+	_cleanup_(nursery_done) struct nursery nursery;
+	bool is_over = false;
+
+	nursery_init(&nursery, "roll with mail");
+	t->data = &is_over;
+	/* results roll, and mail comes at that very moment */
+	if (journal_open(&t->config, &t->journal, fault) < 0 || put_notes(t, FULL, fault) < 0 ||
+	    run_sleep(1100 * MSEC, fault) < 0)
+		return -1;
+	nursery_start(&nursery, put_results, t, "results");
+	nursery_start(&nursery, bring_mail, t, "mail");
+	return nursery_wait(&nursery, fault);
+}
+
+static int roller(void *arg)
+{
+	struct fault fault = FAULT_INIT;
+
+	if (testing_run(arg, roll_with_mail, &fault) == 0)
+		return 0;
+	fprintf(stderr, "# %s\n", fault.text);
+	return 1;
+}
+
+/* The writer makes a segment for want of a spare while mail has a spare made: each has its own file. */
+static void roll_without_spare(struct check *check)
+{
+	_cleanup_(testing_journal_remove) struct testing_journal t;
+
+	testing_journal_make(&t, check);
+	CHECK_EQ(testing_fork(roller, &t, "MAILFERRY_STEP_FAIL", "fill:5"), 0);
+	CHECK_EQ(testing_fork(look, &t, NULL, NULL), 0);
+}
+
+static unsigned count(struct bytes text, const char *line)
+{
+	unsigned n = 0;
+
+	while (text.n > 0)
+		n += bytes_equal(bytes_cut(&text, '\n'), bytes_of(line));
+	return n;
+}
+
+/* A spare that gets ready while a batch is written is not made again. */
+static void one_spare_a_segment(struct check *check)
+{
+	_cleanup_(testing_journal_remove) struct testing_journal t;
+	_cleanup_(buf_done) struct buf trace = BUF_NULL;
+	char path[330];
+	unsigned filled, rolled;
+
+	testing_journal_make(&t, check);
+	snprintf(path, sizeof(path), "%s/trace", t.folder.path);
+	CHECK_EQ(testing_fork(roller, &t, "MAILFERRY_STEP_TRACE", path), 0);
+	trace = testing_read(path);
+	filled = count(buf_bytes(&trace), "block-fill") / (JOURNAL_SEGMENT_MIN >> 20);
+	rolled = count(buf_bytes(&trace), "journal-rolled");
+	printf("# %u segments, %u files\n", rolled, filled);
+	CHECK(rolled >= 3);
+	/* and the spare that is left */
+	CHECK(filled <= rolled + 1);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct check_case cases[] = {
 		{ "killed by name (K3 to K10, K17, K20, K21)", killed_by_name },
 		{ "killed at any step, and while recovering (K22)", killed },
 		{ "a failing disk (J7)", failing },
+		{ "a roll without a spare (J6)", roll_without_spare },
+		{ "one spare a segment", one_spare_a_segment },
 		{ 0 },
 	};
 

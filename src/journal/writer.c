@@ -15,22 +15,25 @@ enum { TRIES = 3 };
 
 /* --- segments -------------------------------------------------------------------------------- */
 
-static int take_spare(struct journal_writer *w, const char *spare, struct fault *fault)
+/* A spare that was ready when this flush began is the writer's: the loop has none made before the flush is over. Without
+ * one, a file of the writer's own: a spare may be in the making. `name` gets which it is. */
+static int take_file(struct journal_writer *w, struct buf *name, struct fault *fault)
 {
-	if (w->has_spare) {
-		w->has_spare = false;
-		if (os_block_open(spare, true, &w->block, fault) == 0 &&
-		    os_block_size(w->block) == w->segment_size)
+	if (w->has_spare && !w->took_spare) {
+		w->took_spare = true;
+		buf_appendf(name, "%s/spare", w->path);
+		if (os_block_open(buf_str(name), true, &w->block, fault) == 0)
 			return 0;
-		w->block = os_block_close(w->block);
+		buf_reset(name);
 	}
-	return os_block_create(spare, w->segment_size, &w->block, fault);
+	buf_appendf(name, "%s/next", w->path);
+	return os_block_create(buf_str(name), w->segment_size, &w->block, fault);
 }
 
 /* The file gets its name when its header is durable, so a segment never lacks one. */
 int journal_writer_roll(struct journal_writer *w, int64_t wall_us, struct fault *fault)
 {
-	_cleanup_(buf_done) struct buf spare = BUF_NULL, name = BUF_NULL;
+	_cleanup_(buf_done) struct buf from = BUF_NULL, to = BUF_NULL;
 	unsigned char raw[JOURNAL_SEGMENT_HEAD];
 	struct bytes piece = { (const char *)raw, sizeof(raw) };
 	struct journal_segment_head head = {
@@ -43,12 +46,12 @@ int journal_writer_roll(struct journal_writer *w, int64_t wall_us, struct fault 
 	journal_segment_head_write(raw, &head);
 	w->block = os_block_close(w->block);
 	step_point("journal-roll");
-	buf_appendf(&spare, "%s/spare", w->path);
-	journal_segment_path(&name, w->path, head.number);
-	if (take_spare(w, buf_str(&spare), fault) < 0)
+	journal_segment_path(&to, w->path, head.number);
+	if (take_file(w, &from, fault) < 0)
 		return -1;
 	if (os_block_write(w->block, 0, &piece, 1, fault) < 0 || os_block_sync(w->block, fault) < 0 ||
-	    os_move_durably(buf_str(&spare), buf_str(&name), fault) < 0) {
+	    os_move_durably(buf_str(&from), buf_str(&to), fault) < 0 ||
+	    os_block_expect_at(w->block, buf_str(&to), fault) < 0) {
 		w->block = os_block_close(w->block);
 		return -1;
 	}
@@ -137,7 +140,7 @@ static uint64_t gather(struct flush *f, struct cursor *c)
 
 		read_head(f, c, &head);
 		size = journal_record_size(head.length);
-		if (offset + size + JOURNAL_HEAD > f->w->segment_size)
+		if (offset + size + JOURNAL_HEAD > os_block_size(f->w->block))
 			break;
 		add_piece(f, raw, size);
 		pass(f, c, &head, offset);

@@ -249,6 +249,17 @@ uint64_t os_block_size(const struct os_block *block)
 	return block->size;
 }
 
+int os_block_expect_at(const struct os_block *block, const char *path, struct fault *fault)
+{
+	struct stat ours, there;
+
+	if (fstat(block->fd, &ours) < 0 || lstat(path, &there) < 0)
+		return fault_block(fault, "look at", path);
+	if (ours.st_dev != there.st_dev || ours.st_ino != there.st_ino)
+		return fault_local(fault, "%s is not the file that was written: something else puts files there", path);
+	return 0;
+}
+
 int os_block_fd(const struct os_block *block)
 {
 	return block->fd;

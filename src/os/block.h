@@ -25,6 +25,10 @@ int os_block_open(const char *path, bool writable, struct os_block **ret, struct
 
 const char *os_block_path(const struct os_block *block);
 uint64_t os_block_size(const struct os_block *block);
+
+/* 0 if the file that has that name by now is this one, -1 if it is another or none. */
+int os_block_expect_at(const struct os_block *block, const char *path, struct fault *fault);
+
 int os_block_fd(const struct os_block *block); /* the block's own: to be handed to another process */
 
 /* Up to n bytes from offset on; returns how many: fewer than n only at the end of the file. */

@@ -130,6 +130,24 @@ static int move_and_remove(void *arg)
 	return os_remove_durably(to, &fault) < 0 ? 2 : 0;
 }
 
+/* Somebody else's file under the name of ours is seen. */
+static void at_its_place(struct check *check)
+{
+	FOLDER;
+	_cleanup_(os_block_closep) struct os_block *block = NULL;
+	_cleanup_(freep) char *path = xstrdup(testing_path(&folder, "a"));
+	struct fault fault = FAULT_INIT;
+
+	CHECK_EQ(os_block_create(path, 4096, &block, &fault), 0);
+	CHECK_EQ(os_block_expect_at(block, path, &fault), 0);
+	unlink(path);
+	CHECK_EQ(os_block_expect_at(block, path, &fault), -1);
+	CHECK(strstr(fault.text, "cannot look at"));
+	testing_write(path, "x");
+	CHECK_EQ(os_block_expect_at(block, path, &fault), -1);
+	CHECK(strstr(fault.text, "is not the file that was written"));
+}
+
 static void moving(struct check *check)
 {
 	FOLDER;
@@ -155,6 +173,7 @@ int main(int argc, char **argv)
 		{ "a failing disk", failing },
 		{ "a torn write", torn_write },
 		{ "moving and removing", moving },
+		{ "another file under its name", at_its_place },
 		{ "many pieces", many_pieces },
 		{ "punching", punching },
 		{ 0 },
