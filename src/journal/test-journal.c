@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <sys/stat.h>
 
+#include "journal/inside.h"
 #include "journal/test-common.h"
 
 #define JOURNAL                                                                                    \
@@ -225,6 +226,21 @@ static void expiring(struct check *check)
 
 /* --- refusals -------------------------------------------------------------------------------- */
 
+/* Whether new messages are refused within some seconds, without anybody trying. */
+static bool gets_low(struct testing_journal *t, bool low, struct fault *fault)
+{
+	struct journal_stand stand;
+
+	for (int i = 0; i < 60; i++) {
+		journal_stand(t->journal, &stand);
+		if (stand.is_low == low)
+			return true;
+		if (run_sleep(100 * MSEC, fault) < 0)
+			return false;
+	}
+	return false;
+}
+
 /* Of a quota of three segments new messages get two and what is not the reserve, results more. */
 static int fill_quota(void *arg, struct fault *fault)
 {
@@ -249,7 +265,11 @@ static int fill_quota(void *arg, struct fault *fault)
 		if (testing_outcome(t->journal, 1, 1, 0, JOURNAL_DELIVERED, &sequence, fault) < 0 ||
 		    journal_commit(t->journal, sequence, fault) < 0)
 			return -1;
-	return 0;
+	/* what is removed makes room */
+	if (journal_expire(t->journal, 1, "old", fault) < 0)
+		return -1;
+	EXPECT(gets_low(t, false, fault));
+	return testing_message(t->journal, 1, 100000, &sequence, fault);
 }
 
 static void quota(struct check *check)
@@ -275,11 +295,31 @@ static int low_water(void *arg, struct fault *fault)
 	return journal_commit(t->journal, sequence, fault);
 }
 
+/* As if others used the disk, and then no more. */
+static int water_rises_and_falls(void *arg, struct fault *fault)
+{
+	struct testing_journal *t = arg;
+	struct check *check = t->check;
+	uint64_t sequence;
+
+	if (testing_open(t, fault) < 0)
+		return -1;
+	EXPECT(gets_low(t, false, fault));
+	t->journal->config.low_water = UINT64_MAX;
+	EXPECT(gets_low(t, true, fault));
+	EXPECT(testing_message(t->journal, 1, 100, &sequence, fault) < 0 && fault->kind == FAULT_LIMIT);
+	t->journal->config.low_water = 0;
+	EXPECT(gets_low(t, false, fault));
+	return testing_message(t->journal, 1, 100, &sequence, fault);
+}
+
 static void water(struct check *check)
 {
 	JOURNAL;
 
 	run_in(&t, low_water);
+	t.config.low_water = 0;
+	run_in(&t, water_rises_and_falls);
 }
 
 static int open_twice(void *arg, struct fault *fault)

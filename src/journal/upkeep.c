@@ -7,6 +7,8 @@
 #include "os/file.h"
 #include "os/step.h"
 
+#define LOOK_US (2 * SECOND) /* others use the disk, and free it, too */
+
 /* --- a spare, and space ---------------------------------------------------------------------- */
 
 struct upkeep_job {
@@ -22,17 +24,25 @@ static int upkeep_job(void *arg, struct fault *fault)
 	_cleanup_(buf_done) struct buf name = BUF_NULL;
 
 	buf_appendf(&name, "%s/spare", job->path);
-	if (job->make && os_block_create(buf_str(&name), job->size, &block, fault) == 0)
-		job->made = true;
+	if (os_free_space(job->path, &job->free_bytes, fault) < 0)
+		return -1;
+	/* Not to take the last of a disk that it does not fit on, only to give it back, again and again. */
+	if (!job->make || job->free_bytes < job->size)
+		return 0;
+	job->made = os_block_create(buf_str(&name), job->size, &block, fault) == 0;
 	return os_free_space(job->path, &job->free_bytes, fault);
+}
+
+static void look(struct journal *j)
+{
+	j->is_look_wanted = true;
+	waiters_wake_all(&j->upkeep);
 }
 
 void journal_look_for_space(struct journal *j)
 {
-	if (run_now() - j->looked_us < SECOND)
-		return;
-	j->is_look_wanted = true;
-	waiters_wake_all(&j->upkeep);
+	if (run_now() - j->looked_us >= SECOND)
+		look(j);
 }
 
 static bool is_over_quota(const struct journal *j)
@@ -42,7 +52,7 @@ static bool is_over_quota(const struct journal *j)
 
 static bool needs_upkeep(const struct journal *j)
 {
-	return j->spare == JOURNAL_SPARE_NONE || j->is_look_wanted;
+	return j->spare == JOURNAL_SPARE_NONE || j->is_look_wanted || run_now() - j->looked_us >= LOOK_US;
 }
 
 static int tend(struct journal *j, struct fault *fault)
@@ -64,17 +74,24 @@ static int tend(struct journal *j, struct fault *fault)
 	return 0;
 }
 
+static int wait_for_upkeep(struct journal *j, struct fault *fault)
+{
+	_deadline_(LOOK_US);
+
+	if (waiters_wait(&j->upkeep, "the journal's spare to be used", fault) == 0)
+		return 0;
+	return fault->kind == FAULT_TIMEOUT ? 0 : -1;
+}
+
 int journal_upkeep(void *arg, struct fault *fault)
 {
 	struct journal *j = arg;
 
 	run_shield(MOMENT_NEVER);
 	while (!j->is_closing && !j->why.kind) {
-		if (needs_upkeep(j)) {
+		if (needs_upkeep(j))
 			tend(j, fault);
-			continue;
-		}
-		if (waiters_wait(&j->upkeep, "the journal's spare to be used", fault) < 0)
+		else if (wait_for_upkeep(j, fault) < 0)
 			return -1;
 	}
 	return 0;
@@ -218,6 +235,7 @@ int journal_expire(struct journal *j, uint64_t to, const char *reason, struct fa
 	    pool_call("removing segments", drop_job, &job, fault) < 0)
 		return -1;
 	j->segments -= to + 1 - job.from;
+	look(j);
 	return 0;
 }
 
