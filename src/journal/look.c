@@ -164,21 +164,22 @@ static int end_of_bytes(struct journal_reader *r, uint64_t *ret, struct fault *f
 	return 0;
 }
 
-/* Whether a sector's share of [from, from + n) was never written, or the writing stopped within it. */
+/* Whether a sector's share of [from, from + n), and of the zeros up to the next record, was never written, or the writing
+ * stopped within it. */
 static int is_unwritten(struct journal_reader *r, uint64_t from, uint64_t n, uint64_t end, struct fault *fault)
 {
 	struct bytes b;
 
 	if (end + JOURNAL_ALIGN <= from + n)
 		return 1;
-	if (journal_reader_bytes(r, from, n, &b, fault) < 0)
+	if (journal_reader_bytes(r, from, (n + JOURNAL_ALIGN - 1) / JOURNAL_ALIGN * JOURNAL_ALIGN, &b, fault) < 0)
 		return -1;
 
 	for (size_t i = 0; i < b.n;) {
 		size_t to_edge = JOURNAL_SECTOR - (from + i) % JOURNAL_SECTOR;
 		struct bytes share = bytes_head(bytes_skip(b, i), to_edge);
 
-		if (share.n >= JOURNAL_ALIGN && all_zero(share))
+		if (all_zero(share))
 			return 1;
 		i += share.n;
 	}

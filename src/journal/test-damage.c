@@ -242,6 +242,39 @@ static void torn_tail(struct check *check)
 	}
 }
 
+/* Two bodies in a batch; the first ends `n` bytes into a page. */
+static int two_bodies(void *arg, struct fault *fault)
+{
+	struct testing_journal *t = arg;
+	_cleanup_(freep) char *text = xmalloc(8000);
+	struct bytes first = { text, 4096 - JOURNAL_HEAD + *(size_t *)t->data }, second = { text, 8000 };
+	uint64_t sequence;
+
+	memset(text, 'y', 8000);
+	if (testing_open(t, fault) < 0 || journal_append(t->journal, JOURNAL_BODY, &first, 1, &sequence, fault) < 0 ||
+	    journal_append(t->journal, JOURNAL_BODY, &second, 1, &sequence, fault) < 0)
+		return -1;
+	return journal_commit(t->journal, sequence, fault);
+}
+
+/* A page that a crash left unwritten is seen by the last bytes of a payload alone. */
+static void torn_at_the_edge(struct check *check)
+{
+	for (size_t n = 1; n <= 16; n++) {
+		_cleanup_(buf_done) struct buf list = BUF_NULL;
+		struct fault fault = FAULT_INIT;
+		JOURNAL;
+
+		t.data = &n;
+		CHECK_EQ(testing_run(&t, two_bodies, &fault), 0);
+		testing_zero(t.path, 1, JOURNAL_FIRST + 4096, 4096);
+		if (testing_run(&t, just_open, &fault) < 0)
+			CHECK_FAIL("%zu bytes in it: %s", n, fault.text);
+		testing_list(t.path, &list);
+		CHECK_STR(buf_str(&list), "");
+	}
+}
+
 static void missing(struct check *check)
 {
 	_cleanup_(buf_done) struct buf name = BUF_NULL, list = BUF_NULL;
@@ -367,6 +400,7 @@ int main(int argc, char **argv)
 		{ "a zeroed page (J8)", zeroed_page },
 		{ "a flipped bit in the last batch (J8)", last_batch },
 		{ "a torn tail (J8)", torn_tail },
+		{ "a torn tail at a sector's edge (J8)", torn_at_the_edge },
 		{ "a missing segment (J9)", missing },
 		{ "a missing end (J11)", missing_end },
 		{ "a splice (J4)", spliced },
