@@ -18,6 +18,7 @@ static const struct {
 	{ "gateway", cmd_gateway, "take mail by SMTP and deliver it where each recipient is" },
 	{ "route", cmd_route, "show or change where a running gateway sends mail" },
 	{ "queue", cmd_queue, "show what waits in a running gateway, and try, hold or release it" },
+	{ "trace", cmd_trace, "tell what happened to a message, from acceptance to delivery" },
 	{ "init", cmd_init, "write a mailferry.conf and a list of mailboxes to begin with" },
 };
 

@@ -12,6 +12,7 @@
 #include "cli/state-dir.h"
 #include "gateway/book.h"
 #include "gateway/link-frames.h"
+#include "gateway/tell.h"
 
 #define ANSWER_TIME (2 * MINUTE)
 
@@ -161,29 +162,13 @@ void operate_print(json_t *object)
 
 void operate_put(json_t *object, const char *key, struct bytes value)
 {
-	json_t *text = json_stringn(value.n ? value.p : "", value.n);
-
-	if (!text) {
-		_cleanup_(buf_done) struct buf plain = BUF_NULL;
-
-		for (size_t i = 0; i < value.n; i++)
-			buf_append_char(&plain, value.p[i] > 0 ? value.p[i] : '?');
-		text = json_stringn(buf_str(&plain), plain.n);
-	}
-	json_object_set_new(object, key, text);
+	json_object_set_new(object, key, json_string(""));
+	tell_put(object, key, value, SIZE_MAX);
 }
 
 const char *operate_time(char to[32], int64_t wall_us)
 {
-	int64_t s = wall_us / SECOND, day = s / 86400, rest = s % 86400;
-	/* Days since 1970 to a date: counted from a March, so that the leap day is the last. */
-	int64_t z = day + 719468, era = z / 146097, doe = z % 146097;
-	int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365, doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-	int64_t mp = (5 * doy + 2) / 153, month = mp < 10 ? mp + 3 : mp - 9;
-
-	snprintf(to, 32, "%04d-%02d-%02dT%02d:%02d:%02dZ", (int)(yoe + era * 400 + (month <= 2)) % 10000, (int)month % 100,
-		 (int)(doy - (153 * mp + 2) / 5 + 1) % 100, (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60));
-	return to;
+	return tell_time(to, wall_us, false);
 }
 
 void operate_put_time(json_t *object, const char *key, int64_t wall_us)

@@ -5,7 +5,7 @@
 #include "gateway/control-inside.h"
 #include "gateway/recipients.h"
 
-enum { PAGE = 500, TRACED = 100, WORD_MAX = 512 };
+enum { PAGE = 500, WORD_MAX = 512 };
 
 /* --- routes ---------------------------------------------------------------------------------- */
 
@@ -163,12 +163,11 @@ static void leg_of_row(const struct queue_row *row, const char *queue_id, struct
 		.since_us = row->since_us, .due_us = row->due_us };
 }
 
-SUSPENDS static int list_some(struct control_session *s, const struct queue_filter *filter, struct control_end *ret,
-			      struct fault *fault)
+SUSPENDS static int list_some(struct control_session *s, const struct queue_filter *filter, uint64_t limit,
+			      struct control_end *ret, struct fault *fault)
 {
 	_cleanup_(arena_done) struct arena arena = { NULL };
 	struct journal_leg after = { 0 };
-	uint64_t limit = s->ask.limit ? s->ask.limit : UINT64_MAX;
 	size_t n = PAGE;
 
 	while (n == PAGE && ret->n < limit) {
@@ -190,6 +189,12 @@ SUSPENDS static int list_some(struct control_session *s, const struct queue_filt
 			after = rows[n - 1].leg;
 	}
 	return 0;
+}
+
+SUSPENDS static int list_asked(struct control_session *s, const struct queue_filter *filter, struct control_end *ret,
+			       struct fault *fault)
+{
+	return list_some(s, filter, s->ask.limit ? s->ask.limit : UINT64_MAX, ret, fault);
 }
 
 /* Every filter that the question means. */
@@ -257,7 +262,9 @@ SUSPENDS static int trace_one(struct control_session *s, uint64_t number, struct
 {
 	_cleanup_(arena_done) struct arena arena = { NULL };
 	_cleanup_(buf_done) struct buf record = BUF_NULL;
+	struct queue_filter all_of_it = { .message = number, .target = -1 };
 	struct control_message message = { .number = number };
+	struct control_end ignored = { .n = 0 };
 	struct queue_step *steps;
 	char id[QUEUE_ID_SIZE];
 	size_t n;
@@ -279,19 +286,22 @@ SUSPENDS static int trace_one(struct control_session *s, uint64_t number, struct
 		if (control_say(s, CONTROL_STEP, &control_step_table, &step, fault) < 0)
 			return -1;
 	}
-	return 0;
+	return list_some(s, &all_of_it, UINT64_MAX, &ignored, fault);
 }
 
 SUSPENDS static int trace(struct control_session *s, struct control_end *ret, struct fault *fault)
 {
+	size_t limit = s->ask.limit && s->ask.limit < CONTROL_TRACED ? (size_t)s->ask.limit : CONTROL_TRACED;
+
 	for (size_t i = 0; i < s->ask.n_names; i++) {
-		uint64_t *numbers;
+		uint64_t *numbers, more;
 		size_t n;
 
-		if (queue_find(s->k->queue, s->ask.names[i].text, TRACED, &s->arena, &numbers, &n, fault) < 0)
+		if (queue_find(s->k->queue, s->ask.names[i].text, limit, &s->arena, &numbers, &n, &more, fault) < 0)
 			return -1;
-		for (size_t j = 0; j < n; j++, ret->n++)
-			if (trace_one(s, numbers[j], fault) < 0)
+		ret->more += more;
+		for (; n > 0; n--, ret->n++)
+			if (trace_one(s, numbers[n - 1], fault) < 0)
 				return -1;
 	}
 	return 0;
@@ -320,7 +330,7 @@ int control_answer(struct control_session *s, uint16_t type, struct control_end 
 	case CONTROL_ROUTE_SET:
 		return route_set(s, ret, fault);
 	case CONTROL_QUEUE_LIST:
-		return for_filters(s, ret, list_some, fault);
+		return for_filters(s, ret, list_asked, fault);
 	case CONTROL_QUEUE_COUNT:
 		return count_queue(s, ret, fault);
 	case CONTROL_QUEUE_ORDER:

@@ -76,6 +76,7 @@ const struct field_table control_step_table = FIELD_TABLE(step_lines, control_st
 static const struct field_line end_lines[] = {
 	FIELD(1, FIELD_U64, control_end, n),
 	FIELD(2, FIELD_U64, control_end, epoch),
+	FIELD(3, FIELD_U64, control_end, more),
 };
 const struct field_table control_end_table = FIELD_TABLE(end_lines, control_end);
 

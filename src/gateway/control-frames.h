@@ -15,7 +15,8 @@ enum control_ask_type {
 	CONTROL_QUEUE_LIST,  /* CONTROL_LEG each */
 	CONTROL_QUEUE_COUNT, /* CONTROL_COUNT each */
 	CONTROL_QUEUE_ORDER, /* the end has how many */
-	CONTROL_TRACE,       /* names: of each message CONTROL_MESSAGE, then its CONTROL_STEPs */
+	CONTROL_TRACE,       /* names: of each message, older ones first, CONTROL_MESSAGE, its CONTROL_STEPs, then a CONTROL_LEG for
+			      * each that is not settled; limit (at most CONTROL_TRACED, also if 0) of each name, the newest */
 	CONTROL_ASKS = CONTROL_TRACE,
 };
 
@@ -33,6 +34,7 @@ enum control_say_type {
 };
 
 enum {
+	CONTROL_TRACED = 1000,
 	CONTROL_ASK_MAX = 4 << 20,                  /* bytes of a question */
 	CONTROL_SAY_MAX = JOURNAL_PAYLOAD_MAX + 65536, /* of an answer: a record, and what is said of it */
 };
@@ -82,7 +84,7 @@ struct control_step {
 };
 
 struct control_end {
-	uint64_t n, epoch;
+	uint64_t n, epoch, more; /* more: of a trace, older messages that were not shown */
 };
 
 extern const struct field_table control_ask_table, control_route_table, control_leg_table, control_count_table,

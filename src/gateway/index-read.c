@@ -198,6 +198,22 @@ int index_find(struct index *index, uint64_t name, uint64_t below, size_t limit,
 	return r;
 }
 
+int index_count(struct index *index, uint64_t name, uint64_t below, uint64_t max, uint64_t *ret, struct fault *fault)
+{
+	sqlite3_stmt *s = index_statement(index, INDEX_COUNT);
+	int r;
+
+	if (!s)
+		return index_fault(index, fault);
+	bind(s, 1, name);
+	bind(s, 2, below ? below : INT64_MAX);
+	bind(s, 3, max);
+	r = index_step(index, s, fault);
+	*ret = r > 0 ? (uint64_t)sqlite3_column_int64(s, 0) : 0;
+	sqlite3_reset(s);
+	return r < 0 ? -1 : 0;
+}
+
 int index_events(struct index *index, uint64_t of, struct arena *arena, struct book_place **ret, size_t *ret_n,
 		 struct fault *fault)
 {

@@ -85,6 +85,7 @@ static const char *const texts[INDEX_STATEMENTS] = {
 			   " AND (?7 = x'' OR l.key = ?7 OR (substr(?7, 1, 1) = x'40' AND substr(l.key, -length(?7)) = ?7))"
 			   " ORDER BY l.message, l.slot LIMIT ?8",
 	[INDEX_FIND] = "SELECT message FROM name WHERE hash = ?1 AND message < ?2 ORDER BY message DESC LIMIT ?3",
+	[INDEX_COUNT] = "SELECT count(*) FROM (SELECT 1 FROM name WHERE hash = ?1 AND message < ?2 LIMIT ?3)",
 	[INDEX_EVENTS] = "SELECT places FROM event WHERE message = ?1 ORDER BY sequence",
 };
 

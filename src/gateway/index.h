@@ -163,6 +163,9 @@ int index_list(struct index *index, const struct index_filter *filter, size_t li
 int index_find(struct index *index, uint64_t name, uint64_t below, size_t limit, struct arena *arena, uint64_t **ret,
 	       size_t *ret_n, struct fault *fault);
 
+/* How many of these there are below `below`, counted up to max. */
+int index_count(struct index *index, uint64_t name, uint64_t below, uint64_t max, uint64_t *ret, struct fault *fault);
+
 /* Where the records are that name a message, in order. */
 int index_events(struct index *index, uint64_t number, struct arena *arena, struct book_place **ret, size_t *ret_n,
 		 struct fault *fault);

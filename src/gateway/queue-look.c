@@ -8,7 +8,7 @@
 #include "gateway/queue-inside.h"
 #include "gateway/queue-segment.h"
 
-enum { LIST_MAX = 10000, ORDER_MAX = 2000, CANDIDATES = 1000 };
+enum { LIST_MAX = 10000, ORDER_MAX = 2000, CANDIDATES = 1000, COUNTED = 1000000 };
 
 /* --- listing ----------------------------------------------------------------------------------- */
 
@@ -222,6 +222,8 @@ struct find_job {
 	size_t limit;
 	struct arena *arena;
 	struct queue_accepted *found;
+	uint64_t *numbers;     /* in place of found, when only numbers are wanted */
+	uint64_t more;         /* with these: how many others have that hash */
 	size_t n;
 };
 
@@ -243,47 +245,66 @@ static bool is_named(const struct find_job *job, const struct journal_accept *ac
 	return false;
 }
 
-static int read_accept(struct find_job *job, uint64_t number, struct queue_accepted *to, struct fault *fault)
+static int read_accept(struct find_job *job, uint64_t number, struct arena *arena, struct queue_accepted *to,
+		       struct fault *fault)
 {
 	_cleanup_(buf_done) struct buf payload = BUF_NULL;
 	struct book_place *places;
 	struct journal_head head;
 	size_t n;
 
-	if (index_events(job->index, number, job->arena, &places, &n, fault) < 0)
+	if (index_events(job->index, number, arena, &places, &n, fault) < 0)
 		return -1;
 	if (n == 0)
 		return 0;
 	if (queue_read_record(job->path, &places[0], &head, &payload, fault) < 0 || head.type != JOURNAL_ACCEPT)
 		return 0; /* its segment has gone */
 	*to = (struct queue_accepted){ .number = number, .wall_us = head.wall_us };
-	return fields_decode(journal_table(JOURNAL_ACCEPT), arena_copy(job->arena, buf_bytes(&payload)), job->arena,
-			     &to->record, fault) < 0 ? -1 : 1;
+	return fields_decode(journal_table(JOURNAL_ACCEPT), arena_copy(arena, buf_bytes(&payload)), arena, &to->record,
+			     fault) < 0 ? -1 : 1;
+}
+
+/* 1: the next one is wanted, too. */
+static int find_one(struct find_job *job, uint64_t number, struct arena *scratch, struct fault *fault)
+{
+	struct queue_accepted accepted = { .number = number };
+	int r = read_accept(job, number, job->numbers ? scratch : job->arena, &accepted, fault);
+
+	if (r < 0)
+		return -1;
+	if (r > 0 && accepted.wall_us < job->since_us)
+		return 0;
+	if (r > 0 && is_named(job, &accepted.record, scratch)) {
+		if (job->numbers)
+			job->numbers[job->n++] = number;
+		else
+			job->found[job->n++] = accepted;
+	}
+	return job->n < job->limit;
 }
 
 static int find_job(void *arg, struct fault *fault)
 {
 	struct find_job *job = arg;
-	_cleanup_(arena_done) struct arena scratch = { NULL };
-	uint64_t *numbers;
+	_cleanup_(arena_done) struct arena page = { NULL }, scratch = { NULL };
+	uint64_t name = book_name(index_names(job->index), job->kind, job->name), *numbers, below = 0;
 	size_t n;
+	int r = 1;
 
-	job->found = arena_alloc(job->arena, (job->limit + 1) * sizeof(*job->found));
-	if (index_find(job->index, book_name(index_names(job->index), job->kind, job->name), 0, CANDIDATES, &scratch, &numbers,
-		       &n, fault) < 0)
-		return -1;
-	for (size_t i = 0; i < n && job->n < job->limit; i++) {
-		struct queue_accepted *to = &job->found[job->n];
-		int r = read_accept(job, numbers[i], to, fault);
-
-		if (r < 0)
+	do {
+		arena_reset(&page);
+		if (index_find(job->index, name, below, CANDIDATES, &page, &numbers, &n, fault) < 0)
 			return -1;
-		if (r > 0 && to->wall_us < job->since_us)
-			break;
-		if (r > 0 && is_named(job, &to->record, &scratch))
-			job->n++;
-	}
-	return 0;
+		for (size_t i = 0; i < n && r > 0; i++) {
+			below = numbers[i];
+			arena_reset(&scratch);
+			r = find_one(job, below, &scratch, fault);
+		}
+	} while (r > 0 && n == CANDIDATES);
+
+	if (r >= 0 && job->numbers && job->n == job->limit)
+		r = index_count(job->index, name, below, COUNTED, &job->more, fault);
+	return r < 0 ? -1 : 0;
 }
 
 static int find(struct queue *queue, struct find_job *job, struct fault *fault)
@@ -300,27 +321,31 @@ static int find(struct queue *queue, struct find_job *job, struct fault *fault)
 }
 
 int queue_find(struct queue *queue, struct bytes text, size_t limit, struct arena *arena, uint64_t **ret, size_t *ret_n,
-	       struct fault *fault)
+	       uint64_t *ret_more, struct fault *fault)
 {
-	struct find_job job = { .kind = 'm', .name = text, .limit = limit, .arena = arena };
+	const char *bracketed = arena_printf(arena, "<%.*s>", BYTES_ARG(text));
+	struct { char kind; struct bytes name; } tries[] = {
+		{ 'm', text }, { 'm', bytes_of(bracketed) }, { 'a', book_key(text, arena) },
+	};
 	uint64_t number;
 
 	*ret = arena_alloc(arena, (limit + 1) * sizeof(**ret));
 	*ret_n = 0;
+	*ret_more = 0;
 	if (limit > 0 && queue_id_read(text, queue->id, &number) == 0) {
 		if (number >= 1 && number <= book_last_number(queue->book))
 			(*ret)[(*ret_n)++] = number;
 		return 0;
 	}
-	if (find(queue, &job, fault) < 0)
-		return -1;
-	if (job.n == 0 && bytes_find_char(text, '@') >= 0) {
-		job = (struct find_job){ .kind = 'a', .name = book_key(text, arena), .limit = limit, .arena = arena };
+	for (size_t i = 0; limit > 0 && i < ARRAY_SIZE(tries) && *ret_n == 0; i++) {
+		struct find_job job = { .kind = tries[i].kind, .name = tries[i].name, .limit = limit, .arena = arena,
+					.numbers = *ret };
+
 		if (find(queue, &job, fault) < 0)
 			return -1;
+		*ret_n = job.n;
+		*ret_more = job.more;
 	}
-	for (size_t i = 0; i < job.n; i++)
-		(*ret)[(*ret_n)++] = job.found[i].number;
 	return 0;
 }
 
@@ -330,7 +355,8 @@ int queue_find_content(struct queue *queue, const unsigned char digest[JOURNAL_D
 	struct find_job job = { .kind = 'c', .name = { (const char *)digest, JOURNAL_DIGEST }, .since_us = since_us,
 				.limit = limit, .arena = arena };
 
-	if (find(queue, &job, fault) < 0)
+	job.found = arena_alloc(arena, (limit + 1) * sizeof(*job.found));
+	if (limit > 0 && find(queue, &job, fault) < 0)
 		return -1;
 	*ret = job.found;
 	*ret_n = job.n;

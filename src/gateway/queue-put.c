@@ -53,14 +53,15 @@ static int put_payload(struct queue *queue, enum journal_type type, const void *
 {
 	struct book_place place = { 0 };
 	bool is_accept = type == JOURNAL_ACCEPT;
+	int64_t now = run_wall();
 
 	if (journal_append(queue->journal, type, &payload, 1, &place.sequence, fault) < 0)
 		return -1;
-	if (book_apply(queue->book, type, record, is_accept ? payload : BYTES_NULL, &place, run_wall(), fault) < 0)
+	if (queue->settings.seen)
+		queue->settings.seen(queue->settings.arg, queue->book, type, record, place.sequence, now);
+	if (book_apply(queue->book, type, record, is_accept ? payload : BYTES_NULL, &place, now, fault) < 0)
 		assert(!"a record that the books allowed");
 	*ret_sequence = place.sequence;
-	if (queue->settings.seen)
-		queue->settings.seen(queue->settings.arg, type, record, place.sequence);
 	waiters_wake_one(&queue->commit);
 	if (book_n_dirty(queue->book) >= QUEUE_BATCH_MESSAGES || place.sequence - queue->indexed >= QUEUE_BATCH_RECORDS)
 		waiters_wake_one(&queue->upkeep);

@@ -38,9 +38,11 @@ struct queue_settings {
 	const struct schedule_settings *targets[BOOK_TARGETS]; /* NULL: no mail goes there; legs wait */
 	enum book_target own;    /* where messages of our own go whose recipient is not ours */
 
-	/* Every record, when it was put and applied (not durable yet): for events and metrics. record is the struct of
-	 * records.h. Must not suspend. May be NULL. Not called for what is replayed, but for the RESULT records of recovery. */
-	void (*seen)(void *arg, enum journal_type type, const void *record, uint64_t sequence);
+	/* Every record, when it was put (not durable yet) and before it is applied, so that its legs are in the books as they
+	 * were: for events and metrics. record is the struct of records.h. Must not suspend. May be NULL. Not called for what
+	 * is replayed, but for the RESULT records of recovery, before queue_open() returns. */
+	void (*seen)(void *arg, const struct book *book, enum journal_type type, const void *record, uint64_t sequence,
+		     int64_t wall_us);
 	void *arg;
 };
 
@@ -256,10 +258,11 @@ enum queue_order { QUEUE_RETRY, QUEUE_HOLD, QUEUE_RELEASE };
 SUSPENDS int queue_order(struct queue *queue, enum queue_order order, const struct queue_filter *filter,
 			 const char *operator, const char *reason, uint64_t *ret_n, struct fault *fault);
 
-/* Numbers of the messages that a queue id, a Message-ID or an address (of sender or recipient, any spelling) names: newest
- * first, at most limit, in the arena. Settled ones too, as long as the journal has them. */
+/* Numbers of the messages that a queue id, a Message-ID (also without its angle brackets) or an address (of sender or recipient,
+ * any spelling) names: newest first, at most limit, in the arena; *ret_more: how many older ones there are. Settled ones too,
+ * as long as the journal has them. */
 SUSPENDS int queue_find(struct queue *queue, struct bytes text, size_t limit, struct arena *arena, uint64_t **ret,
-			size_t *ret_n, struct fault *fault);
+			size_t *ret_n, uint64_t *ret_more, struct fault *fault);
 
 struct queue_step { /* a record that names the message */
 	enum journal_type type;

@@ -21,7 +21,8 @@ struct test {
 	uint64_t seen[JOURNAL_TYPES];
 };
 
-static void seen(void *arg, enum journal_type type, const void *record, uint64_t sequence)
+static void seen(void *arg, const struct book *book, enum journal_type type, const void *record, uint64_t sequence,
+		 int64_t wall_us)
 {
 	struct test *t = arg;
 
@@ -188,6 +189,7 @@ static int way_through(struct test *t, struct fault *fault)
 	struct bytes content;
 	uint64_t number, *found;
 	size_t n;
+	uint64_t more;
 
 	if (route(t, "@a.example", JOURNAL_ROUTE_OLD, fault) < 0 || route(t, "ann@a.example", JOURNAL_ROUTE_NEW, fault) < 0 ||
 	    accept(t, "Ann+x@A.example bob@a.example", BYTES("Subject: x\r\n\r\nhello\r\n"), &number, fault) < 0)
@@ -217,16 +219,16 @@ static int way_through(struct test *t, struct fault *fault)
 	EXPECT(n == 7 && steps[0].type == JOURNAL_ACCEPT && steps[6].type == JOURNAL_RESULT);
 	EXPECT(((const struct journal_attempt *)steps[1].record)->epoch == 2);
 
-	if (queue_find(t->queue, BYTES("<one@far.example>"), 10, &arena, &found, &n, fault) < 0)
+	if (queue_find(t->queue, BYTES("<one@far.example>"), 10, &arena, &found, &n, &more, fault) < 0)
 		return -1;
 	EXPECT(n == 1 && found[0] == 1);
-	if (queue_find(t->queue, BYTES("ANN+x@a.example"), 10, &arena, &found, &n, fault) < 0)
+	if (queue_find(t->queue, BYTES("ANN+x@a.example"), 10, &arena, &found, &n, &more, fault) < 0)
 		return -1;
 	EXPECT(n == 1);
-	if (queue_find(t->queue, BYTES("sender@FAR.example"), 10, &arena, &found, &n, fault) < 0)
+	if (queue_find(t->queue, BYTES("sender@FAR.example"), 10, &arena, &found, &n, &more, fault) < 0)
 		return -1;
 	EXPECT(n == 1);
-	if (queue_find(t->queue, BYTES("nobody@a.example"), 10, &arena, &found, &n, fault) < 0)
+	if (queue_find(t->queue, BYTES("nobody@a.example"), 10, &arena, &found, &n, &more, fault) < 0)
 		return -1;
 	EXPECT(n == 0);
 	EXPECT(book_legs_in_memory(queue_book(t->queue)) == 0 && list_is_empty(book_messages(t->queue->book)));
