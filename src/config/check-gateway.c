@@ -173,8 +173,19 @@ static int check_listen(struct config_gateway *g, struct arena *arena, struct fa
 
 static int check_metrics(struct config_gateway *g, struct fault *fault)
 {
+	struct network v4 = { .bits = 8 };
+	struct ip ip;
+
 	g->metrics.port = 0;
-	return g->metrics_text ? endpoint_parse(bytes_of(g->metrics_text), plain, 1, &g->metrics, fault) : 0;
+	if (!g->metrics_text)
+		return 0;
+	if (endpoint_parse(bytes_of(g->metrics_text), plain, 1, &g->metrics, fault) < 0)
+		return -1;
+	/* Whoever reaches it may read it. */
+	if (ip_parse(BYTES("127.0.0.0"), &v4.address) == 0 && ip_parse(bytes_of(g->metrics.host), &ip) == 0 &&
+	    (network_holds(&v4, &ip) || strcmp(g->metrics.host, "::1") == 0))
+		return 0;
+	return fault_usage(fault, "%s is not this machine's own: write 127.0.0.1:PORT or [::1]:PORT", g->metrics.host);
 }
 
 static int check_subaddress(const struct config_gateway *g, struct fault *fault)

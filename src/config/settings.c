@@ -291,7 +291,7 @@ const struct setting settings[] = {
 	{ GATEWAY(SETTING_SIZE, "keep_free", keep_free), "500M",
 	  .help = "When the disk has no more than this left, mail is deferred (452)." },
 	{ GATEWAY(SETTING_TEXT, "metrics", metrics_text), .example = "127.0.0.1:9125",
-	  .help = "Figures for Prometheus, by HTTP at /metrics." },
+	  .help = "Figures for Prometheus, by HTTP at /metrics: an address of this machine only." },
 	{ GATEWAY(SETTING_TEXT, "events", events), .example = "/var/log/mailferry/events.json",
 	  .help = "Every event as a line of JSON, appended to this file; or syslog." },
 };

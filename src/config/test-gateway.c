@@ -84,6 +84,8 @@ static void wrong(struct check *check)
 		{ "[platform old]\nsmtp_tls = pinned\nsmtp_pin = sha256:12\n", ":3: smtp_pin: ", "64 hexadecimal" },
 		{ "[platform old]\nsmtp_pin = sha256:12\n", ":2: smtp_pin: ", "smtp_tls = pinned only" },
 		{ GATEWAY "listen = 25\n", ":4: listen: ", "HOST:PORT" },
+		{ GATEWAY "metrics = 192.0.2.1:9125\n", ":4: metrics: ", "not this machine's own" },
+		{ GATEWAY "metrics = localhost:9125\n", ":4: metrics: ", "not this machine's own" },
 		{ GATEWAY "listen = mx.example.org:25\n", ":4: listen: ", "no address" },
 		{ GATEWAY "domain = a..b\n", ":4: domain: ", "\"a..b\" is no domain" },
 		{ GATEWAY "domain_route = example.org=nwe\n", ":4: domain_route: ", "DOMAIN=old" },

@@ -11,6 +11,7 @@
 #include "gateway/control.h"
 #include "gateway/deliver.h"
 #include "gateway/keep.h"
+#include "gateway/metrics.h"
 #include "gateway/parts.h"
 #include "gateway/recipients.h"
 #include "os/file.h"
@@ -170,6 +171,7 @@ SUSPENDS static int open_queue(struct gateway *g, struct fault *fault)
 	struct queue_settings settings = {
 		.state = g->options->state, .max_bytes = c->max_queue, .keep_free = c->keep_free, .life_us = c->queue_life_us,
 		.separator = c->subaddress && strlen(c->subaddress) == 1 ? c->subaddress[0] : '\0',
+		.seen = keeper_seen, .arg = &g->k,
 	};
 
 	set_target(g, BOOK_OLD, &config->old.smtp, "old");
@@ -339,6 +341,7 @@ SUSPENDS static int live(struct gateway *g, struct fault *fault)
 		return -1;
 	keeper_start(&g->k, recipients_run, g->k.recipients, "recipients");
 	keeper_start(&g->k, control_run, g->k.control, "control");
+	keeper_start(&g->k, metrics_run, &g->k, "metrics");
 
 	keeper_note(&g->k, "start", "the gateway takes mail on %s", g->k.config->gateway.listen_text);
 	os_notify("READY=1");
@@ -356,6 +359,7 @@ SUSPENDS static int keeper_main(void *arg, struct fault *fault)
 	g->k.offered = SMTP_SIZE | SMTP_8BITMIME | SMTP_SMTPUTF8 | SMTP_DSN;
 	g->k.show = g->options->show;
 	run_random(g->k.seed, sizeof(g->k.seed));
+	metrics_open(&g->k);
 	waiters_init(&g->k.changed);
 	waiters_init(&g->k.routes_given);
 	nursery_init(&g->nursery, "gateway");
@@ -378,6 +382,7 @@ SUSPENDS static int keeper_main(void *arg, struct fault *fault)
 	recipients_free(g->k.recipients);
 	keep_free(g->k.keep);
 	queue_close(g->k.queue);
+	metrics_free(g->k.metrics);
 	stop_listening(g);
 	return r;
 }

@@ -160,6 +160,19 @@ int index_read_fate(struct index *index, enum journal_fate fate, size_t limit, s
 	return read_rows(index, s, ret, fault);
 }
 
+int index_oldest(struct index *index, int64_t *ret_us, struct fault *fault)
+{
+	sqlite3_stmt *s = index_statement(index, INDEX_OLDEST);
+	int r;
+
+	if (!s)
+		return index_fault(index, fault);
+	r = index_step(index, s, fault);
+	*ret_us = r > 0 ? sqlite3_column_int64(s, 0) : 0;
+	sqlite3_reset(s);
+	return r < 0 ? -1 : 0;
+}
+
 int index_list(struct index *index, const struct index_filter *filter, size_t limit, struct index_rows *ret,
 	       struct fault *fault)
 {

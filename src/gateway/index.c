@@ -80,6 +80,7 @@ static const char *const texts[INDEX_STATEMENTS] = {
 	[INDEX_NEXT_DUE] = "SELECT due FROM leg WHERE fate = 1 AND target = ?1 AND (due, message, slot) > (?2, ?3, ?4)"
 			   " ORDER BY due, message, slot LIMIT 1",
 	[INDEX_READ_FATE] = ROW "WHERE l.fate = ?1 AND l.fate != 1 ORDER BY l.message, l.slot LIMIT ?2",
+	[INDEX_OLDEST] = "SELECT accepted FROM message ORDER BY number LIMIT 1",
 	[INDEX_LIST] = ROW "WHERE (l.message, l.slot) > (?1, ?2) AND l.message >= ?3 AND l.message <= ?9 AND (?4 = 0 OR ?4 >> l.fate & 1)"
 			   " AND (?5 < 0 OR l.target = ?5) AND (?6 = '' OR l.cause = ?6)"
 			   " AND (?7 = x'' OR l.key = ?7 OR (substr(?7, 1, 1) = x'40' AND substr(l.key, -length(?7)) = ?7))"

@@ -147,6 +147,9 @@ int index_next_due(struct index *index, enum book_target target, const struct in
 int index_read_fate(struct index *index, enum journal_fate fate, size_t limit, struct index_rows *ret,
 		    struct fault *fault);
 
+/* When the message with the lowest number was accepted; 0: there is none. */
+int index_oldest(struct index *index, int64_t *ret_us, struct fault *fault);
+
 struct index_filter {
 	uint64_t message;   /* 0: any */
 	struct bytes key;   /* "@domain": all of it; empty: any */

@@ -7,6 +7,7 @@
 
 #include "base/xalloc.h"
 #include "gateway/keep.h"
+#include "gateway/metrics.h"
 #include "os/step.h"
 #include "smtp/address.h"
 #include "smtp/trace.h"
@@ -23,6 +24,7 @@ struct accepting {
 	enum loops_sign sign;         /* why */
 	uint64_t origin;
 	uint64_t key[2];              /* inbound_key() */
+	int64_t began;                /* all of it had come */
 };
 
 static struct accepting *accepting_free(struct accepting *a)
@@ -247,6 +249,8 @@ static void say_accepted(struct accepting *a, uint64_t number)
 	queue_id_write(id, journal_id(queue_journal(a->edge->keep->k->queue)), number);
 	snprintf(text, sizeof(text), "Ok: queued as %s", id);
 	keep_say_text(a->edge, a->id, 250, "2.0.0", text);
+	if (a->edge->keep->k->metrics)
+		metrics_answered(a->edge->keep->k->metrics, run_now() - a->began);
 }
 
 /* Whoever sends it did not hear of it the first time: 1 when that was said now. */
@@ -361,6 +365,7 @@ int keep_finish(struct keep_edge *edge, struct keep_slot *slot, struct bytes env
 	a->edge = edge;
 	a->slot = slot;
 	a->id = slot->id;
+	a->began = run_now();
 	a->message = TAKE_PTR(slot->message);
 	if (a->message && a->message->envelope.n) {
 		buf_append_bytes(&a->message->envelope, envelope);

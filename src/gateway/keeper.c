@@ -7,6 +7,7 @@
 
 #include "base/xalloc.h"
 #include "gateway/keeper.h"
+#include "gateway/metrics.h"
 
 /* --- parts ----------------------------------------------------------------------------------- */
 
@@ -80,6 +81,8 @@ PRINTF_LIKE(4, 0) static void say(struct keeper *k, bool is_alarm, const char *k
 	for (char *c = text; *c; c++)
 		if ((unsigned char)*c < 0x20 || *c == 0x7f)
 			*c = '?';
+	if (is_alarm && k->metrics)
+		metrics_alarm(k->metrics, kind);
 	if (k->show)
 		k->show(is_alarm, kind, text);
 	keeper_note_quietly(k, kind, text);
@@ -101,6 +104,15 @@ void keeper_note(struct keeper *k, const char *kind, const char *format, ...)
 	va_start(args, format);
 	say(k, false, kind, format, args);
 	va_end(args);
+}
+
+void keeper_seen(void *arg, const struct book *book, enum journal_type type, const void *record, uint64_t sequence,
+		 int64_t wall_us)
+{
+	struct keeper *k = arg;
+
+	if (k->metrics)
+		metrics_record(k->metrics, book, type, record, wall_us);
 }
 
 int keeper_take_routes(struct keeper *k, struct fault *fault)

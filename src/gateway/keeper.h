@@ -56,6 +56,10 @@ void keeper_start(struct keeper *k, fiber_fn fn, void *arg, const char *name);
 SUSPENDS int keeper_take_routes(struct keeper *k, struct fault *fault);
 void keeper_give_routes(struct keeper *k);
 
+/* Every record: to metrics and events. queue_settings.seen; arg: struct keeper. */
+void keeper_seen(void *arg, const struct book *book, enum journal_type type, const void *record, uint64_t sequence,
+		 int64_t wall_us);
+
 /* Something an operator should look at: a line that is shown, a NOTE in the journal, an event. kind is a word: "loop",
  * "route-fault". Never suspends; the NOTE is written soon, by a fiber of its own. */
 void keeper_alarm(struct keeper *k, const char *kind, const char *format, ...) PRINTF_LIKE(3, 4);

@@ -83,6 +83,41 @@ int queue_list(struct queue *queue, const struct queue_filter *filter, const str
 	return r;
 }
 
+struct oldest_job {
+	struct index *index;
+	int64_t us;
+};
+
+static int oldest_job(void *arg, struct fault *fault)
+{
+	struct oldest_job *job = arg;
+
+	return index_oldest(job->index, &job->us, fault);
+}
+
+int queue_oldest(struct queue *queue, int64_t *ret_us, struct fault *fault)
+{
+	struct oldest_job job = { .index = queue->index };
+	int r;
+
+	if (queue_take_turn(queue, fault) < 0)
+		return -1;
+	r = pool_call("the oldest message", oldest_job, &job, fault);
+	queue_end_turn(queue);
+	if (r < 0)
+		return -1;
+	/* What the index does not have yet is younger than what it has. */
+	if (!job.us)
+		list_for_each(link, book_messages(queue->book)) {
+			const struct book_message *message = list_entry(link, struct book_message, of_book);
+
+			if (message->n_legs > 0 && (!job.us || message->accepted_us < job.us))
+				job.us = message->accepted_us;
+		}
+	*ret_us = job.us;
+	return 0;
+}
+
 /* --- orders ------------------------------------------------------------------------------------ */
 
 struct order_rule {

@@ -251,6 +251,9 @@ struct queue_row { /* a leg */
 SUSPENDS int queue_list(struct queue *queue, const struct queue_filter *filter, const struct journal_leg *after,
 			size_t limit, struct arena *arena, struct queue_row **ret, size_t *ret_n, struct fault *fault);
 
+/* When the oldest message was accepted that has a leg which is not settled, by the wall clock; 0: there is none. A second or two behind. */
+SUSPENDS int queue_oldest(struct queue *queue, int64_t *ret_us, struct fault *fault);
+
 enum queue_order { QUEUE_RETRY, QUEUE_HOLD, QUEUE_RELEASE };
 
 /* HOLD, RELEASE or RETRY for all legs that fit and may take it, with the operator's name and reason; *ret_n: how many. In

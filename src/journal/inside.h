@@ -84,6 +84,7 @@ struct journal {
 	int64_t looked_us;
 	uint64_t segments, free_bytes;
 	uint64_t batches, records;
+	int64_t commit_us;
 
 	struct nursery nursery;
 };

@@ -124,6 +124,7 @@ static void after_flush(struct journal *j, const struct flush_job *job)
 static int flush(struct journal *j, struct fault *fault)
 {
 	struct flush_job job = { .writer = &j->writer, .wall_us = run_wall() };
+	int64_t began;
 	int r;
 
 	take_batch(j, &job.batch);
@@ -131,7 +132,9 @@ static int flush(struct journal *j, struct fault *fault)
 	j->writer.has_spare = j->spare == JOURNAL_SPARE_READY;
 	job.places = xreallocarray(NULL, job.batch.records, sizeof(*job.places));
 	waiters_wake_all(&j->room);
+	began = run_now();
 	r = pool_call("the journal", flush_job, &job, fault);
+	j->commit_us += run_now() - began;
 	j->flushing = 0;
 	if (r == 0)
 		after_flush(j, &job);
@@ -426,7 +429,7 @@ void journal_stand(const struct journal *j, struct journal_stand *ret)
 {
 	*ret = (struct journal_stand){
 		.segments = j->segments, .segment = j->segment, .batches = j->batches, .records = j->records,
-		.bytes = j->bytes, .retired = j->retired, .free_bytes = j->free_bytes,
+		.bytes = j->bytes, .commit_us = j->commit_us, .retired = j->retired, .free_bytes = j->free_bytes,
 		.is_low = j->is_low,
 	};
 }

@@ -76,6 +76,7 @@ SUSPENDS int journal_place(struct journal *j, uint64_t sequence, uint64_t *ret_s
 struct journal_stand {
 	uint64_t segments, segment; /* how many there are; the one written to */
 	uint64_t batches, records, bytes; /* written by this process */
+	int64_t commit_us; /* that its batches took, from when a thread was asked for to when they were durable */
 	uint64_t retired; /* segments given up after a write or sync failed */
 	uint64_t free_bytes; /* of the file system, at the last look */
 	bool is_low; /* ACCEPT and BODY are refused */

@@ -68,7 +68,7 @@ class Example(unittest.TestCase):
             for old, new in (("/var/lib/mailferry", f"{folder}/state"), ("/var/log/mailferry", logs),
                              ("/etc/mailferry/mx.pem", cert), ("/etc/mailferry/mx.key", key),
                              ("listen = 0.0.0.0:25 [::]:25", f"listen = 127.0.0.1:{free_port()}"),
-                             ("127.0.0.1:9925", f"127.0.0.1:{free_port()}"), ("#recipients_file", "recipients_file"),
+                             ("127.0.0.1:9125", f"127.0.0.1:{free_port()}"), ("#recipients_file", "recipients_file"),
                              ("#trusted", "trusted")):
                 self.assertIn(old, text)
                 text = text.replace(old, new)
