@@ -188,6 +188,13 @@ static int check_metrics(struct config_gateway *g, struct fault *fault)
 	return fault_usage(fault, "%s is not this machine's own: write 127.0.0.1:PORT or [::1]:PORT", g->metrics.host);
 }
 
+static int check_events(const struct conf *conf, struct config_gateway *g, struct fault *fault)
+{
+	if (!g->events || strcmp(g->events, "syslog") == 0)
+		return 0;
+	return value_path(g->events, &conf->place, &g->events, fault);
+}
+
 static int check_subaddress(const struct config_gateway *g, struct fault *fault)
 {
 	if (strcmp(g->subaddress, "none") == 0)
@@ -238,6 +245,8 @@ static int check_values(const struct conf *conf, struct config_gateway *g, struc
 		key = "listen";
 	else if (check_metrics(g, fault) < 0)
 		key = "metrics";
+	else if (check_events(conf, g, fault) < 0)
+		key = "events";
 	else if (check_domains(g, arena, fault) < 0)
 		key = "domain";
 	else if (check_domain_routes(g, arena, fault) < 0)

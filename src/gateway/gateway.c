@@ -10,6 +10,7 @@
 #include "base/xalloc.h"
 #include "gateway/control.h"
 #include "gateway/deliver.h"
+#include "gateway/events.h"
 #include "gateway/keep.h"
 #include "gateway/metrics.h"
 #include "gateway/parts.h"
@@ -261,6 +262,8 @@ SUSPENDS static int reload_and_tell(struct gateway *g, struct fault *fault)
 	} else {
 		keeper_note(&g->k, "reload", "the configuration was read anew, and certificates");
 	}
+	/* Whatever came of it: whoever moved the log away wants a new one. */
+	events_reopen(g->k.events);
 	os_notify("READY=1");
 	return 0;
 }
@@ -342,6 +345,7 @@ SUSPENDS static int live(struct gateway *g, struct fault *fault)
 	keeper_start(&g->k, recipients_run, g->k.recipients, "recipients");
 	keeper_start(&g->k, control_run, g->k.control, "control");
 	keeper_start(&g->k, metrics_run, &g->k, "metrics");
+	keeper_start(&g->k, events_run, g->k.events, "events");
 
 	keeper_note(&g->k, "start", "the gateway takes mail on %s", g->k.config->gateway.listen_text);
 	os_notify("READY=1");
@@ -360,6 +364,7 @@ SUSPENDS static int keeper_main(void *arg, struct fault *fault)
 	g->k.show = g->options->show;
 	run_random(g->k.seed, sizeof(g->k.seed));
 	metrics_open(&g->k);
+	events_open(&g->k);
 	waiters_init(&g->k.changed);
 	waiters_init(&g->k.routes_given);
 	nursery_init(&g->nursery, "gateway");
@@ -381,6 +386,7 @@ SUSPENDS static int keeper_main(void *arg, struct fault *fault)
 	control_free(g->k.control);
 	recipients_free(g->k.recipients);
 	keep_free(g->k.keep);
+	events_close(g->k.events);
 	queue_close(g->k.queue);
 	metrics_free(g->k.metrics);
 	stop_listening(g);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "gateway/events.h"
 #include "gateway/keeper.h"
 #include "gateway/metrics.h"
 
@@ -83,6 +84,8 @@ PRINTF_LIKE(4, 0) static void say(struct keeper *k, bool is_alarm, const char *k
 			*c = '?';
 	if (is_alarm && k->metrics)
 		metrics_alarm(k->metrics, kind);
+	if (k->events)
+		events_note(k->events, is_alarm, kind, text);
 	if (k->show)
 		k->show(is_alarm, kind, text);
 	keeper_note_quietly(k, kind, text);
@@ -113,6 +116,8 @@ void keeper_seen(void *arg, const struct book *book, enum journal_type type, con
 
 	if (k->metrics)
 		metrics_record(k->metrics, book, type, record, wall_us);
+	if (k->events)
+		events_record(k->events, book, type, record, sequence, wall_us);
 }
 
 int keeper_take_routes(struct keeper *k, struct fault *fault)

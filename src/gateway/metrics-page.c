@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "gateway/deliver.h"
+#include "gateway/events.h"
 #include "gateway/keep.h"
 #include "gateway/metrics-inside.h"
 
@@ -265,6 +266,15 @@ static void put_delivery(struct buf *to, const struct deliver *deliver)
 	    v.route_faults);
 }
 
+static void put_events(struct buf *to, const struct events *events)
+{
+	struct events_view v;
+
+	events_look(events, &v);
+	one(to, "events_written_total", "counter", "Lines written to the log of events.", v.written);
+	one(to, "events_dropped_total", "counter", "Lines that are not in it: it could not be written, or too slowly.", v.dropped);
+}
+
 int metrics_write(struct keeper *k, struct buf *to, struct fault *fault)
 {
 	int64_t oldest_us = 0;
@@ -282,6 +292,8 @@ int metrics_write(struct keeper *k, struct buf *to, struct fault *fault)
 		put_targets(to, k->queue);
 		put_journal(to, queue_journal(k->queue));
 	}
+	if (k->events)
+		put_events(to, k->events);
 	if (k->keep)
 		put_keep(to, k->keep);
 	if (k->deliver)

@@ -8,17 +8,23 @@
 
 enum { ADDRESS_MAX = 320 };
 
+/* At most max bytes, and not in the middle of a character, which has at most four. */
+static size_t character_end(struct bytes text, size_t max)
+{
+	size_t end = max;
+
+	while (max < text.n && end > 0 && max - end < 4 && ((unsigned char)text.p[end] & 0xc0) == 0x80)
+		end--;
+	return end > 0 && max - end < 4 ? end : max;
+}
+
 void tell_put(json_t *object, const char *key, struct bytes text, size_t max)
 {
 	json_t *value;
 
 	if (text.n == 0)
 		return;
-	/* Not in the middle of a character. */
-	if (text.n > max)
-		while (max > 0 && ((unsigned char)text.p[max] & 0xc0) == 0x80)
-			max--;
-	text = bytes_head(text, max);
+	text = bytes_head(text, character_end(text, max));
 	value = json_stringn(text.p, text.n);
 	if (!value) {
 		_cleanup_(buf_done) struct buf plain = BUF_NULL;
