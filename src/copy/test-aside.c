@@ -2,6 +2,7 @@
 /* Messages that are never available: set aside while others may go through, and given up in the end; never for a server that
  * says so of all of them. No server is needed: what is told is noted, what follows is decided. */
 #include <limits.h>
+#include <string.h>
 
 #include "base/xalloc.h"
 #include "copy/worker.h"
@@ -17,9 +18,18 @@ struct world {
 	unsigned tries;
 };
 
+static void world_done(struct world *w)
+{
+	copy_pass_forget_put_off(&w->pass);
+	free(w->pass.put_off);
+	imap_messages_done(&w->pass.messages);
+}
+
 static void world_init(struct world *w, size_t n)
 {
-	*w = (struct world){ .now = HOUR };
+	world_done(w); /* the last one's */
+	memset(w, 0, sizeof(*w));
+	w->now = HOUR;
 	w->worker.copy = &w->copy;
 	w->pass.worker = &w->worker;
 	w->pass.folder = &w->folder;
@@ -30,13 +40,6 @@ static void world_init(struct world *w, size_t n)
 		w->pass.messages.p[i].uid = 10 + (uint32_t)i;
 	copy_aside_begin(&w->pass);
 	fault_set(&w->fault, FAULT_LIMIT, REACH_MAILBOX, AGAIN_LATER, "later");
-}
-
-static void world_done(struct world *w)
-{
-	copy_pass_forget_put_off(&w->pass);
-	free(w->pass.put_off);
-	imap_messages_done(&w->pass.messages);
 }
 
 /* As feed.c takes them: those set aside only when there are no others. */
@@ -88,7 +91,7 @@ static bool is_given_up(const struct world *w, uint32_t uid)
 
 static void others_pass(struct check *check)
 {
-	_cleanup_(world_done) struct world w;
+	static struct world w;
 
 	world_init(&w, 6);
 	run(&w, 1 << 1 | 1 << 2 | 1 << 5);
@@ -100,7 +103,7 @@ static void others_pass(struct check *check)
 /* It came last; what else was under way went through after it was told. */
 static void others_passed_already(struct check *check)
 {
-	_cleanup_(world_done) struct world w;
+	static struct world w;
 
 	world_init(&w, 5);
 	copy_aside_note(&w.pass, &w.pass.messages.p[0], &w.fault, w.now);
@@ -114,7 +117,7 @@ static void others_passed_already(struct check *check)
 
 static void nobody_passes(struct check *check)
 {
-	_cleanup_(world_done) struct world w;
+	static struct world w;
 	int64_t began;
 
 	world_init(&w, 4);
@@ -128,7 +131,7 @@ static void nobody_passes(struct check *check)
 static void server_is_busy(struct check *check)
 {
 	for (unsigned busy = 0; busy < 30; busy++) {
-		_cleanup_(world_done) struct world w;
+		static struct world w;
 
 		world_init(&w, 3);
 		for (unsigned i = 0; i < busy; i++)
@@ -141,7 +144,7 @@ static void server_is_busy(struct check *check)
 /* A window that is larger than can be tried in half an hour: nothing is given up before all were tried. */
 static void server_is_busy_for_long(struct check *check)
 {
-	_cleanup_(world_done) struct world w;
+	static struct world w;
 
 	world_init(&w, 60);
 	for (unsigned i = 0; i < 60; i++)
@@ -153,7 +156,7 @@ static void server_is_busy_for_long(struct check *check)
 /* One that is told now and then, with others copied between, is no such message. */
 static void now_and_then(struct check *check)
 {
-	_cleanup_(world_done) struct world w;
+	static struct world w;
 
 	world_init(&w, 8);
 	for (unsigned i = 0; i < 8; i++) {
@@ -167,7 +170,7 @@ static void now_and_then(struct check *check)
 /* The pass before gave them up: told once, and the last. */
 static void given_up_before(struct check *check)
 {
-	_cleanup_(world_done) struct world w;
+	static struct world w;
 
 	world_init(&w, 3);
 	w.pass.messages.p[0].state |= MESSAGE_ASIDE | MESSAGE_ASIDE_BEFORE;

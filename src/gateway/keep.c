@@ -304,6 +304,17 @@ SUSPENDS static int on_slot_frame(struct keep_edge *edge, const struct link_fram
 	}
 }
 
+/* Once: the kernel is the same for all, couriers too. */
+static void tell_of_walls(struct keep_edge *edge)
+{
+	struct keep *keep = edge->keep;
+
+	if (!strstr(edge->walls, " no") || keep->walls_told)
+		return;
+	keep->walls_told = true;
+	keeper_note(keep->k, "sandbox", "processes that talk to strangers lack a wall that this kernel does not offer: %s", edge->walls);
+}
+
 static int on_ready(struct keep_edge *edge, const struct link_frame *frame, struct fault *fault)
 {
 	struct link_word word;
@@ -313,6 +324,7 @@ static int on_ready(struct keep_edge *edge, const struct link_frame *frame, stru
 	if (fields_decode(&link_word_table, frame->payload, &edge->arena, &word, fault) < 0)
 		return -1;
 	snprintf(edge->walls, sizeof(edge->walls), "%.*s", BYTES_ARG(word.text));
+	tell_of_walls(edge);
 	if (edge->state == KEEP_EDGE_STARTING)
 		set_state(edge, KEEP_EDGE_READY);
 	return 0;

@@ -30,6 +30,7 @@ struct keep {
 	struct journal_hash *hash;
 	struct keep_counts counts;
 	struct list edges; /* of struct keep_edge */
+	bool walls_told;
 };
 
 /* Reads the key of the tokens, or makes it, and what the journal's end says of senders. The queue is open; sets k->keep. */

@@ -139,14 +139,14 @@ static void bounded(struct check *check)
 {
 	_cleanup_(freep) char *much = xmalloc(100000);
 	struct bytes long_one = { much, 100000 };
-	struct journal_recipient recipients[3000];
+	static struct journal_recipient recipients[3000];
 	struct journal_accept accept = { .message = UINT64_MAX, .peer = long_one, .helo = long_one, .reverse_path = long_one,
 					 .message_id = long_one, .recipients = recipients, .n_recipients = 3000, .front_kind = 77 };
 	struct journal_outcome outcomes[2] = { { .message = 1, .fate = JOURNAL_OPEN, .text = long_one, .reason = long_one,
 						 .enhanced = long_one, .remote_id = long_one, .next_us = INT64_MAX },
 					       { .message = 2, .fate = 99 } };
 	struct journal_result result = { .how = long_one, .host = long_one, .outcomes = outcomes, .n_outcomes = 2 };
-	struct journal_route_entry entries[100];
+	static struct journal_route_entry entries[100];
 	struct journal_routes routes = { .entries = entries, .n_entries = 100, .reason = long_one };
 
 	memset(much, 'x', 100000);

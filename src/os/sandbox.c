@@ -10,14 +10,20 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/landlock.h>
+#include <linux/sockios.h>
 #include <pwd.h>
+#include <sched.h>
 #include <seccomp.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
+#include "base/xalloc.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define WITH_SANITIZER true
@@ -75,23 +81,48 @@ static int allow_reading(int ruleset, const char *path)
 {
 	struct landlock_path_beneath_attr rule = { .allowed_access = READING };
 	int fd = open(path, O_PATH | O_CLOEXEC), r;
+	struct stat what;
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -1; /* not every system has each of them */
 
+	if (fstat(fd, &what) == 0 && !S_ISDIR(what.st_mode))
+		rule.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE;
 	rule.parent_fd = fd;
 	r = (int)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
 	close(fd);
 	return r;
 }
 
+/* resolv.conf is replaced when the network changes, and a rule holds for what is there now: so its folder is allowed. That is
+ * one under /run on most systems; where it is /etc itself, all of /etc can be read. */
+static int allow_resolv_conf(int ruleset)
+{
+	_cleanup_(freep) char *path = realpath("/etc/resolv.conf", NULL);
+	char *slash = path ? strrchr(path, '/') : NULL;
+
+	if (!slash)
+		return allow_reading(ruleset, "/etc");
+	*slash = '\0';
+	return allow_reading(ruleset, path);
+}
+
+static int allow_files_of_clients(int ruleset)
+{
+	static const char *const files[] = { "/usr", "/lib", "/lib64", "/etc/hosts", "/etc/host.conf", "/etc/nsswitch.conf",
+					     "/etc/gai.conf", "/etc/services", "/etc/ld.so.cache", "/etc/localtime",
+					     "/etc/ssl", "/etc/ca-certificates", "/etc/pki" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		if (allow_reading(ruleset, files[i]) < 0)
+			return -1;
+	return allow_resolv_conf(ruleset);
+}
+
 static int restrict_files(int ruleset, enum os_sandbox kind)
 {
-	static const char *const read_by_resolvers[] = { "/etc", "/usr", "/lib", "/lib64", "/run" };
-
-	for (size_t i = 0; kind == OS_SANDBOX_CLIENT && i < ARRAY_SIZE(read_by_resolvers); i++)
-		if (allow_reading(ruleset, read_by_resolvers[i]) < 0)
-			return -1;
+	if (kind == OS_SANDBOX_CLIENT && allow_files_of_clients(ruleset) < 0)
+		return -1;
 
 	return (int)syscall(SYS_landlock_restrict_self, ruleset, 0);
 }
@@ -124,22 +155,75 @@ static int close_files(enum os_sandbox kind, bool *ret_stands, struct fault *fau
 static const int calls_of_all[] = {
 	CALL(read), CALL(write), CALL(readv), CALL(writev), CALL(close), CALL(fstat), CALL(lseek), CALL(mmap),
 	CALL(mprotect), CALL(munmap), CALL(mremap), CALL(madvise), CALL(brk), CALL(rt_sigaction), CALL(rt_sigprocmask),
-	CALL(rt_sigreturn), CALL(sigaltstack), CALL(tgkill), CALL(poll), CALL(ppoll), CALL(epoll_create1), CALL(epoll_ctl),
+	CALL(rt_sigreturn), CALL(sigaltstack), CALL(poll), CALL(ppoll), CALL(epoll_create1), CALL(epoll_ctl),
 	CALL(epoll_wait), CALL(epoll_pwait), CALL(epoll_pwait2), CALL(eventfd2), CALL(pipe2), CALL(dup), CALL(fcntl),
-	CALL(futex), CALL(set_robust_list), CALL(rseq), CALL(clone), CALL(clone3), CALL(sched_yield),
-	CALL(sched_getaffinity), CALL(prctl), CALL(membarrier), CALL(getpid), CALL(gettid), CALL(getuid), CALL(geteuid),
+	CALL(futex), CALL(set_robust_list), CALL(rseq), CALL(sched_yield),
+	CALL(sched_getaffinity), CALL(membarrier), CALL(getpid), CALL(gettid), CALL(getuid), CALL(geteuid),
 	CALL(getgid), CALL(getegid), CALL(getrandom), CALL(clock_gettime), CALL(clock_nanosleep), CALL(nanosleep),
 	CALL(gettimeofday), CALL(time), CALL(restart_syscall), CALL(pause), CALL(exit), CALL(exit_group), CALL(getrlimit),
-	CALL(prlimit64), CALL(getrusage), CALL(sysinfo), CALL(uname), CALL(accept4), CALL(accept), CALL(recvfrom),
+	CALL(getrusage), CALL(sysinfo), CALL(uname), CALL(accept4), CALL(accept), CALL(recvfrom),
 	CALL(recvmsg), CALL(recvmmsg), CALL(sendto), CALL(sendmsg), CALL(sendmmsg), CALL(shutdown), CALL(getsockname),
-	CALL(getpeername), CALL(getsockopt), CALL(setsockopt), CALL(ioctl),
+	CALL(getpeername), CALL(getsockopt), CALL(setsockopt),
 };
 
 static const int calls_of_clients[] = {
-	CALL(socket), CALL(connect), CALL(bind), CALL(open), CALL(openat), CALL(access), CALL(faccessat), CALL(faccessat2),
+	CALL(connect), CALL(bind), CALL(open), CALL(openat), CALL(access), CALL(faccessat), CALL(faccessat2),
 	CALL(stat), CALL(lstat), CALL(newfstatat), CALL(statx), CALL(readlink), CALL(readlinkat), CALL(getdents64),
 	CALL(pread64), CALL(statfs), CALL(fstatfs), CALL(getcwd),
 };
+
+/* Calls that are harmless with some arguments only. `equal`: that argument is this; else all bits of it are set. */
+struct special {
+	int call;
+	unsigned argument;
+	bool equal;
+	uint64_t value;
+};
+
+static int allow_special(scmp_filter_ctx filter, const struct special *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct scmp_arg_cmp compare = { p[i].argument, p[i].equal ? SCMP_CMP_EQ : SCMP_CMP_MASKED_EQ, p[i].value,
+						p[i].value };
+		int r = p[i].call < 0 ? 0 : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, p[i].call, 1, &compare);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Signals and limits for oneself; threads, but no processes; of devices' calls those that sockets and streams need. */
+static int allow_specials(scmp_filter_ctx filter)
+{
+	const struct special specials[] = {
+		{ CALL(tgkill), 0, true, (uint64_t)getpid() },
+		{ CALL(prlimit64), 0, true, 0 },
+		{ CALL(clone), 0, false, CLONE_THREAD },
+		{ CALL(prctl), 0, true, PR_SET_NAME },
+		{ CALL(ioctl), 1, true, FIONBIO },
+		{ CALL(ioctl), 1, true, FIOCLEX },
+		{ CALL(ioctl), 1, true, FIONREAD },
+		{ CALL(ioctl), 1, true, SIOCOUTQ },
+		{ CALL(ioctl), 1, true, TCGETS },
+	};
+	int r = allow_special(filter, specials, ARRAY_SIZE(specials));
+
+	/* Its flags are in memory, where nothing can look: the C library then takes clone. */
+	return r < 0 ? r : seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0);
+}
+
+/* IP, and asking the kernel which addresses this machine has. */
+static int allow_sockets(scmp_filter_ctx filter)
+{
+	const struct special sockets[] = {
+		{ CALL(socket), 0, true, AF_INET },
+		{ CALL(socket), 0, true, AF_INET6 },
+		{ CALL(socket), 0, true, AF_NETLINK },
+	};
+
+	return allow_special(filter, sockets, ARRAY_SIZE(sockets));
+}
 
 static int allow(scmp_filter_ctx filter, const int *calls, size_t n)
 {
@@ -157,8 +241,12 @@ static int fill(scmp_filter_ctx filter, enum os_sandbox kind)
 {
 	int r = allow(filter, calls_of_all, ARRAY_SIZE(calls_of_all));
 
+	if (r == 0)
+		r = allow_specials(filter);
 	if (r == 0 && kind == OS_SANDBOX_CLIENT)
 		r = allow(filter, calls_of_clients, ARRAY_SIZE(calls_of_clients));
+	if (r == 0 && kind == OS_SANDBOX_CLIENT)
+		r = allow_sockets(filter);
 	return r;
 }
 

@@ -13,8 +13,9 @@ enum os_sandbox {
 	 * connection to anywhere. */
 	OS_SANDBOX_SERVER,
 
-	/* Who connects to servers: sockets too, and what looking up names reads (/etc, /usr, /lib, /run). Nothing is
-	 * written, no program run. */
+	/* Who connects to servers: IP sockets too, and what looking up names and checking certificates reads. Nothing is
+	 * written, no program run, no socket opened to a program of this machine by its path. Names are found by files
+	 * and DNS only: other ways need such sockets. */
 	OS_SANDBOX_CLIENT,
 };
 
@@ -23,7 +24,7 @@ struct os_walls {
 	bool no_new_privileges, landlock, seccomp;
 };
 
-/* Threads that are to be started later start all the same. What is needed of files (certificates, time zones)
+/* Neither kind can signal another process or change its limits, or begin one. Threads that are to be started later start all the same. What is needed of files (certificates, time zones)
  * is read before; libraries may be loaded lazily by CLIENT only. *ret is filled in any case. FAULT_LOCAL when a wall that
  * the kernel offers cannot be put up. */
 int os_sandbox_enter(enum os_sandbox kind, struct os_walls *ret, struct fault *fault);

@@ -7,9 +7,13 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,8 +21,11 @@
 #include "os/testing.h"
 
 /* What a forked process found out: bits of its exit status. */
-enum { READ_FILE = 1, WROTE_FILE = 2, RAN_PROGRAM = 4, CONNECTED = 8, ACCEPTED = 16, THREAD = 32, LOOKED_UP = 64 };
-enum { NOT_ENTERED = 128, NO_WALL = 129 };
+enum { READ_FILE = 1, WROTE_FILE = 2, RAN_PROGRAM = 4, CONNECTED = 8, ACCEPTED = 16, THREAD = 32, LOOKED_UP = 64,
+       REACHED = 128 };
+
+/* Instead of them. */
+enum { NOT_ENTERED = READ_FILE | REACHED, NO_WALL = WROTE_FILE | REACHED };
 
 static void *nothing(void *arg)
 {
@@ -81,9 +88,35 @@ static bool looks_up(void)
 	return done;
 }
 
+/* Other processes, by whatever way: a socket with a path, a signal, their limits, a copy of this one. */
+static bool reaches(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct rlimit limit = { 0 };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool done;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	done = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+	if (fd >= 0)
+		close(fd);
+	done |= kill(getppid(), 0) == 0 || syscall(SYS_tgkill, getppid(), getppid(), 0) == 0;
+	done |= prlimit(getppid(), RLIMIT_NOFILE, NULL, &limit) == 0;
+	return done;
+}
+
+static int listen_at(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	return bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 5) < 0 ? -1 : fd;
+}
+
 struct inside {
 	enum os_sandbox kind;
-	char own[300];
+	char own[300], socket[300];
 	bool enter;
 };
 
@@ -114,6 +147,8 @@ static int try_all(void *arg)
 	found |= connects(port) ? CONNECTED : 0;
 	found |= accept4(listener, NULL, NULL, SOCK_CLOEXEC) >= 0 ? ACCEPTED : 0;
 	found |= looks_up() ? LOOKED_UP : 0;
+	/* seccomp alone keeps from that; a build with sanitizers has none. */
+	found |= (!inside->enter || walls.seccomp) && reaches(inside->socket) ? REACHED : 0;
 	if (pthread_create(&thread, NULL, nothing, NULL) == 0 && pthread_join(thread, NULL) == 0)
 		found |= THREAD;
 	return found;
@@ -123,16 +158,23 @@ static int inside(enum os_sandbox kind, bool enter)
 {
 	_cleanup_(testing_folder_remove) struct testing_folder folder;
 	struct inside what = { .kind = kind, .enter = enter };
+	int listener, result;
 
 	testing_folder_make(&folder);
 	snprintf(what.own, sizeof(what.own), "%s", testing_path(&folder, "own"));
-	return testing_fork(try_all, &what, NULL, NULL);
+	snprintf(what.socket, sizeof(what.socket), "%s", testing_path(&folder, "socket"));
+	listener = listen_at(what.socket);
+	if (listener < 0)
+		return NOT_ENTERED;
+	result = testing_fork(try_all, &what, NULL, NULL);
+	close(listener);
+	return result;
 }
 
 static void outside(struct check *check)
 {
 	CHECK_EQ(inside(OS_SANDBOX_SERVER, false),
-		 READ_FILE | WROTE_FILE | RAN_PROGRAM | CONNECTED | ACCEPTED | THREAD | LOOKED_UP);
+		 READ_FILE | WROTE_FILE | RAN_PROGRAM | CONNECTED | ACCEPTED | THREAD | LOOKED_UP | REACHED);
 }
 
 static void server(struct check *check)
@@ -141,7 +183,7 @@ static void server(struct check *check)
 
 	if (found == NO_WALL)
 		check_skip(check, "this kernel has neither Landlock nor seccomp");
-	CHECK_EQ(found & (READ_FILE | WROTE_FILE | RAN_PROGRAM | ACCEPTED | THREAD), ACCEPTED | THREAD);
+	CHECK_EQ(found & (READ_FILE | WROTE_FILE | RAN_PROGRAM | ACCEPTED | THREAD | REACHED), ACCEPTED | THREAD);
 }
 
 static void client(struct check *check)
