@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "copy/late.h"
 #include "copy/links.h"
 #include "copy/record.h"
 #include "copy/stores.h"
@@ -17,6 +18,17 @@
 enum { WINDOW = 16384 }; /* messages listed at a time: bounds memory for folders of any size */
 
 /* --- windows --------------------------------------------------------------------------------- */
+
+/* It will not be sent, so its intent keeps the folder's mark only as long as an earlier try may turn up. */
+static void leave_out(struct copy_pass *pass, struct imap_message *m)
+{
+	const struct copy *copy = pass->worker->copy;
+
+	if (m->state & MESSAGE_AGAIN && !copy_late_is_news(copy))
+		ledger_forget_message(copy->options.ledger, copy->links[pass->index].known->id, m->uid);
+	m->state |= MESSAGE_SETTLED;
+	pass->folder->filtered++;
+}
 
 static void filter(struct copy_pass *pass)
 {
@@ -33,8 +45,7 @@ static void filter(struct copy_pass *pass)
 		if (m->date != IMAP_NO_DATE &&
 		    ((o->since != IMAP_NO_DATE && m->date < o->since) ||
 		     (o->before != IMAP_NO_DATE && m->date >= o->before))) {
-			m->state |= MESSAGE_SETTLED;
-			pass->folder->filtered++;
+			leave_out(pass, m);
 		} else if (m->size > certainly_too_large) {
 			m->state |= MESSAGE_SETTLED;
 			copy_pass_put_off(pass, m, CAUSE_TOO_LARGE, m->size, "");
@@ -184,8 +195,8 @@ static int know_message(struct copy_pass *pass, struct imap_message *m, const st
 		break;
 	case LEDGER_SENDING: /* what will be sent may have other flags by now: then the intent is another one */
 		if (row->has & LEDGER_AGAIN)
-			m->state |= MESSAGE_AGAIN;
-		if (row->flags == copy_record_flags(pass, m->flags) && row->size == m->size)
+			m->state |= MESSAGE_AGAIN; /* and the moment is another one */
+		else if (row->flags == copy_record_flags(pass, m->flags) && row->size == m->size)
 			m->state |= MESSAGE_INTENDED;
 		return 0;
 	case LEDGER_EXCEPTED:

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "copy/late.h"
 #include "copy/links.h"
 
 enum { COMMIT_ROWS = 400 };                        /* so many queued rows are committed at once, … */
@@ -108,6 +109,8 @@ void copy_record_intent(struct copy_pass *pass, const struct imap_message *m)
 	copy_record_fill(pass, m, LEDGER_SENDING, &row);
 	row.has = m->state & MESSAGE_AGAIN ? LEDGER_AGAIN : 0;
 	ledger_put_message(ledger_of(pass), &row);
+	if (m->state & MESSAGE_AGAIN) /* this try, too, may turn up beside the next */
+		copy_late_expect(pass->worker->copy);
 }
 
 void copy_record_copied(struct copy_pass *pass, const struct imap_message *m,

@@ -275,7 +275,7 @@ static const char *const server_settings[] = {
 static const char *const run_settings[] = {
 	"about", "verb", "options", "exit", "stdout", "stderr", "not stdout", "not stderr",
 	"max-rss", "from", "to", "password", "slow", "kill", "keep", "crown", "then", "fail",
-	"save", "restore",
+	"save", "restore", "later",
 };
 
 static bool is_one_of(struct bytes name, const char *const *names, size_t n)
