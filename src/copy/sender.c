@@ -437,13 +437,23 @@ static uint64_t least(uint64_t a, uint64_t b)
 	return b && b < a ? b : a;
 }
 
-/* Under --rate a batch is no more than a second's worth: progress is seen, and little is lost by a stop. */
+/* Of a rate a batch takes no more than a second's worth (but one message in any case): progress is seen, little is lost by
+ * a stop, and the server does not wait for the rest of a command for minutes. */
 static bool fits(const struct sender *s, const struct batch *b, uint64_t size, bool alone)
 {
-	const struct copy_throttle *rate = &s->pass->worker->copy->throttle;
+	const struct copy *copy = s->pass->worker->copy;
+	const struct pace *const paces[] = { copy->options.from_pace, copy->options.to_pace };
+	uint64_t most = least(BATCH_MESSAGES, copy->throttle.messages_per_second);
+	uint64_t most_bytes = least(BATCH_BYTES, copy->throttle.bytes_per_second);
 
-	return !alone && !b->alone && b->n < least(BATCH_MESSAGES, rate->messages_per_second) &&
-	       b->bytes + size <= least(BATCH_BYTES, rate->bytes_per_second);
+	for (size_t i = 0; i < ARRAY_SIZE(paces); i++) {
+		uint64_t messages, bytes;
+
+		pace_share(paces[i], &messages, &bytes);
+		most = least(most, messages);
+		most_bytes = least(most_bytes, bytes);
+	}
+	return !alone && !b->alone && b->n < most && b->bytes + size <= most_bytes;
 }
 
 /* The batch that takes a message of that size. 1: give up, something was refused. */

@@ -146,6 +146,22 @@ unsigned pace_commands(const struct pace *pace)
 	return (unsigned)least;
 }
 
+void pace_share(const struct pace *pace, uint64_t *ret_messages, uint64_t *ret_bytes)
+{
+	uint64_t shares[LINES] = { 0, 0 };
+
+	for (const struct pace *p = pace; p; p = p->above) {
+		for (int i = 0; i < LINES; i++) {
+			uint64_t rate = p->lines[i].bucket.rate;
+			uint64_t share = p->connections > 1 ? rate / p->connections : rate;
+
+			shares[i] = limits_least(shares[i], rate && !share ? 1 : share);
+		}
+	}
+	*ret_messages = shares[LINE_MESSAGES];
+	*ret_bytes = shares[LINE_BYTES];
+}
+
 /* --- what forbids ----------------------------------------------------------------------------- */
 
 void pace_note_day(struct pace *p, int64_t wall)

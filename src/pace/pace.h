@@ -99,6 +99,11 @@ SUSPENDS int pace_pause(struct pace *pace, struct fault *fault);
 SUSPENDS int pace_enter(void *pace, struct fault *fault);
 void pace_leave(void *pace);
 
+/* What one of the connections that are open now may expect of the rates, if all want the same: messages and bytes a second,
+ * at least 1; 0: there is no such rate. So who sends many in one command knows how long that will take. pace: NULL is no
+ * limit. */
+void pace_share(const struct pace *pace, uint64_t *ret_messages, uint64_t *ret_bytes);
+
 unsigned pace_commands(const struct pace *pace); /* the least of the chain; 0: no limit */
 
 /* --- what is learnt --------------------------------------------------------------------------- */

@@ -242,6 +242,37 @@ static void another_time(struct check *check)
 	in_fiber(check, other_times);
 }
 
+/* What each of the connections may expect: of the scarcest limit of the chain. */
+static int shares(void *arg, struct fault *fault)
+{
+	struct check *check = arg;
+	struct pace *all = limit(0, 1000000, NULL), *server = limit(10, 0, all), *account = limit(0, 200000, server);
+	uint64_t messages, bytes;
+
+	pace_share(NULL, &messages, &bytes);
+	EXPECT(messages == 0 && bytes == 0);
+	pace_share(account, &messages, &bytes);
+	EXPECT(messages == 10 && bytes == 200000);
+	account->connections = 2;
+	server->connections = 5;
+	all->connections = 20;
+	pace_share(account, &messages, &bytes);
+	EXPECT(messages == 2 && bytes == 50000);
+	server->connections = 1000;
+	pace_share(account, &messages, &bytes);
+	EXPECT(messages == 1 && bytes == 50000);
+	account->connections = server->connections = all->connections = 0;
+	pace_free(account);
+	pace_free(server);
+	pace_free(all);
+	return 0;
+}
+
+static void expected_share(struct check *check)
+{
+	in_fiber(check, shares);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct check_case cases[] = {
@@ -251,6 +282,7 @@ int main(int argc, char **argv)
 		{ "giving up", giving_up },
 		{ "a deadline", deadline },
 		{ "another time of day", another_time },
+		{ "what a connection may expect", expected_share },
 		{ 0 },
 	};
 
