@@ -90,7 +90,7 @@ static void on_ended(void *arg, const struct fleet_mailbox *m, enum fleet_end en
 		snprintf(words, sizeof(words), "%s", m->error);
 	if (m->status) {
 		run->ended.messages += m->status->copied;
-		run->ended.bytes += m->status->bytes_done;
+		run->ended.bytes += m->status->bytes_read;
 	}
 	if (end == FLEET_ENDED_FAILED || end == FLEET_ENDED_HELD)
 		run->ended.failed++;
@@ -141,7 +141,7 @@ static void look(struct run *run, struct many_progress *ret)
 		if (!m->status || m->job.phase != SCHED_ACTIVE)
 			continue;
 		ret->messages += m->status->copied;
-		ret->bytes += m->status->bytes_done;
+		ret->bytes += m->status->bytes_read;
 	}
 	if (run->looked_at && now > run->looked_at && ret->bytes >= run->bytes_then) {
 		double seconds = (double)(now - run->looked_at) / (double)SECOND;

@@ -98,33 +98,26 @@ void show_busy(const struct copy *copy, struct buf *to)
 
 static void progress_text(const struct copy *copy, struct buf *to)
 {
-	struct copy_folder t = books_total(&copy->books);
-	double seconds = (double)(run_now() - copy->began_us) / (double)SECOND;
-	uint64_t settled = t.present + t.moved + t.copied + t.excepted + t.changed;
-	uint64_t all = (t.listed > t.expected ? t.listed : t.expected) - t.filtered;
+	const struct books *books = &copy->books;
+	struct copy_folder t = books_total(books);
+	int64_t took_us = run_now() - copy->began_us, left_us;
+	uint64_t all, settled;
 	char a[32], b[32], c[32], d[32];
 
-	if (seconds < 0.001)
-		seconds = 0.001;
+	if (took_us < MSEC)
+		took_us = MSEC;
+	books_messages(books, &all, &settled);
 	buf_appendf(to, "%s of %s messages", show_count(a, settled), show_count(b, all));
 	if (t.expected_bytes)
-		buf_appendf(to, "  %s of %s", show_bytes(c, t.bytes_read),
+		buf_appendf(to, "  %s of %s", show_bytes(c, books_bytes_done(books)),
 			    show_bytes(d, t.expected_bytes));
 	else
 		buf_appendf(to, "  %s", show_bytes(c, t.bytes_read));
-	buf_appendf(to, "  %.0f/s  %s/s", (double)settled / seconds,
-		    show_bytes(d, (uint64_t)((double)t.bytes_read / seconds)));
-	if (settled && settled < all) {
-		/* By bytes when they are known: a folder of large messages is not as fast as one of small. */
-		double done = t.expected_bytes && t.bytes_read < t.expected_bytes
-				      ? (double)t.bytes_read / (double)t.expected_bytes
-				      : (double)settled / (double)all;
-
-		if (done > 0)
-			buf_appendf(to, "  %s left",
-				    show_duration(a, (int64_t)(seconds * (1 - done) / done *
-							       (double)SECOND)));
-	}
+	buf_appendf(to, "  %.0f/s  %s/s", (double)(t.copied + t.moved) * (double)SECOND / (double)took_us,
+		    show_bytes(d, books_bytes_per_second(books, took_us)));
+	left_us = books_left_us(books, took_us);
+	if (left_us >= 0)
+		buf_appendf(to, "  %s left", show_duration(a, left_us));
 	show_busy(copy, to);
 }
 

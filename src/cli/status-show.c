@@ -127,7 +127,7 @@ static const struct {
 	const char *words, *name; /* for people, for JSON: promises */
 } ready_names[STATUS_READY_] = {
 	[STATUS_NEVER] = { "not verified", "never" },
-	[STATUS_OUTDATED] = { "verified before the last pass", "outdated" },
+	[STATUS_OUTDATED] = { "verified before the last change", "outdated" },
 	[STATUS_NOT_READY] = { "not ready", "not-ready" },
 	[STATUS_ACCEPTED] = { "ready with accepted exceptions", "ready-accepted" },
 	[STATUS_READY] = { "ready", "ready" },
@@ -178,7 +178,7 @@ static void ready_words(const struct status_row *row, struct buf *line)
 
 	buf_appendf(line, "  %s", verify_grade_words(v->grade));
 	if (row->ready == STATUS_OUTDATED)
-		buf_append_str(line, " before the last pass");
+		buf_append_str(line, " before the last change");
 	buf_appendf(line, " (%s", verify_level_name(v->level));
 	if (v->level == VERIFY_CONTENT && v->sample_ppm < VERIFY_ALL_PPM) {
 		buf_append_str(line, " of ");

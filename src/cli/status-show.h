@@ -9,7 +9,7 @@
 #include "os/folder.h"
 #include "verify/fact.h"
 
-/* What its last verification said; one that is older than the last pass says nothing of what that did. */
+/* What its last verification said; it says nothing of what later passes did or found, if they did or found anything. */
 enum status_ready {
 	STATUS_NEVER,    /* verified, all folders together */
 	STATUS_OUTDATED,

@@ -71,9 +71,12 @@ static enum status_ready how_ready(const struct status_row *row)
 	const struct fleet_status *s = &row->status;
 	const struct verify_last *v = &row->verified;
 
+	/* A pass that did not go through may have done anything, once it knew the folders. */
+	bool open = s->state != FLEET_DONE && s->folders;
+
 	if (!v->at)
 		return STATUS_NEVER;
-	if (s->updated / SECOND > v->at)
+	if ((open || !s->last_change ? s->updated : s->last_change) / SECOND > v->at)
 		return STATUS_OUTDATED;
 
 	return v->grade == VERIFY_READY ? STATUS_READY : v->grade == VERIFY_READY_ACCEPTED ? STATUS_ACCEPTED

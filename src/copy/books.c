@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/xalloc.h"
 
 static const struct {
@@ -134,4 +135,56 @@ uint64_t books_not_reached(const struct copy_folder *f)
 	uint64_t settled = f->filtered + f->present + f->moved + f->copied + f->excepted + f->changed;
 
 	return f->listed > settled ? f->listed - settled : 0;
+}
+
+/* --- progress -------------------------------------------------------------------------------- */
+
+static uint64_t bytes_done(const struct copy_folder *f)
+{
+	uint64_t before = f->bytes_known > f->bytes_present ? f->bytes_known : f->bytes_present;
+
+	if (f->state == FOLDER_DONE || f->state == FOLDER_FAILED || before >= f->expected_bytes)
+		return f->expected_bytes;
+	return f->bytes_read < f->expected_bytes - before ? before + f->bytes_read : f->expected_bytes;
+}
+
+uint64_t books_bytes_done(const struct books *b)
+{
+	uint64_t done = 0;
+
+	for (size_t i = 0; i < b->n; i++)
+		done += bytes_done(&b->folders[i]);
+	return done;
+}
+
+void books_messages(const struct books *b, uint64_t *ret_all, uint64_t *ret_settled)
+{
+	struct copy_folder t = books_total(b);
+
+	*ret_all = (t.listed > t.expected ? t.listed : t.expected) - t.filtered;
+	*ret_settled = t.present + t.moved + t.copied + t.excepted + t.changed;
+}
+
+uint64_t books_bytes_per_second(const struct books *b, int64_t took_us)
+{
+	double seconds = (double)took_us / (double)SECOND;
+
+	return took_us > 0 ? (uint64_t)((double)books_total(b).bytes_read / seconds) : 0;
+}
+
+int64_t books_left_us(const struct books *b, int64_t took_us)
+{
+	struct copy_folder t = books_total(b);
+	double left = (double)(t.expected_bytes - books_bytes_done(b)), did = (double)t.bytes_read;
+	uint64_t all, settled;
+
+	if (!t.expected_bytes) {
+		books_messages(b, &all, &settled);
+		left = all > settled ? (double)(all - settled) : 0;
+		did = (double)(t.copied + t.moved);
+	}
+	if (left <= 0 || did <= 0 || took_us <= 0)
+		return -1;
+	left *= (double)took_us / did;
+	return left < (double)INT64_MAX / 2 ? (int64_t)left : -1;
 }

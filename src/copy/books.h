@@ -74,6 +74,8 @@ struct copy_folder {
 	uint64_t removed;        /* of present in the ledger, no longer at the destination: by others */
 	uint64_t bytes;          /* of the copied messages */
 	uint64_t bytes_read;     /* for progress: includes what is under way or was sent twice */
+	uint64_t bytes_known;    /* for progress: of present messages, as the ledger told before the pass, … */
+	uint64_t bytes_present;  /* … and as they were come across; also of moved ones */
 	uint64_t in_doubt;       /* of those not reached: sent when the pass stopped, and never answered */
 	uint64_t arrived;        /* new at the source since it was listed, left for the next pass */
 	uint32_t uidvalidity;
@@ -110,5 +112,18 @@ struct copy_folder books_total(const struct books *books);
 
 /* What a folder (or the total) still owes: listed - filtered - copied - excepted - changed. */
 uint64_t books_not_reached(const struct copy_folder *folder);
+
+/* --- progress: what is done, in this pass or by earlier ones; the rest is left. --------------------- */
+
+/* Of the expected bytes, all folders together; at most those. */
+uint64_t books_bytes_done(const struct books *books);
+
+/* Of messages, all folders together: how many there are, and how many are settled one way or another. */
+void books_messages(const struct books *books, uint64_t *ret_all, uint64_t *ret_settled);
+
+/* What this pass did in took_us: bytes it read a second; and how long what is left will take at that pace, by bytes when
+ * they are known (a folder of large messages is not as fast as one of small). -1: not to be known, or nothing is left. */
+uint64_t books_bytes_per_second(const struct books *books, int64_t took_us);
+int64_t books_left_us(const struct books *books, int64_t took_us);
 
 #endif

@@ -612,7 +612,8 @@ int copy_run(struct copy *copy, struct fault *fault)
 	int r;
 
 	copy->began_us = run_now();
-	if (is_nothing_to_do(copy))
+	copy->nothing_to_do = is_nothing_to_do(copy);
+	if (copy->nothing_to_do)
 		r = copy_links_load_exceptions(copy, fault);
 	else
 		r = run_recorded(copy, fault);
@@ -621,4 +622,23 @@ int copy_run(struct copy *copy, struct fault *fault)
 	copy->stage = COPY_ENDED;
 	channel_close(&copy->events);
 	return r < 0 ? -1 : 0;
+}
+
+bool copy_found_news(const struct copy *copy)
+{
+	struct copy_folder t = books_total(&copy->books);
+
+	if (copy->nothing_to_do)
+		return false;
+	if (t.copied || t.adopted || t.moved || t.flags_changed || t.gone || t.deleted || t.removed ||
+	    map_count(&copy->renamed))
+		return true;
+
+	for (size_t i = 0; i < copy->books.exceptions_n; i++)
+		if (!copy->books.exceptions[i].earlier)
+			return true;
+	for (size_t i = 0; i < copy->mapping->n_entries; i++)
+		if (copy->mapping->entries[i].action != MAPPING_SKIP && copy->mapping->entries[i].create)
+			return true;
+	return false;
 }

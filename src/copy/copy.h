@@ -92,6 +92,7 @@ struct copy {
 	enum copy_stage stage;
 	bool destination_filled; /* why copy_prepare failed: a folder there holds messages already */
 	int64_t began_us;        /* run_now() when copying began */
+	bool nothing_to_do;      /* neither side had changed */
 	size_t next_folder;      /* into books.order: what the next free worker takes */
 	unsigned workers;        /* at work now */
 	struct imap_session *spare[64]; /* connections to the destination that nobody uses now */
@@ -122,5 +123,8 @@ SUSPENDS int copy_measure(struct copy *copy, struct fault *fault);
 /* Copies. 0: went through (look at the books for exceptions); negative: stopped early, what was done is
  * in the books. Ends copy->events. */
 SUSPENDS int copy_run(struct copy *copy, struct fault *fault);
+
+/* Of a pass that went through: whether it did or found anything that a verification before it could not know. */
+bool copy_found_news(const struct copy *copy);
 
 #endif

@@ -215,7 +215,10 @@ static int know_message(struct copy_pass *pass, struct imap_message *m, const st
 		return 0;
 
 	folder->removed += row->state == LEDGER_REMOVED;
-	folder->present += row->state == LEDGER_COPIED || row->state == LEDGER_GONE;
+	if (row->state == LEDGER_COPIED || row->state == LEDGER_GONE) {
+		folder->present++;
+		folder->bytes_present += m->size;
+	}
 	if (row->cause || row->state == LEDGER_REMOVED)
 		return copy_links_except(copy, pass->index, row, fault);
 	return 0;
@@ -512,6 +515,7 @@ int copy_folder_record(struct copy_pass *pass, struct fault *fault)
 		link->formers = true;
 		link->formers_lost = false; /* even if it was replaced after it was surveyed */
 		link->known = NULL;
+		pass->folder->bytes_known = 0;
 	}
 	copy_record_folder(pass);
 	copy_note_begun(pass);

@@ -166,6 +166,8 @@ static int link_folder(struct copy *copy, const struct map *by_name, const struc
 
 	known->current = true; /* it may be back after passes without it */
 	link->known = known;
+	if (known->complete) /* else it has not been counted */
+		copy->books.folders[link - copy->links].bytes_known = known->tally.bytes;
 	link->unchanged = !link->formers && is_unchanged(copy, link);
 	return 0;
 }

@@ -149,6 +149,7 @@ static void moved(struct copy_pass *pass, struct move *move, uint32_t copy_uid)
 		pass->folder->present++;
 	else
 		pass->folder->moved++;
+	pass->folder->bytes_present += move->message->size;
 	take_over(pass, move->message, copy_uid, move->was.flags, move->was.copy_flags);
 }
 
@@ -368,6 +369,7 @@ static int find_out(struct copy_pass *pass, struct fault *fault)
 
 		if (m && is_waiting(m) && rows.p[i].state == LEDGER_COPIED && rows.p[i].copy_uid) {
 			pass->folder->moved++;
+			pass->folder->bytes_present += m->size;
 			take_over(pass, m, rows.p[i].copy_uid, rows.p[i].flags, rows.p[i].copy_flags);
 		}
 	}

@@ -135,6 +135,7 @@ static int take_found(struct settle *s, struct fault *fault)
 		m->copy_uid = s->theirs.p[item->mate - 1].uid;
 		m->state |= MESSAGE_SETTLED;
 		pass->folder->present++;
+		pass->folder->bytes_present += item->size;
 		if (row.cause && copy_links_except(pass->worker->copy, pass->index, &row, fault) < 0)
 			return -1;
 	}

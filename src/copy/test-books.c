@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/xalloc.h"
+#include "base/clock.h"
 #include "lib/check.h"
 
 static struct books two_folders(void)
@@ -130,6 +131,42 @@ static void totals(struct check *check)
 	CHECK_EQ(books_not_reached(&t), 2);
 }
 
+/* A pass that goes on with another one: what that did is done, but not at this one's pace. */
+static void progress(struct check *check)
+{
+	_cleanup_(books_done) struct books b = two_folders();
+	uint64_t all, settled;
+
+	b.folders[0] = (struct copy_folder){ .state = FOLDER_DONE, .expected = 50, .listed = 50, .expected_bytes = 5000,
+					     .present = 50, .bytes_present = 4900 };
+	b.folders[1] = (struct copy_folder){ .state = FOLDER_COPYING, .expected = 100, .listed = 100,
+					     .expected_bytes = 10000, .present = 60, .bytes_present = 6000 };
+	books_messages(&b, &all, &settled);
+	EXPECT(all == 150 && settled == 110);
+	CHECK_EQ(books_bytes_done(&b), 11000);
+	CHECK_EQ(books_bytes_per_second(&b, 10 * SECOND), 0);
+	CHECK_EQ(books_left_us(&b, 10 * SECOND), -1); /* nothing read yet: nobody knows */
+
+	b.folders[1].copied = 10;
+	b.folders[1].bytes_read = 1000;
+	CHECK_EQ(books_bytes_done(&b), 12000);
+	CHECK_EQ(books_bytes_per_second(&b, 10 * SECOND), 100);
+	CHECK_EQ(books_left_us(&b, 10 * SECOND), 30 * SECOND);
+	CHECK_EQ(books_bytes_per_second(&b, 0), 0);
+	CHECK_EQ(books_left_us(&b, 0), -1);
+
+	/* What the ledger told before the folder was listed; read again and again it is not more than there is. */
+	b.folders[1].bytes_known = 8000;
+	CHECK_EQ(books_bytes_done(&b), 14000);
+	b.folders[1].bytes_read = UINT64_MAX;
+	CHECK_EQ(books_bytes_done(&b), 15000);
+	CHECK_EQ(books_left_us(&b, 10 * SECOND), -1);
+
+	/* A server that tells no sizes: by messages, those of this pass. */
+	b.folders[0].expected_bytes = b.folders[1].expected_bytes = 0;
+	CHECK_EQ(books_left_us(&b, 10 * SECOND), 30 * SECOND);
+}
+
 static void closing(struct check *check)
 {
 	struct copy_folder f = { .listed = 6, .filtered = 1, .copied = 2, .excepted = 2, .changed = 1 };
@@ -174,6 +211,7 @@ int main(int argc, char **argv)
 		{ "exceptions of a folder that is no more", exceptions_of_lost },
 		{ "thousands of exceptions", many_exceptions },
 		{ "totals", totals },
+		{ "progress", progress },
 		{ "what is not reached", closing },
 		{ "what was not even listed is not reached", stopped_early },
 		{ "empty books", empty },

@@ -30,7 +30,7 @@ struct fleet_mailbox {
 	/* Of earlier passes. */
 	bool seeded;
 	uint64_t size;
-	int64_t delta_us;
+	int64_t delta_us, last_change;
 
 	bool held;                   /* how this try ended: 0, and it was held */
 	bool ours;                   /* claimed, in a round */

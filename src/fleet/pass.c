@@ -27,10 +27,6 @@ struct pass {
 	struct copy *copy;
 	struct arena arena;
 	bool seed;
-
-	/* For the rate. */
-	int64_t looked_at;
-	uint64_t bytes_then;
 };
 
 /* --- the status ------------------------------------------------------------------------------ */
@@ -81,25 +77,9 @@ static void begin_status(struct fleet_mailbox *m)
 	s->seeded = m->seeded;
 	s->size = m->size;
 	s->delta_us = m->delta_us;
+	s->last_change = m->last_change;
 	if (m->error)
 		s->error = m->error;
-}
-
-/* Over some ten seconds, so that it neither jumps nor lags. */
-static void measure(struct pass *p, struct fleet_status *s)
-{
-	int64_t now = run_now(), took = now - p->looked_at;
-	uint64_t left = s->bytes > s->bytes_done ? s->bytes - s->bytes_done : 0;
-	double rate = (double)s->bytes_per_second, lately;
-
-	if (p->looked_at && took > 0) {
-		lately = (double)(s->bytes_done - p->bytes_then) * (double)SECOND / (double)took;
-		rate = rate > 0 ? 0.9 * rate + 0.1 * lately : lately;
-	}
-	p->looked_at = now;
-	p->bytes_then = s->bytes_done;
-	s->bytes_per_second = (uint64_t)rate;
-	s->left_us = left && rate >= 1 ? (int64_t)((double)left / rate) * SECOND : -1;
 }
 
 static void count(struct pass *p)
@@ -112,6 +92,18 @@ static void count(struct pass *p)
 	fleet_status_count(s, &p->copy->books);
 	if (s->bytes)
 		s->size = s->bytes;
+}
+
+/* Since copying began: neither what earlier passes did nor the time it took to list folders says how fast it is. */
+static void measure(const struct pass *p, struct fleet_status *s)
+{
+	int64_t took_us = p->copy ? run_now() - p->copy->began_us : 0;
+
+	if (!p->copy || p->copy->stage != COPY_COPYING)
+		return;
+
+	s->bytes_per_second = books_bytes_per_second(&p->copy->books, took_us);
+	s->left_us = books_left_us(&p->copy->books, took_us);
 }
 
 static int tick(void *arg, struct fault *fault)
@@ -378,6 +370,8 @@ static int go_through(struct pass *p, struct fault *fault)
 	s->exit_status = s->not_reached || p->copy->books.exceptions_n ? 1 : 0;
 	if (!p->seed)
 		m->delta_us = s->delta_us = run_now() - began;
+	if (p->seed || !m->last_change || copy_found_news(p->copy))
+		m->last_change = s->last_change = run_wall();
 	m->seeded = s->seeded = true;
 	m->size = s->size;
 	return 0;

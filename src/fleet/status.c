@@ -98,6 +98,7 @@ static const struct field fields[] = {
 	FIELD("messages_done", COUNT, messages_done),
 	FIELD("bytes", COUNT, bytes),
 	FIELD("bytes_done", COUNT, bytes_done),
+	FIELD("bytes_read", COUNT, bytes_read),
 	FIELD("bytes_per_second", COUNT, bytes_per_second),
 	FIELD("left_us", SIGNED, left_us),
 	FIELD("source", COUNT, source),
@@ -121,6 +122,7 @@ static const struct field fields[] = {
 	FIELD("seeded", TRUTH, seeded),
 	FIELD("size", COUNT, size),
 	FIELD("delta_us", SIGNED, delta_us),
+	FIELD("last_change", MOMENT, last_change),
 };
 
 static void *place_of(const struct field *f, struct fleet_status *s)
@@ -310,10 +312,10 @@ void fleet_status_count(struct fleet_status *s, const struct books *books)
 		s->folders_done += books->folders[i].state == FOLDER_DONE ||
 				   books->folders[i].state == FOLDER_FAILED;
 
-	s->messages = (t.listed > t.expected ? t.listed : t.expected) - t.filtered;
-	s->messages_done = t.present + t.copied + t.moved + t.excepted + t.changed;
+	books_messages(books, &s->messages, &s->messages_done);
 	s->bytes = t.expected_bytes;
-	s->bytes_done = t.bytes_read;
+	s->bytes_done = books_bytes_done(books);
+	s->bytes_read = t.bytes_read;
 	s->source = t.listed - t.filtered;
 	s->present = t.present;
 	s->copied = t.copied;

@@ -37,8 +37,9 @@ struct fleet_status {
 	uint64_t folders, folders_done;
 	uint64_t messages,
 		messages_done; /* of this pass: expected, and settled one way or another */
-	uint64_t bytes, bytes_done;  /* expected (0: not told), and read */
-	uint64_t bytes_per_second;   /* lately */
+	uint64_t bytes, bytes_done;  /* expected (0: not told), and of them done, by earlier passes too */
+	uint64_t bytes_read;         /* in this try */
+	uint64_t bytes_per_second;   /* of them, since copying began in this try */
 	int64_t left_us;             /* -1: not known */
 
 	/* The books of the pass so far, all folders together: copy/books.h. */
@@ -59,6 +60,7 @@ struct fleet_status {
 	bool seeded;                 /* a pass went through once */
 	uint64_t size;               /* bytes of the whole mailbox; 0: not known */
 	int64_t delta_us;            /* how long the last delta took; 0: there was none */
+	int64_t last_change;         /* µs since 1970: the end of the last pass that went through and did or found anything; 0: not known */
 };
 
 /* Of nothing: waiting, strings empty. */

@@ -38,6 +38,7 @@ int fleet_survey(struct fleet *fleet, int64_t now, struct fault *fault)
 			m->seeded = s->seeded;
 			m->size = s->size;
 			m->delta_us = s->delta_us > 0 ? s->delta_us : 0;
+			m->last_change = s->last_change;
 		}
 		facts = facts_of(m, s);
 		m->job.order = order_make(&facts, i, now, o->config->soon_us);

@@ -382,8 +382,12 @@ class Many(unittest.TestCase):
                          ("ready-accepted", "ready-accepted", "counts"))
 
         time.sleep(1)  # times of verifications are whole seconds
+        self.copy("u01@example.org", status=0)  # nothing to do
+        self.assertRegex(run("status", status=0).stdout, r"first +ready: 2 ready\n")
+        with Imap(HOST, self.server.port, "u01", self.server.password) as imap:
+            imap.append("INBOX", [(b"", b"01-Jan-2024 10:00:00 +0000", b"Subject: new\r\n\r\nnew\r\n")])
         self.copy("u01@example.org", status=0)
-        self.assertRegex(run("status", status=0).stdout, r"first +not ready: 1 ready, 1 verified before the last pass\n")
+        self.assertRegex(run("status", status=0).stdout, r"first +not ready: 1 ready, 1 verified before the last change\n")
 
     def test_half_of_the_servers_are_away(self):
         """Those whose server is there get through meanwhile; the others are not reached."""
