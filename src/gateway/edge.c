@@ -14,7 +14,7 @@
 #include "os/spawn.h"
 
 #define COUNTS_EVERY (2 * SECOND)
-#define WITHOUT_DESCRIPTORS (200 * MSEC)
+#define WITHOUT_ACCEPTING (200 * MSEC) /* for want of descriptors, memory … */
 
 /* --- settings -------------------------------------------------------------------------------- */
 
@@ -205,6 +205,7 @@ void edge_take(struct edge *edge, struct stream *stream, const char *listener, c
 struct accepting {
 	struct edge *edge;
 	struct listener *listener;
+	const char *name; /* sessions outlive the listener */
 };
 
 SUSPENDS static int accept_all(void *arg, struct fault *fault)
@@ -217,15 +218,24 @@ SUSPENDS static int accept_all(void *arg, struct fault *fault)
 		uint16_t port;
 
 		if (listener_accept_from(a->listener, &stream, &address, &port, fault) == 0) {
-			edge_take(a->edge, stream, listener_name(a->listener), &address, port);
+			edge_take(a->edge, stream, a->name, &address, port);
 			if (run_yield(fault) < 0)
 				return -1;
-		} else if (fault->kind != FAULT_LIMIT) {
-			return -1;
-		} else if (run_sleep(WITHOUT_DESCRIPTORS, fault) < 0) {
-			return -1;
+			continue;
 		}
+		if (fault->kind != FAULT_LIMIT)
+			break;
+		a->edge->counts.accept_errors++;
+		a->edge->counts_changed = true;
+		if (run_sleep(WITHOUT_ACCEPTING, fault) < 0)
+			return -1;
 	}
+	/* An edge that does not hear is worse than none: there will be another. */
+	if (fault->kind != FAULT_CANCELLED) {
+		a->edge->deaf = *fault;
+		nursery_cancel(&a->edge->work);
+	}
+	return -1;
 }
 
 static void start_accepting(struct edge *edge)
@@ -233,8 +243,9 @@ static void start_accepting(struct edge *edge)
 	for (size_t i = 0; i < edge->n_listeners; i++) {
 		struct accepting *a = arena_alloc(&edge->arena, sizeof(*a));
 
-		*a = (struct accepting){ edge, edge->listeners[i] };
-		nursery_start(&edge->accepting, accept_all, a, "listener %s", listener_name(a->listener));
+		*a = (struct accepting){ edge, edge->listeners[i],
+					 arena_strdup(&edge->arena, listener_name(edge->listeners[i])) };
+		nursery_start(&edge->accepting, accept_all, a, "listener %s", a->name);
 	}
 }
 
@@ -294,7 +305,7 @@ SUSPENDS static int stop(void *arg, struct fault *fault)
 	return 0;
 }
 
-static int begin_stop(struct edge *edge, struct nursery *work, struct bytes payload, struct fault *fault)
+static int begin_stop(struct edge *edge, struct bytes payload, struct fault *fault)
 {
 	struct stopping *stopping = arena_alloc(&edge->arena, sizeof(*stopping));
 	struct arena none = { NULL };
@@ -306,13 +317,14 @@ static int begin_stop(struct edge *edge, struct nursery *work, struct bytes payl
 		return 0;
 	edge->is_stopping = true;
 	*stopping = (struct stopping){ edge, number.value > (uint64_t)HOUR ? HOUR : (int64_t)number.value };
-	nursery_start(work, stop, stopping, "stopping");
+	nursery_start(&edge->work, stop, stopping, "stopping");
 	return 0;
 }
 
 /* Until the keeper ends the link. */
-SUSPENDS static int listen_to_keeper(struct edge *edge, struct nursery *work, struct fault *fault)
+SUSPENDS static int listen_to_keeper(void *arg, struct fault *fault)
 {
+	struct edge *edge = arg;
 	struct link_frame frame;
 	int got;
 
@@ -322,12 +334,15 @@ SUSPENDS static int listen_to_keeper(struct edge *edge, struct nursery *work, st
 		if (frame.type == KEEP_SAY)
 			r = edge_hear(edge, &frame, fault);
 		else if (frame.type == KEEP_STOP)
-			r = begin_stop(edge, work, frame.payload, fault);
+			r = begin_stop(edge, frame.payload, fault);
 		else
 			r = fault_protocol(fault, "the keeper gave settings twice");
 		if (r < 0)
 			return -1;
 	}
+	if (got == 0)
+		edge->was_left = true;
+	nursery_cancel(&edge->work);
 	return got;
 }
 
@@ -358,19 +373,25 @@ SUSPENDS static int be_ready(struct edge *edge, bool enclosed, struct fault *fau
 
 SUSPENDS int edge_serve(struct edge *edge, bool enclosed, struct fault *fault)
 {
-	_cleanup_(nursery_done) struct nursery work;
 	int r;
 
 	waiters_init(&edge->ended);
 	nursery_init(&edge->accepting, "accepting");
 	nursery_init(&edge->sessions, "sessions");
-	nursery_init(&work, "edge");
+	nursery_init(&edge->work, "edge");
 	if (be_ready(edge, enclosed, fault) < 0)
 		return -1;
 
-	nursery_start(&work, tell_counts, edge, "counts");
+	nursery_start(&edge->work, tell_counts, edge, "counts");
+	nursery_start(&edge->work, listen_to_keeper, edge, "keeper");
 	start_accepting(edge);
-	r = listen_to_keeper(edge, &work, fault);
+	r = nursery_wait(&edge->work, fault);
+	if (edge->was_left)
+		r = 0;
+	if (edge->deaf.kind) {
+		*fault = edge->deaf;
+		r = -1;
+	}
 	edge_give_up(edge);
 	/* First: another keeper may be waiting for the addresses. */
 	nursery_done(&edge->accepting);

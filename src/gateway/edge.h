@@ -49,17 +49,19 @@ struct edge {
 	bool counts_changed;
 	struct buf scratch, payload; /* while a frame is made */
 
-	struct nursery accepting, sessions;
+	struct nursery accepting, sessions, work;
 	bool is_stopping, is_over;
+	bool was_left;     /* the link has ended in order */
+	struct fault deaf; /* why it cannot listen any more; kind 0: it can */
 	struct waiters ended; /* a session did */
 };
 
 /* Over a link of its own: takes KEEP_SETUP, then serves until the keeper says KEEP_STOP and all sessions are over, or the
- * link ends. Listeners may be none. enclosed: enters the sandbox. */
+ * link ends, or a listener fails for good. Listeners may be none. enclosed: enters the sandbox. */
 SUSPENDS int edge_serve(struct edge *edge, bool enclosed, struct fault *fault);
 void edge_done(struct edge *edge);
 
-/* Serves a client that is connected. The stream is the edge's from here on. */
+/* Serves a client that is connected. The stream is the edge's from here on; listener, a name, outlives the edge's sessions. */
 void edge_take(struct edge *edge, struct stream *stream, const char *listener, const struct ip *address, uint16_t port);
 
 #define EDGE_TOO_MANY "Too many connections from your address"

@@ -330,6 +330,21 @@ static int on_ready(struct keep_edge *edge, const struct link_frame *frame, stru
 	return 0;
 }
 
+static int on_counts(struct keep_edge *edge, const struct link_frame *frame, struct fault *fault)
+{
+	uint64_t before = edge->counts.accept_errors;
+
+	if (fields_decode(&edge_counts_table, frame->payload, &edge->arena, &edge->counts, fault) < 0)
+		return -1;
+	if (edge->counts.accept_errors > before && run_now() >= edge->alarm_next) {
+		edge->alarm_next = run_now() + MINUTE;
+		keeper_alarm(edge->keep->k, "accept",
+			     "edge %u could not accept connections %llu times so far: no memory, or no descriptors?",
+			     edge->number, (unsigned long long)edge->counts.accept_errors);
+	}
+	return 0;
+}
+
 SUSPENDS static int on_frame(struct keep_edge *edge, const struct link_frame *frame, struct fault *fault)
 {
 	arena_reset(&edge->arena);
@@ -337,7 +352,7 @@ SUSPENDS static int on_frame(struct keep_edge *edge, const struct link_frame *fr
 	case EDGE_READY:
 		return on_ready(edge, frame, fault);
 	case EDGE_COUNTS:
-		return fields_decode(&edge_counts_table, frame->payload, &edge->arena, &edge->counts, fault);
+		return on_counts(edge, frame, fault);
 	case EDGE_DONE:
 		return 1;
 	default:

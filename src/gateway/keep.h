@@ -92,6 +92,7 @@ struct keep_edge {
 	enum keep_edge_state state;
 	char walls[100];
 	struct edge_counts counts;
+	int64_t alarm_next; /* not before that moment, about accepting */
 	struct waiters news;
 	struct nursery accepting;
 	struct arena arena; /* of a frame */

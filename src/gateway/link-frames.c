@@ -29,6 +29,7 @@ static const struct field_line edge_counts_lines[] = {
 	FIELD(3, FIELD_U64, edge_counts, connections),
 	FIELD(4, FIELD_U64, edge_counts, turned_away),
 	FIELD(5, FIELD_U64, edge_counts, recipients_refused),
+	FIELD(6, FIELD_U64, edge_counts, accept_errors),
 };
 TABLE(edge_counts);
 

@@ -61,7 +61,7 @@ struct edge_finish {
 };
 
 struct edge_counts {
-	uint64_t sessions, tls_sessions, connections, turned_away, recipients_refused; /* the first two: now */
+	uint64_t sessions, tls_sessions, connections, turned_away, recipients_refused, accept_errors; /* the first two: now */
 };
 
 struct keep_network {

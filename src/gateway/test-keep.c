@@ -5,6 +5,7 @@
 #pragma GCC diagnostic ignored "-Wframe-larger-than="
 
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include "base/xalloc.h"
 #include "gateway/edge.h"
@@ -23,6 +24,9 @@ struct scene {
 	struct nursery nursery;
 	struct edge edge;
 	struct keep_edge *keeps;
+	struct listener *listener; /* of the edge; NULL: none */
+	int edge_result;
+	struct fault edge_fault;
 	struct stream *raw; /* the edge's end of the link, when there is no edge */
 	int served;
 	struct fault why;
@@ -34,7 +38,11 @@ struct scene {
 
 static int run_edge(void *arg, struct fault *fault)
 {
-	(void)edge_serve(&((struct scene *)arg)->edge, false, fault);
+	struct scene *s = arg;
+
+	(void)fault;
+	s->edge_result = edge_serve(&s->edge, false, &s->edge_fault);
+	link_free(TAKE_PTR(s->edge.link)); /* as the end of a process does */
 	return 0;
 }
 
@@ -107,6 +115,10 @@ static void connect_edge(struct scene *s, bool with)
 	}
 	s->edge = (struct edge){ .link = link_new(b, KEEP_FRAMES) };
 	map_init(&s->edge.addresses, 1);
+	if (s->listener) {
+		s->edge.listeners = xzalloc(sizeof(struct listener *));
+		s->edge.listeners[s->edge.n_listeners++] = TAKE_PTR(s->listener);
+	}
 	nursery_start(&s->nursery, run_edge, s, "edge");
 }
 
@@ -341,6 +353,71 @@ static void takes_large(struct check *check)
 
 	play(check, &s, take_large);
 	audit(check, &s, 9, 9, 0);
+}
+
+/* --- listening ------------------------------------------------------------------------------- */
+
+/* A session that outlives its listener, as after a reload. */
+static int stop_listening(struct scene *s, struct fault *fault)
+{
+	struct check *check = s->check;
+	_cleanup_(stream_freep) struct stream *client = NULL;
+	char reply[300];
+
+	_deadline_(10 * SECOND);
+
+	if (listener_new("127.0.0.1", 0, &s->listener, fault) < 0)
+		return -1;
+	connect_edge(s, true);
+	if (tcp_connect("127.0.0.1", listener_port(s->edge.listeners[0]), &client, fault) < 0 || greet(s, client, fault) < 0)
+		return -1;
+	keep_edge_stop(s->keeps, 5 * SECOND);
+	if (run_sleep(50 * MSEC, fault) < 0)
+		return -1;
+	EXPECT(s->edge.n_listeners == 0);
+	if (send_to(s, client, RCPT, CONTENT, reply, fault) < 0)
+		return -1;
+	EXPECT(strncmp(reply, "250", 3) == 0);
+	return say(s, client, "QUIT\r\n", "221", fault);
+}
+
+static void outlives_its_listener(struct check *check)
+{
+	struct scene s;
+
+	play(check, &s, stop_listening);
+	audit(check, &s, 1, 1, 0);
+}
+
+static int go_deaf(struct scene *s, struct fault *fault)
+{
+	struct check *check = s->check;
+	_cleanup_(stream_freep) struct stream *client = NULL;
+	struct listener *listener;
+
+	_deadline_(10 * SECOND);
+
+	if (listener_new("127.0.0.1", 0, &s->listener, fault) < 0)
+		return -1;
+	listener = s->listener;
+	connect_edge(s, true);
+	if (tcp_connect("127.0.0.1", listener_port(listener), &client, fault) < 0 || greet(s, client, fault) < 0)
+		return -1;
+	/* accept() says EINVAL from now on. */
+	EXPECT(shutdown(listener_fd(listener), SHUT_RD) == 0);
+	while (!s->over)
+		if (run_sleep(10 * MSEC, fault) < 0)
+			return -1;
+	EXPECT(s->edge_result < 0 && s->edge_fault.kind == FAULT_LOCAL && s->served < 0);
+	return 0;
+}
+
+static void does_not_stay_deaf(struct check *check)
+{
+	struct scene s;
+
+	play(check, &s, go_deaf);
+	audit(check, &s, 0, 0, 0);
 }
 
 /* --- who did not hear ------------------------------------------------------------------------ */
@@ -676,6 +753,8 @@ int main(int argc, char **argv)
 		{ "takes a message", takes_one },
 		{ "judges recipients", judges_recipients },
 		{ "takes large messages", takes_large },
+		{ "a session outlives its listener", outlives_its_listener },
+		{ "an edge that cannot listen any more ends", does_not_stay_deaf },
 		{ "gives the first one's id to who did not hear", gives_the_first_id },
 		{ "holds what goes round", holds_loops },
 		{ "counts a front's clients", counts_a_fronts_clients },

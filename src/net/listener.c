@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/xalloc.h"
+#include "net/accept.h"
 #include "net/stream.h"
 
 struct listener {
@@ -122,43 +123,11 @@ static struct stream *accepted(int fd, const union address *address)
 	return tcp_stream_new(fd, peer);
 }
 
-/* What accept(2) reports of a connection that died in the queue says nothing about the listener. */
-static bool is_about_one_connection(int error)
-{
-	switch (error) {
-	case EINTR:
-	case ECONNABORTED:
-	case EPROTO:
-	case ENETDOWN:
-	case EHOSTDOWN:
-	case EHOSTUNREACH:
-	case ENETUNREACH:
-	case ENOPROTOOPT:
-		return true;
-	default:
-		return false;
-	}
-}
-
 SUSPENDS static int accept_one(struct listener *self, int *ret_fd, union address *ret_address, struct fault *fault)
 {
-	for (;;) {
-		socklen_t n = sizeof(*ret_address);
+	unsigned n = sizeof(*ret_address);
 
-		*ret_fd = accept4(self->fd, &ret_address->any, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (*ret_fd >= 0)
-			return 0;
-		if (is_about_one_connection(errno))
-			continue;
-		if (errno == EMFILE || errno == ENFILE)
-			return fault_set(fault, FAULT_LIMIT, REACH_PROCESS, AGAIN_LATER,
-					 "cannot accept connections on %s: %s", self->name, strerror(errno));
-		if (errno != EAGAIN)
-			return fault_local(fault, "cannot accept connections on port %u: %s",
-					   self->port, strerror(errno));
-		if (watch_wait(self->watch, RUN_READABLE, "a connection", fault) < 0)
-			return -1;
-	}
+	return net_accept(self->fd, self->watch, self->name, &ret_address->any, &n, ret_fd, fault);
 }
 
 SUSPENDS int listener_accept(struct listener *self, struct stream **ret, struct fault *fault)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/xalloc.h"
+#include "net/accept.h"
 #include "net/stream.h"
 
 enum { BACKLOG = 16 };
@@ -51,23 +52,12 @@ int local_listener_new(const char *path, struct local_listener **ret, struct fau
 
 int local_listener_accept(struct local_listener *self, struct stream **ret, struct fault *fault)
 {
-	for (;;) {
-		int fd = accept4(self->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd;
 
-		if (fd >= 0) {
-			*ret = tcp_stream_new(fd, self->path);
-			return 0;
-		}
-		if (errno == EINTR || errno == ECONNABORTED)
-			continue;
-		if (errno == EMFILE || errno == ENFILE)
-			return fault_set(fault, FAULT_LIMIT, REACH_PROCESS, AGAIN_LATER, "cannot accept connections on %s: %s",
-					 self->path, strerror(errno));
-		if (errno != EAGAIN)
-			return fault_local(fault, "cannot accept connections on %s: %s", self->path, strerror(errno));
-		if (watch_wait(self->watch, RUN_READABLE, "a connection", fault) < 0)
-			return -1;
-	}
+	if (net_accept(self->fd, self->watch, self->path, NULL, NULL, &fd, fault) < 0)
+		return -1;
+	*ret = tcp_stream_new(fd, self->path);
+	return 0;
 }
 
 struct local_listener *local_listener_free(struct local_listener *self)

@@ -98,7 +98,8 @@ int listener_new(const char *address, uint16_t port, struct listener **ret, stru
 uint16_t listener_port(const struct listener *listener);
 SUSPENDS int listener_accept(struct listener *listener, struct stream **ret, struct fault *fault);
 
-/* The same, with the address it comes from. FAULT_LIMIT: this process has no descriptors left. */
+/* The same, with the address it comes from. Both, and local_listener_accept(): FAULT_LIMIT: it has to be tried again after a while, as
+ * when there are no descriptors; FAULT_LOCAL: the listener is of no use any more. */
 SUSPENDS int listener_accept_from(struct listener *listener, struct stream **ret, struct ip *ret_address,
 				  uint16_t *ret_port, struct fault *fault);
 

@@ -3,8 +3,8 @@
  * environment (read once, at the first use) every call is a test of one flag:
  *	MAILFERRY_STEP_KILL=NAME:N   SIGKILL at the Nth pass of step NAME; ":N": at the Nth pass of any
  *	MAILFERRY_STEP_TRACE=FILE    appends the name of each step passed, a line each
- *	MAILFERRY_STEP_FAIL=KIND:N   the Nth open, write, sync, rename, fill, read or punch of os/ fails; write and fill
- *				     for want of space, the others with EIO
+ *	MAILFERRY_STEP_FAIL=KIND:N   the Nth open, write, sync, rename, fill, read or punch of os/, or accept of net/, fails;
+ *				     write and fill for want of space, the others with EIO
  * A value that cannot be understood ends the process: a crash test that kills nobody proves nothing. The calls
  * may come from any thread. (Another order of fibers, for such tests: MAILFERRY_RUN_SEED, run/run.h.) */
 #ifndef OS_STEP_H
