@@ -384,18 +384,11 @@ static int open_journal(struct queue *queue, struct replay *replay, struct fault
 /* 1: the index is not of this journal's records, or damaged: once more without it. */
 static int try_recover(struct queue *queue, struct open_job *job, struct replay *replay, struct fault *fault)
 {
-	uint64_t position;
-
 	if (pool_call("the index", open_index, job, fault) < 0 || read_id(queue, queue->id, fault) < 0)
 		return -1;
-	position = book_position(queue->book);
 	if (open_journal(queue, replay, fault) < 0)
 		return replay->index_failed && fault->kind == FAULT_DATA ? 1 : -1;
 	memcpy(queue->id, journal_id(queue->journal), sizeof(queue->id));
-	if (position > journal_durable(queue->journal)) {
-		snprintf(job->why, sizeof(job->why), "the index knows of records that the journal does not have");
-		return 1;
-	}
 	if (pool_call("the index", finish_replay, replay, fault) < 0)
 		return fault->kind == FAULT_DATA ? 1 : -1;
 	return 0;

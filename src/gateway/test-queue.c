@@ -9,6 +9,7 @@
 #include "base/xalloc.h"
 #include "gateway/queue-inside.h"
 #include "lib/check.h"
+#include "os/file.h"
 #include "os/testing.h"
 
 struct test {
@@ -541,6 +542,49 @@ static int moved_again(struct test *t, struct fault *fault)
 	return wait_until(t, moved, fault);
 }
 
+static int accept_one(struct test *t, struct fault *fault)
+{
+	uint64_t number;
+
+	return accept(t, "a@a.example", BYTES("x"), &number, fault);
+}
+
+static int nothing(struct test *t, struct fault *fault)
+{
+	return 0;
+}
+
+/* The index knows what the journal lost: nothing is opened, and nothing is made anew. */
+static void index_ahead(struct check *check)
+{
+	char path[300];
+	_cleanup_(buf_done) struct buf before = BUF_NULL, after = BUF_NULL;
+	struct fault fault = FAULT_INIT;
+	FILE *f;
+	TEST;
+
+	run(&t, accept_one);
+	snprintf(path, sizeof(path), "%s/journal/0000000001.seg", t.folder.path);
+	CHECK_EQ(os_read_file(path, JOURNAL_SEGMENT_MIN, &before, &fault), 0);
+	run(&t, accept_one);
+
+	/* an old copy is put back */
+	f = fopen(path, "w");
+	CHECK(f && fwrite(before.p, 1, before.n, f) == before.n && fclose(f) == 0);
+	for (int i = 0; i < 2; i++) {
+		t.fn = nothing;
+		CHECK_EQ(run_main("test", in_loop, &t, &fault), -1);
+		CHECK_EQ(fault.kind, FAULT_DATA);
+		if (!strstr(fault.text, "it ends with record 3, but records up to 6 are known"))
+			CHECK_FAIL("%s", fault.text);
+	}
+	CHECK_EQ(os_read_file(path, JOURNAL_SEGMENT_MIN, &after, &fault), 0);
+	CHECK(bytes_equal(buf_bytes(&before), buf_bytes(&after)));
+	snprintf(path, sizeof(path), "%s/gateway/index.db", t.folder.path);
+	unlink(path);
+	run(&t, nothing);
+}
+
 static void routes(struct check *check)
 {
 	char path[300];
@@ -701,6 +745,7 @@ int main(int argc, char **argv)
 		{ "attempts that a crash interrupted (G6)", dies },
 		{ "attempts that were abandoned (G6)", abandons },
 		{ "routes that change (G8)", routes },
+		{ "an index that is ahead (G4)", index_ahead },
 		{ "both sides (G9)", both },
 		{ "orders and lists", orders },
 		{ "no more legs in memory than allowed (G5)", bounded },

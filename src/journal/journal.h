@@ -30,7 +30,7 @@ struct journal_config {
 	size_t queue_max;      /* bytes that wait to be written; 0: 8 MiB */
 	journal_replay_fn replay;
 	void *arg;
-	uint64_t replay_from; /* a sequence number */
+	uint64_t replay_from; /* a sequence number: all before it were durable once. If they are not there: FAULT_DATA */
 };
 
 /* Recovers, then is ready for writing. FAULT_REFUSED: another process has it. FAULT_DATA: it is damaged, where and how is said,

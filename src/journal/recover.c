@@ -248,6 +248,18 @@ static int check_signed(const char *path, uint64_t next, struct fault *fault)
 	return 0;
 }
 
+/* Who replays from a record on had what is before it, and only what is durable is replayed, or made known. */
+static int check_known(const struct recovery *v, struct fault *fault)
+{
+	uint64_t from = v->config->replay_from, next = v->files->tail.sequence;
+
+	if (from <= next)
+		return 0;
+	return fault_set(fault, FAULT_DATA, REACH_PROCESS, AGAIN_NEVER, "the journal %s is damaged: it ends with record %" PRIu64
+			 ", but records up to %" PRIu64 " are known (to the index): its end is missing, with mail that was "
+			 "accepted; bring back its last segments", v->config->path, next - 1, from - 1);
+}
+
 static int recover(struct recovery *v, uint64_t chance, struct fault *fault)
 {
 	_cleanup_(journal_reader_closep) struct journal_reader *reader = NULL;
@@ -255,7 +267,7 @@ static int recover(struct recovery *v, uint64_t chance, struct fault *fault)
 	const char *path = v->config->path;
 	struct journal_tail *tail = &files->tail;
 
-	if (find_tail(path, tail, fault) < 0)
+	if (find_tail(path, tail, fault) < 0 || check_known(v, fault) < 0)
 		return -1;
 	if (tail->segment && settle_tail(path, tail, files, fault) < 0)
 		return -1;
