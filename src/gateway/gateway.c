@@ -129,11 +129,26 @@ static int make_folders(const char *state, const char *user, struct fault *fault
 
 	if (r < 0 || make_folder(state, r == 1 ? user : NULL, fault) < 0)
 		return -1;
+	if (user && r == 0 && os_let_pass(state, fault) < 0)
+		return -1;
 	buf_appendf(&journal, "%s/journal", state);
 	buf_appendf(&gateway, "%s/gateway", state);
 	if (make_folder(buf_str(&journal), user, fault) < 0)
 		return -1;
 	return make_folder(buf_str(&gateway), user, fault);
+}
+
+/* What is above STATE is none of our business. */
+static int may_pass(const struct gateway *g, const char *user, struct fault *fault)
+{
+	_cleanup_(buf_done) struct buf inside = BUF_NULL;
+	struct os_stamp stamp;
+
+	buf_appendf(&inside, "%s/journal/.", g->options->state);
+	if (os_stamp(buf_str(&inside), &stamp, fault) == 0)
+		return 0;
+	return fault_usage(fault, "%s, who [gateway] user names, cannot get to %s/journal: a folder on the way lets nobody else "
+			   "pass (chmod o+x)", user, g->options->state);
 }
 
 /* Ports are bound; no thread was started yet. */
@@ -148,7 +163,9 @@ static int give_up_rights(struct gateway *g, struct fault *fault)
 	if (!user)
 		return fault_usage(fault, "%s: [gateway] user is not set: as root the gateway needs somebody to become",
 				   g->options->config);
-	return os_become(user, fault);
+	if (os_become(user, fault) < 0)
+		return -1;
+	return may_pass(g, user, fault);
 }
 
 /* --- the queue ------------------------------------------------------------------------------- */

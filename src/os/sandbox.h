@@ -36,6 +36,10 @@ int os_become(const char *user, struct fault *fault);
 /* Gives that user a folder, which is there; root only, else nothing is done. */
 int os_give_folder(const char *path, const char *user, struct fault *fault);
 
+/* Lets everybody pass through a folder that is there, to what lies in it; who may list it stays as it was. Root only, else nothing is
+ * done. */
+int os_let_pass(const char *path, struct fault *fault);
+
 bool os_is_root(void);
 
 #endif

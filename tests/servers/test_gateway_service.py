@@ -94,5 +94,43 @@ class Example(unittest.TestCase):
             self.assertEqual(status, 0)
 
 
+class Root(unittest.TestCase):
+    """Begun as root beside copies that root makes, whose state folder is root's."""
+
+    def setUp(self):
+        product.need_program()
+        if os.geteuid() != 0:
+            self.skipTest("needs root")
+        temporary = tempfile.TemporaryDirectory(prefix="mailferry-root-")
+        self.addCleanup(temporary.cleanup)
+        self.folder = temporary.name
+        self.port = free_port()
+        with open(os.path.join(self.folder, "mailferry.conf"), "w", encoding="utf-8") as f:
+            f.write("[mailferry]\nstate = state\n[platform old]\nsmtp = smtp://127.0.0.1:9\n[platform new]\nsmtp = smtp://127.0.0.1:9\n"
+                    f"[gateway]\nhostname = mx.example.org\ndomain = example.org\nlisten = 127.0.0.1:{self.port}\nuser = nobody\n"
+                    "keep_free = none\n")
+        os.mkdir(os.path.join(self.folder, "state"), 0o700)
+
+    def start(self):
+        return subprocess.Popen([product.PROGRAM, "gateway"], cwd=self.folder, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+    def test_a_state_folder_of_root(self):
+        os.chmod(self.folder, 0o711)
+        child = self.start()
+        self.assertIn("takes mail on", child.stderr.readline())
+        child.terminate()
+        self.assertEqual(child.wait(60), 0)
+        child.stderr.close()
+        state = os.stat(os.path.join(self.folder, "state"))
+        self.assertEqual((state.st_uid, state.st_mode & 0o777), (0, 0o711))
+        self.assertNotEqual(os.stat(os.path.join(self.folder, "state/journal")).st_uid, 0)
+
+    def test_a_way_that_is_closed(self):
+        os.chmod(self.folder, 0o700)
+        child = self.start()
+        self.assertIn("chmod o+x", child.communicate(timeout=60)[1])
+        self.assertEqual(child.returncode, 2)
+
+
 if __name__ == "__main__":
     unittest.main()
