@@ -12,12 +12,13 @@ import time
 
 import compare
 import mailbox
-from dovecot import Dovecot
+from demo_gateway import Gateway, Trouble
+from dovecot import Dovecot, lmtp
 from imapclient import quote, utf7_encode
 from scene import Hand, Post
-from server import Authority, Scratch, exit_on_signals
+from server import Authority, Scratch, exit_on_signals, free_ports
 
-USER, OTHERS = "alice", ["anna", "ben", "chen"]
+USER, OTHERS, LAST = "alice", ["anna", "ben", "chen"], "dora"
 KILL = "ledger-committed:30"  # somewhere in the middle: all folders together make a hundred commits or so
 
 
@@ -27,6 +28,10 @@ class Failed(Exception):
 
 def say(text):
     print("\n" + textwrap.fill(text, 96) + "\n", flush=True)
+
+
+def quoted(word):
+    return "'" + word + "'" if re.search(r"[ <>]", word) and not word.startswith("[") else word
 
 
 def trimmed(text, first, last):
@@ -43,7 +48,7 @@ class Demo:
         self.many = scratch.folder("migration")
         self.mailbox = mailbox.make(options.seed, 200 if options.short else 2000)
         self.others = {u: mailbox.make(options.seed + i, 40 if options.short else 300, hard=False)
-                       for i, u in enumerate(OTHERS, 1)}
+                       for i, u in enumerate([*OTHERS, LAST], 1)}
         for box in self.others.values() if options.short else ():
             box.folders = dict(list(box.folders.items())[:8])
         self.post = Post(options.seed)
@@ -54,7 +59,7 @@ class Demo:
     def run(self, *words, shown=None, status=0, keep=None, environment=None, folder=None):
         """Runs mailferry as one would type it. keep: so many of the first and of the last lines are shown."""
         settings = [f"{k}={v}" for k, v in (environment or {}).items()]
-        print("$ " + " ".join([*settings, "mailferry", *(shown or words)]).replace(self.scratch.path, "…"), flush=True)
+        print("$ " + " ".join([*settings, "mailferry", *map(quoted, shown or words)]).replace(self.scratch.path, "…"), flush=True)
         result = subprocess.run([os.path.abspath(self.program), *words], stdin=subprocess.DEVNULL, cwd=folder,
                                 env={**os.environ, **(environment or {})},
                                 stdout=subprocess.PIPE if keep else None, text=True)
@@ -156,13 +161,38 @@ class Demo:
                          "password_file": [self.source.password_file, self.there.password_file]})
         with open(os.path.join(self.many, "mailboxes.csv"), "a", encoding="utf-8") as f:
             f.writelines(f"{user}@example.org,,,pilot\n" for user in OTHERS)
+            f.write(f"{LAST}@example.org,,,second\n")
         self.run("copy", "--wave", "pilot", folder=self.many)
         print()
-        self.run("status", "--all", folder=self.many)
+        self.run("status", "--wave", "pilot", "--all", folder=self.many)
         print()
         self.run("verify", "--wave", "pilot", folder=self.many, keep=(0, 1))
-        for user, box in self.others.items():
-            self.compare(user, box.count())
+        for user in OTHERS:
+            self.compare(user, self.others[user].count())
+
+    def gateway(self):
+        say("And new mail? The domain's MX points to mailferry gateway, which delivers each message to where its recipient is at "
+            "that moment: here by LMTP to either server.")
+        gateway = Gateway(self, [f"{user}@example.org" for user in (*OTHERS, LAST)])
+        gateway.start()
+        say("Those of the wave are copied and verified: their mail goes to the new server from here on. A client begins to send "
+            "twenty messages a second, to all four. Dora's still go to the old server, and her mailbox is copied meanwhile.")
+        gateway.command("route", "set", "new", "--wave", "pilot", "--reason", "verified today")
+        gateway.begin_sending()
+        self.run("copy", "--wave", "second", folder=self.many, keep=(1, 1))
+        gateway.wait_for_mail_to(LAST)
+        say("Now she moves, and what came for her at the old server meanwhile is brought over by a last pass.")
+        gateway.command("route", "set", "new", f"{LAST}@example.org")
+        gateway.wait_for_mail_to(LAST)
+        gateway.end_sending()
+        self.run("copy", "--wave", "second", folder=self.many, keep=(1, 1))
+        say("Nothing waits; this is the way that one of the last messages went; and the journal is held against itself.")
+        gateway.command("queue", "list")
+        gateway.command("trace", gateway.last_for(LAST))
+        gateway.stop()
+        self.run("audit", "state/journal", folder=self.many)
+        print()
+        gateway.check()
 
     def edit(self, path, values):
         """Gives keys their values, in the order of the file, and shows them."""
@@ -180,6 +210,14 @@ class Demo:
             f.write("\n".join(lines) + "\n")
 
 
+def takes_mail(port):
+    """Settings of Dovecot; its users are called by what stands before the @."""
+    settings = lmtp(port, more="auth_username_format = %Ln")
+    if not settings:
+        raise SystemExit("demo: tools/install-packages.sh targets was not run")
+    return settings
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--program", required=True)
@@ -189,16 +227,18 @@ def main():
     exit_on_signals()
     began = time.monotonic()
     with Scratch() as scratch:
-        common = dict(users=[USER, *OTHERS], authority=Authority(scratch.folder("ca")), where=scratch.path)
+        common = dict(users=[USER, *OTHERS, LAST], authority=Authority(scratch.folder("ca")), where=scratch.path)
         say("Two private Dovecot servers start on this machine: the old one keeps all folders below INBOX with dots "
             "between the names, in Maildirs; the new one has slashes, no prefix and another storage format.")
-        with Dovecot(layout="inbox", format="maildir", **common) as source, \
-                Dovecot(layout="plain", format="sdbox", **common) as there:
+        old, new = free_ports(2)
+        with Dovecot(layout="inbox", format="maildir", extra=takes_mail(old), **common) as source, \
+                Dovecot(layout="plain", format="sdbox", extra=takes_mail(new), **common) as there:
+            source.lmtp, there.lmtp = old, new
             demo = Demo(o, scratch, source, there)
             try:
-                for step in (demo.fill, demo.first_pass, demo.later_passes, demo.verify, demo.wave):
+                for step in (demo.fill, demo.first_pass, demo.later_passes, demo.verify, demo.wave, demo.gateway):
                     step()
-            except Failed as e:
+            except (Failed, Trouble) as e:
                 print(f"demo: {e}", file=sys.stderr)
                 return 1
     say(f"Done in {time.monotonic() - began:.0f} seconds; the servers are stopped and their files removed.")

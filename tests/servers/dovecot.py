@@ -8,8 +8,9 @@ There is a master user: it may log in as anybody, as user*master or with SASL PL
 """
 import base64
 import os
+import subprocess
 
-from server import HOST, Server, service_ids, service_user, spawn
+from server import HOST, ROOT, Server, service_ids, service_user, spawn
 
 MASTER = "master"
 
@@ -106,6 +107,39 @@ service stats {{
 }}
 {extra}
 """
+
+
+LMTP = """
+protocols = imap lmtp
+{more}
+service lmtp {{
+  executable = {program}
+  chroot =
+  user = {user}
+  inet_listener lmtp {{
+    address = {host}
+    port = {port}
+  }}
+}}
+protocol lmtp {{
+  postmaster_address = postmaster@example.org
+}}
+"""
+
+
+def targets():
+    """Where tools/install-packages.sh targets unpacks servers to deliver to."""
+    tool = os.path.join(ROOT, "tools", "install-packages.sh")
+    where = subprocess.run(["bash", tool, "where"], capture_output=True, text=True, check=True).stdout.strip()
+    return os.path.join(where, "targets")
+
+
+def lmtp(port, more=""):
+    """Settings for Dovecot(extra=…): it takes mail by LMTP on that port. None: its program is not unpacked."""
+    program = os.path.join(targets(), "usr/lib/dovecot/lmtp")
+    if not os.path.exists(program):
+        return None
+    return LMTP.format(program=program, user=service_user()[0], host=HOST, port=port, more=more)
 
 
 def coded(password):

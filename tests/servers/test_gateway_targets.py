@@ -15,11 +15,10 @@ import unittest
 
 import product
 import test_gateway
-from dovecot import Dovecot
+from dovecot import Dovecot, lmtp, targets
 from server import HOST, Scratch, end_with_parent, free_ports
 
-TARGETS = os.path.join(subprocess.run(["bash", os.path.join(os.path.dirname(__file__), "../../tools/install-packages.sh"), "where"],
-                                      capture_output=True, text=True, check=True).stdout.strip(), "targets")
+TARGETS = targets()
 BODY = "From: s@sender.example\r\nDate: Tue, 1 Dec 2026 12:00:00 +0000\r\nSubject: {n}\r\nMessage-ID: <{n}@client.example>\r\n\r\nfirst\r\n.\r\n..\r\n" + "x" * 998 + "\r\nlast {n}\r\n"
 
 
@@ -196,31 +195,12 @@ match from any for domain "example.org" action "keep"
         self.scratch.remove()
 
 
-LMTP = """
-protocols = imap lmtp
-service lmtp {{
-  executable = {program}
-  chroot =
-  user = {user}
-  inet_listener lmtp {{
-    address = 127.0.0.1
-    port = {port}
-  }}
-}}
-protocol lmtp {{
-  postmaster_address = postmaster@example.org
-}}
-"""
-
-
 def start_dovecot():
-    program = os.path.join(TARGETS, "usr/lib/dovecot/lmtp")
-    if not os.path.exists(program):
-        raise unittest.SkipTest("needs tools/install-packages.sh targets")
     port = free_ports(1)[0]
-    user = "mail" if os.geteuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
-    dovecot = Dovecot(users=["bob@example.org", "carol@example.org"], password="secret", tls=False,
-                      extra=LMTP.format(program=program, user=user, port=port))
+    extra = lmtp(port)
+    if not extra:
+        raise unittest.SkipTest("needs tools/install-packages.sh targets")
+    dovecot = Dovecot(users=["bob@example.org", "carol@example.org"], password="secret", tls=False, extra=extra)
     dovecot.start()
     dovecot.lmtp = port
     wait_until(lambda: listens(port), "LMTP")
