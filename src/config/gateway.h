@@ -62,7 +62,7 @@ struct config_gateway {
 	unsigned edges, sessions, sessions_per_address, max_recipients, received_limit;
 	uint64_t max_message, keep_free, max_queue;
 	int64_t route_fault_us, queue_life_us, retry_min_us, retry_max_us, drain_us;
-	bool proxy;                  /* every connection begins with a PROXY header */
+	bool proxy;                  /* connections from `trusted` begin with a PROXY header */
 	const char *events;          /* a file, or "syslog"; NULL: none */
 };
 

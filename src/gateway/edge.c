@@ -146,12 +146,9 @@ SUSPENDS static int session(void *arg, struct fault *fault)
 {
 	struct edge_session *s = arg;
 	struct edge *edge = s->edge;
-	bool tls;
 
 	/* However it ended: it is one client's affair. */
 	(void)smtp_serve(&s->stream, &edge->settings, &s->peer, &s->host, fault);
-	tls = stream_find(s->stream, "tls");
-	edge->counts.tls_sessions += tls;
 	session_free(s);
 	return 0;
 }
@@ -258,13 +255,25 @@ static void close_listeners(struct edge *edge)
 
 /* --- the keeper ------------------------------------------------------------------------------ */
 
+static uint64_t count_tls(const struct edge *edge)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < edge->n_slots; i++)
+		n += edge->slots[i]->session && stream_find(edge->slots[i]->session->stream, "tls");
+	return n;
+}
+
 SUSPENDS static int tell_counts(void *arg, struct fault *fault)
 {
 	struct edge *edge = arg;
 
 	while (run_sleep(COUNTS_EVERY, fault) == 0) {
-		if (!edge->counts_changed)
+		uint64_t tls = count_tls(edge);
+
+		if (!edge->counts_changed && tls == edge->counts.tls_sessions)
 			continue;
+		edge->counts.tls_sessions = tls;
 		edge->counts_changed = false;
 		buf_reset(&edge->payload);
 		fields_encode(&edge_counts_table, &edge->counts, &edge->payload);

@@ -10,6 +10,7 @@
 #include "gateway/metrics.h"
 #include "os/step.h"
 #include "smtp/address.h"
+#include "smtp/command.h"
 #include "smtp/trace.h"
 
 struct accepting {
@@ -60,6 +61,14 @@ static struct bytes whole_address(const struct keep *keep, struct bytes text, st
 	return bytes_of(arena_printf(arena, "postmaster@%s", domains[0]));
 }
 
+/* RFC 3461 section 4.1: NEVER stands alone. */
+static bool is_notify(uint64_t notify)
+{
+	const unsigned all = SMTP_NOTIFY_NEVER | SMTP_NOTIFY_SUCCESS | SMTP_NOTIFY_FAILURE | SMTP_NOTIFY_DELAY;
+
+	return notify == SMTP_NOTIFY_NEVER || !(notify & ~(uint64_t)(all & ~SMTP_NOTIFY_NEVER));
+}
+
 static int check_recipients(struct accepting *a, struct fault *fault)
 {
 	struct journal_accept *r = &a->accept.record;
@@ -71,7 +80,8 @@ static int check_recipients(struct accepting *a, struct fault *fault)
 		struct smtp_address address;
 
 		to->address = whole_address(a->edge->keep, to->address, &a->arena);
-		if (!is_address(to->address, &a->arena, &address) || !is_clean(to->orcpt) || to->parameters.n)
+		if (!is_address(to->address, &a->arena, &address) || to->parameters.n ||
+		    (to->orcpt.n && !smtp_orcpt_is_good(to->orcpt, &a->arena)) || !is_notify(to->notify))
 			return fault_protocol(fault, "edge %u sent a recipient that is none", a->edge->number);
 		a->keys[i] = smtp_address_key(&address, &a->arena);
 	}
@@ -82,7 +92,7 @@ static int check(struct accepting *a, struct fault *fault)
 {
 	const struct journal_accept *r = &a->accept.record;
 	const struct bytes texts[] = { r->listener, r->peer, r->helo, r->protocol, r->tls_version, r->tls_cipher,
-				       r->front, r->envid, r->message_id };
+				       r->front, r->message_id };
 	struct smtp_address sender;
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
@@ -90,6 +100,8 @@ static int check(struct accepting *a, struct fault *fault)
 			return fault_protocol(fault, "edge %u sent words with control characters", a->edge->number);
 	if (r->reverse_path.n && !is_address(r->reverse_path, &a->arena, &sender))
 		return fault_protocol(fault, "edge %u sent a sender that is none", a->edge->number);
+	if (r->envid.n && !smtp_envid_is_good(r->envid, &a->arena))
+		return fault_protocol(fault, "edge %u sent an ENVID that is none", a->edge->number);
 	if (r->n_recipients == 0 || r->n_recipients > a->edge->keep->k->config->gateway.max_recipients)
 		return fault_protocol(fault, "edge %u sent a message for nobody", a->edge->number);
 	return check_recipients(a, fault);

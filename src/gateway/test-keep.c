@@ -610,6 +610,9 @@ static const struct lie lies[] = {
 	{ "a line in HELO", { .helo = BYTES("x\r\nEvil: y") }, { .address = BYTES("bob@example.org") }, EDGE_FINISH, 1, 1, false },
 	{ "a line in TLS", { .tls_version = BYTES("x\n") }, { .address = BYTES("bob@example.org") }, EDGE_FINISH, 1, 1, false },
 	{ "a line in ORCPT", { .helo = BYTES("x") }, { .address = BYTES("bob@example.org"), .orcpt = BYTES("a\rb") }, EDGE_FINISH, 1, 1, false },
+	{ "a parameter in ORCPT", { .helo = BYTES("x") }, { .address = BYTES("bob@example.org"), .orcpt = BYTES("rfc822;a X=y") }, EDGE_FINISH, 1, 1, false },
+	{ "a parameter in ENVID", { .envid = BYTES("a X=y") }, { .address = BYTES("bob@example.org") }, EDGE_FINISH, 1, 1, false },
+	{ "never and more", { .helo = BYTES("x") }, { .address = BYTES("bob@example.org"), .notify = 3 }, EDGE_FINISH, 1, 1, false },
 	{ "a sender that is none", { .reverse_path = BYTES("<x") }, { .address = BYTES("bob@example.org") }, EDGE_FINISH, 1, 1, false },
 	{ "a slot that is not there", { .helo = BYTES("x") }, { .address = BYTES("bob@example.org") }, EDGE_FINISH, 8, 1, false },
 	{ "two at once", { .helo = BYTES("x") }, { .address = BYTES("carl@example.org") }, EDGE_FINISH, 1, 2, false },
@@ -639,16 +642,18 @@ static int lie(struct scene *s, struct fault *fault)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(lies); i++) {
 		struct link *link;
-		uint64_t before = s->k.keep->counts.accepted;
+		uint64_t before = s->k.keep->counts.accepted, accepts;
 
 		connect_edge(s, false);
 		link = link_new(TAKE_PTR(s->raw), KEEP_FRAMES);
 		put_lie(link, &lies[i]);
-		if (run_sleep(50 * MSEC, fault) < 0)
-			return -1;
+		accepts = (lies[i].is_fine || lies[i].times == 2) * (lies[i].type == EDGE_FINISH);
+		for (int tries = 0; tries < 200 && (s->over == lies[i].is_fine || s->k.keep->counts.accepted - before < accepts); tries++)
+			if (run_sleep(25 * MSEC, fault) < 0)
+				return -1;
 		check_expect(s->check, s->over != lies[i].is_fine && (!s->over || s->why.kind == FAULT_PROTOCOL), __FILE__,
 			     __LINE__, "%s: %s", lies[i].name, s->over ? s->why.text : "was believed");
-		check_expect(s->check, s->k.keep->counts.accepted - before == (lies[i].is_fine || lies[i].times == 2) * (lies[i].type == EDGE_FINISH),
+		check_expect(s->check, s->k.keep->counts.accepted - before == accepts,
 			     __FILE__, __LINE__, "%s: %s", lies[i].name, "another count");
 		link_free(link);
 		disconnect_edge(s);

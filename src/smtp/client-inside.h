@@ -34,7 +34,8 @@ struct smtp_client {
 SUSPENDS int client_read(struct smtp_client *client, int64_t timeout_us, const char *what,
 			 struct fault *fault);
 
-/* Fails when the server has said something that nobody asked for, or has closed; `when` is for the fault. */
+/* Fails when the server has said something that nobody asked for (reader has it, if it is a reply), or has closed; `when` is for
+ * the fault. */
 SUSPENDS int client_expect_silence(struct smtp_client *client, const char *when, struct fault *fault);
 
 /* Sends client->out, and empties it. */

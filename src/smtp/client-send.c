@@ -354,11 +354,29 @@ SUSPENDS static int send_envelope(struct transaction *t, struct fault *fault)
 
 /* --- content --------------------------------------------------------------------------------------- */
 
-/* A server that answers before the dot has given up on this message: what it says is kept, and is no result, since
- * nobody can tell what it is about. */
+/* A server that refuses before the dot has given up on this message, and the connection is of no use any more. It has not seen
+ * all, so its word is not the last one, whatever its class. */
 SUSPENDS static int expect_no_answer(struct transaction *t, struct fault *fault)
 {
-	return client_expect_silence(t->client, "before the end of the message", fault);
+	struct smtp_client *client = t->client;
+
+	client->reader = (struct smtp_reply_reader){ 0 };
+	if (client_expect_silence(client, "before the end of the message", fault) == 0)
+		return 0;
+	if (client->reader.reply.code / 100 < 4)
+		return -1;
+
+	settle_rest(t, SMTP_AT_DATA, &client->reader.reply, false);
+	for (size_t i = 0; i < t->message->n_recipients; i++) {
+		struct smtp_delivery *r = &t->message->recipients[i];
+
+		if (r->outcome == SMTP_PERMANENT && r->stage == SMTP_AT_DATA) {
+			r->outcome = SMTP_TEMPORARY;
+			r->judgement.class = SMTP_CLASS_TEMPORARY;
+		}
+	}
+	t->is_over = true;
+	return -1;
 }
 
 /* One piece of content, with its dots. */
@@ -396,6 +414,14 @@ SUSPENDS static int write_content(struct transaction *t, struct bytes *ret_end, 
 		return fault_set(fault, FAULT_DATA, REACH_MESSAGE, AGAIN_NEVER,
 				 "the message ends in a CR alone, and must not leave");
 	return 0;
+}
+
+/* What is still queued here when the dot is would have the time of its answer, and be in doubt though it never left. */
+SUSPENDS static int drain_content(struct transaction *t, struct fault *fault)
+{
+	_deadline_(t->client->settings.timeouts.block);
+
+	return stream_drain(t->client->stream, fault);
 }
 
 /* From here on recipients that wait are in doubt until their reply is there. */
@@ -477,7 +503,7 @@ SUSPENDS static int send_message(struct transaction *t, struct fault *fault)
 
 	if (t->accepted == 0)
 		return send_nothing(t, fault);
-	if (write_content(t, &end, fault) < 0 || m->before_dot(m->arg, fault) < 0 ||
+	if (write_content(t, &end, fault) < 0 || drain_content(t, fault) < 0 || m->before_dot(m->arg, fault) < 0 ||
 	    send_dot(t, end, fault) < 0)
 		return -1;
 
@@ -512,7 +538,7 @@ SUSPENDS int smtp_client_send(struct smtp_client *client, struct smtp_message *m
 	buf_reset(&client->out);
 	if (send_envelope(&t, fault) < 0 || (t.may_write && send_message(&t, fault) < 0)) {
 		client_close(client); /* in the middle of a message nothing else can be said */
-		return -1;
+		return t.is_over ? 0 : -1;
 	}
 	return 0;
 }

@@ -86,14 +86,27 @@ SUSPENDS static int fill(struct smtp_client *client, struct fault *fault)
 	return got > 0 ? 1 : got;
 }
 
-static int out_of_step(struct smtp_client *client, const char *when, struct fault *fault)
+/* What it says is heard to its end, so that it can be told: its first bytes are there. */
+SUSPENDS static int out_of_step(struct smtp_client *client, const char *when, struct fault *fault)
 {
-	struct smtp_reply_reader reader = { 0 };
-	struct bytes in = buf_bytes(&client->in);
+	struct smtp_reply_reader *reader = &client->reader;
+	struct fault ignored;
+	_deadline_(5 * SECOND);
+	int r;
+
+	*reader = (struct smtp_reply_reader){ 0 };
+	do {
+		struct bytes in = buf_bytes(&client->in);
+
+		r = smtp_reply_read(reader, &in);
+		buf_consume(&client->in, client->in.n - in.n);
+	} while (r == 0 && fill(client, &ignored) > 0);
 
 	fault_protocol(fault, "%s sent a reply that nobody asked for %s", client->stream->peer, when);
-	if (smtp_reply_read(&reader, &in) >= 0 && reader.reply.code)
-		fault_server(fault, (struct bytes){ reader.reply.text, reader.reply.text_n });
+	if (r > 0)
+		fault_server(fault, (struct bytes){ reader->reply.text, reader->reply.text_n });
+	else
+		reader->reply.code = 0;
 	client_close(client);
 	return -1;
 }

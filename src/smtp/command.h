@@ -117,6 +117,10 @@ const struct smtp_answer *smtp_command_parse(struct bytes line, unsigned offered
 /* RFC 3461 section 4: decodes xtext that stands for printable ASCII, blanks included. -1: it is no xtext, or
  * stands for something else. */
 int smtp_xtext_decode(struct bytes text, struct arena *arena, struct bytes *ret);
+
+/* What ENVID and ORCPT may be (RFC 3461 section 4): not empty, bounded, nothing that could end a parameter. */
+bool smtp_envid_is_good(struct bytes text, struct arena *arena);
+bool smtp_orcpt_is_good(struct bytes text, struct arena *arena);
 void smtp_xtext_append(struct buf *to, struct bytes text);
 
 #endif

@@ -139,14 +139,19 @@ static const struct smtp_answer *set_ret(const struct parameter *p, struct smtp_
 	return NULL;
 }
 
+bool smtp_envid_is_good(struct bytes text, struct arena *arena)
+{
+	struct bytes decoded;
+
+	return text.n > 0 && text.n <= ENVID_MAX && smtp_xtext_decode(text, arena, &decoded) == 0;
+}
+
 static const struct smtp_answer *set_envid(const struct parameter *p, struct arena *arena,
 					   struct smtp_mail_parameters *m)
 {
-	struct bytes text;
-
 	if (m->envid.n)
 		return &twice;
-	if (p->value.n == 0 || p->value.n > ENVID_MAX || smtp_xtext_decode(p->value, arena, &text) < 0)
+	if (!smtp_envid_is_good(p->value, arena))
 		return &smtp_bad_syntax;
 	m->envid = p->value;
 	return NULL;
@@ -238,17 +243,22 @@ static bool is_atom(struct bytes word)
 	return word.n > 0;
 }
 
+bool smtp_orcpt_is_good(struct bytes text, struct arena *arena)
+{
+	struct bytes address = text, type = bytes_cut(&address, ';'), decoded;
+
+	if (text.n > ORCPT_MAX || !is_atom(type) || address.n == 0)
+		return false;
+	return bytes_equal_nocase(type, BYTES("utf-8")) ? is_utf8_address(address) :
+							  smtp_xtext_decode(address, arena, &decoded) == 0;
+}
+
 static const struct smtp_answer *set_orcpt(const struct parameter *p, struct arena *arena,
 					   struct smtp_rcpt_parameters *r)
 {
-	struct bytes address = p->value, type = bytes_cut(&address, ';'), text;
-
 	if (r->orcpt.n)
 		return &twice;
-	if (p->value.n > ORCPT_MAX || !is_atom(type) || address.n == 0)
-		return &smtp_bad_syntax;
-	if (bytes_equal_nocase(type, BYTES("utf-8")) ? !is_utf8_address(address) :
-						       smtp_xtext_decode(address, arena, &text) < 0)
+	if (!smtp_orcpt_is_good(p->value, arena))
 		return &smtp_bad_syntax;
 	r->orcpt = p->value;
 	return NULL;

@@ -69,7 +69,6 @@ struct smtp_recipient {
 	struct smtp_rcpt_parameters parameters;
 	struct bytes key; /* smtp_address_key() */
 	uint64_t hash;
-	void *of_host; /* the host's own; it may use the transaction's arena */
 };
 
 struct smtp_transaction {

@@ -288,6 +288,16 @@ static int fail_to_send(struct talk_client *t, struct fault *fault)
 	return 0;
 }
 
+/* It has not seen all of it: whatever it says is for now, and the connection is given up. */
+static int refused_before_the_dot(struct talk_client *t, struct fault *fault)
+{
+	if (send_to(t, "a", fault) < 0)
+		return -1;
+	has_results(t, want_results);
+	check_expect(t->check, !smtp_client_is_usable(t->client) && t->dots == t->dots_before, __FILE__, __LINE__, "went on");
+	return 0;
+}
+
 static void wants(const char *results, enum fault_kind kind, const char *words)
 {
 	want_results = results;
@@ -326,7 +336,10 @@ static void without_the_dot_nothing_is_in_doubt(struct check *check)
 	wants("a: untried\n", FAULT_PROTOCOL, "nobody asked for before the end of the message");
 	PLAY(fail_to_send, UP_TO_TEXT, "< 250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n");
 	PLAY(fail_to_send, UP_TO_TEXT, GO, "> Subject: hi", "< 250 2.0.0 queued as X\r\n");
-	PLAY(fail_to_send, UP_TO_TEXT, GO, "> Subject: hi", "< 552 5.3.4 too much\r\n");
+	wants("a: temporary 552 5.3.4 (message size)\n", 0, NULL);
+	PLAY(refused_before_the_dot, UP_TO_TEXT, GO, "> Subject: hi", "< 552 5.3.4 too much\r\n");
+	wants("a: temporary 451 4.3.0 (connection)\n", 0, NULL);
+	PLAY(refused_before_the_dot, UP_TO_TEXT, GO, "> Subject: hi", "< 451 4.3.0 not now\r\n");
 	wants("a: temporary 250 (protocol)\n", FAULT_PROTOCOL, "answered DATA with 250");
 	PLAY(fail_to_send, UP_TO_TEXT, "< 250 ok\r\n250 ok\r\n250 what\r\n");
 }
