@@ -65,6 +65,26 @@ void copy_record_no_mark(struct copy_pass *pass)
 		ledger_set_mark(ledger_of(pass), known, 0);
 }
 
+uint32_t copy_record_set(struct ledger *ledger, const char *flags)
+{
+	_cleanup_(buf_done) struct buf kept = BUF_NULL;
+	struct bytes rest = bytes_of(flags);
+
+	if (!strchr(flags, LEDGER_IN_DOUBT))
+		return ledger_flags_id(ledger, flags);
+
+	while (rest.n) {
+		struct bytes flag = bytes_cut(&rest, ' ');
+
+		if (!flag.n || flag.p[0] == LEDGER_IN_DOUBT)
+			continue;
+		if (kept.n)
+			buf_append_char(&kept, ' ');
+		buf_append_bytes(&kept, flag);
+	}
+	return ledger_flags_id(ledger, buf_str(&kept));
+}
+
 uint32_t copy_record_flags(struct copy_pass *pass, uint32_t index)
 {
 	if (index >= pass->flag_ids_n) {
@@ -75,7 +95,7 @@ uint32_t copy_record_flags(struct copy_pass *pass, uint32_t index)
 		pass->flag_ids_n = n;
 	}
 	if (!pass->flag_ids[index])
-		pass->flag_ids[index] = 1 + ledger_flags_id(ledger_of(pass), pass->messages.flag_sets[index]);
+		pass->flag_ids[index] = 1 + copy_record_set(ledger_of(pass), pass->messages.flag_sets[index]);
 	return pass->flag_ids[index] - 1;
 }
 

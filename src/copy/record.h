@@ -43,6 +43,10 @@ void copy_record_loss(struct copy_pass *pass, const struct imap_message *message
 SUSPENDS int copy_record_run(void *arg, struct fault *fault);
 void copy_record_end(struct copy *copy);
 
+/* Number of a set of flags that a server told. What no server can keep, and rows could not tell from a flag in doubt, is left out:
+ * a word that begins with %. */
+uint32_t copy_record_set(struct ledger *ledger, const char *flags);
+
 /* Number of the flag set `index` of the window's listing in the ledger; what is not the message's own is left out. */
 uint32_t copy_record_flags(struct copy_pass *pass, uint32_t index);
 

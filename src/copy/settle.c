@@ -289,7 +289,7 @@ uint8_t settle_found(struct settle *s, size_t index)
 	}
 
 	row.has |= lone->again ? LEDGER_AGAIN : 0;
-	row.copy_flags = copy ? ledger_flags_id(s->ledger, s->there.flag_sets[copy->flags]) : 0;
+	row.copy_flags = copy ? copy_record_set(s->ledger, s->there.flag_sets[copy->flags]) : 0;
 	if (item->has & REMATCH_DIGEST) {
 		row.has |= LEDGER_HAS_DIGEST;
 		memcpy(row.digest, item->digest, sizeof(row.digest));

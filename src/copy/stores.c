@@ -9,6 +9,7 @@
 
 #include "base/xalloc.h"
 #include "copy/links.h"
+#include "copy/record.h"
 #include "imap/write.h"
 #include "state/ledger.h"
 
@@ -19,13 +20,9 @@ static struct ledger *ledger_of(const struct copy_pass *pass)
 
 enum { STORED_AT_ONCE = 16384 }; /* changes that are made durable together, and then stored */
 
-/* A flag with this before it, in a row's set, was about to be changed when the row was written: whether the copy has it is
- * not known. No flag begins with it (RFC 3501: an atom holds none). */
-static const char IN_DOUBT = '%';
-
 static struct bytes certain(struct bytes flag)
 {
-	return flag.n && flag.p[0] == IN_DOUBT ? bytes_skip(flag, 1) : flag;
+	return flag.n && flag.p[0] == LEDGER_IN_DOUBT ? bytes_skip(flag, 1) : flag;
 }
 
 static bool has_flag(const char *set, struct bytes flag)
@@ -94,7 +91,7 @@ static void doubt(struct buf *to, struct bytes flags)
 
 		if (to->n)
 			buf_append_char(to, ' ');
-		buf_append_char(to, IN_DOUBT);
+		buf_append_char(to, LEDGER_IN_DOUBT);
 		buf_append_bytes(to, flag);
 	}
 }
@@ -219,7 +216,7 @@ static int look_at_copies(struct copy_pass *pass, struct fault *fault)
 
 		if (!m)
 			continue;
-		there = ledger_flags_id(ledger_of(pass), found.flag_sets[m->flags]);
+		there = copy_record_set(ledger_of(pass), found.flag_sets[m->flags]);
 		c->leave = there != c->copy_flags && !is_ours(pass, c, there);
 		c->copy_flags = there;
 	}

@@ -92,7 +92,7 @@ static int take_changed(struct copy_pass *pass, const struct imap_messages *chan
 
 		r = find_row(pass, &rows, changed->p[i].uid, &row, fault);
 		if (r == 0 && row)
-			row_is_there(pass, row, ledger_flags_id(ledger_of(pass),
+			row_is_there(pass, row, copy_record_set(ledger_of(pass),
 								changed->flag_sets[changed->p[i].flags]));
 	}
 	if (rows.high)

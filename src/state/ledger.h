@@ -74,6 +74,10 @@ size_t ledger_queued(const struct ledger *ledger);
  * Sets of flags are kept once and known by number. 0 is the empty set. Texts are as IMAP writes them ("\Seen
  * Work"); two that differ in order or in the case of letters are the same set, and the first one's text is kept. */
 
+/* A flag with this before it, in a row's set, was about to be changed at the destination when the row was written: whether the
+ * copy has it is not known. No flag begins with it (RFC 9051: an atom holds none). */
+enum { LEDGER_IN_DOUBT = '%' };
+
 uint32_t ledger_flags_id(struct ledger *ledger, const char *flags); /* queues a set that is new */
 const char *ledger_flags(const struct ledger *ledger, uint32_t id); /* lives as long as the ledger */
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "state/ledger.h"
 
 static int by_text(const void *a, const void *b)
 {
@@ -23,7 +24,7 @@ char *verify_flags_canonical(const char *flags)
 	for (char *c = lower; *c; c++)
 		*c = ascii_lower(*c);
 	while ((word = strsep(&rest, " "))) {
-		if (!word[0] || strcmp(word, "\\recent") == 0)
+		if (!word[0] || word[0] == LEDGER_IN_DOUBT || strcmp(word, "\\recent") == 0)
 			continue;
 		words = xgrow(words, &size, n + 1, sizeof(*words));
 		words[n++] = word;

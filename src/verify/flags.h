@@ -8,7 +8,7 @@
 #include "verify/verify.h"
 
 /* Lower case, sorted, each once, a blank after each: two sets are the same flags if and only if these are the same
- * text. \Recent is left out. The caller frees it. */
+ * text. \Recent is left out, and what is no flag: words that begin with %, LEDGER_IN_DOUBT. The caller frees it. */
 char *verify_flags_canonical(const char *flags);
 
 enum verify_flags {

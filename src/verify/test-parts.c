@@ -80,6 +80,7 @@ static void canonical(struct check *check)
 {
 	static const char *const same[][2] = {
 		{ "\\Seen Work", "work \\SEEN" }, { "", "\\Recent" }, { "a b b", "B a" }, { " a  ", "a" },
+		{ "%\\Seen a %b", "a" },
 	};
 	_cleanup_(freep) char *none = verify_flags_canonical("");
 
