@@ -56,6 +56,7 @@ struct copy_vanished {
 	bool claimed;                  /* had been sent, which was not known until this pass */
 	bool was_deleted;              /* its copy has \Deleted, or was not looked at */
 	bool moved;                    /* found again in another folder */
+	bool moving;                   /* … or perhaps: a worker is at it */
 	size_t next;                   /* index + 1 of the next with the same size and date; 0: none */
 };
 

@@ -67,8 +67,8 @@ static struct copy_vanished *find_was(struct copy *copy, const struct imap_messa
 	struct copy_vanished *v = copy_vanished_find(copy, m->size, m->date);
 
 	while (v) {
-		if (!v->moved && v->copy_uidvalidity == v->folder->destination_uidvalidity &&
-		    memcmp(v->digest, item->digest, sizeof(v->digest)) == 0)
+		if (!v->moved && !v->moving && v->copy_uidvalidity &&
+		    v->copy_uidvalidity == v->folder->destination_uidvalidity && memcmp(v->digest, item->digest, sizeof(v->digest)) == 0)
 			return v;
 		v = v->next ? &copy->vanished[v->next - 1] : NULL;
 	}
@@ -97,7 +97,7 @@ static int match(struct copy_pass *pass, struct moves *moves, struct fault *faul
 		was = find_was(pass->worker->copy, m, &items[i]);
 		if (!was)
 			continue;
-		was->moved = true; /* until it turns out that it cannot be */
+		was->moving = true;
 		moves->p = xgrow(moves->p, &moves->size, moves->n + 1, sizeof(*moves->p));
 		moves->p[moves->n] = (struct move){
 			.message = m, .was = *was, .size = items[i].size,
@@ -145,6 +145,7 @@ static void moved(struct copy_pass *pass, struct move *move, uint32_t copy_uid)
 
 	ledger_move_message(ledger, move->was.folder->id, move->was.uid, known->id, move->message->uid, copy_uid);
 	ledger_set_state(ledger, known->id, move->message->uid, LEDGER_COPIED, 0);
+	copy->vanished[move->index].moved = true;
 	if (is_back(pass, move))
 		pass->folder->present++;
 	else
@@ -333,7 +334,7 @@ static int move_group(struct copy_pass *pass, struct move *p, size_t n, struct f
 		p->was.place->moved_out += n;
 	if (imap_select(to, origin, back, fault) < 0)
 		return -1;
-	if (to->selected.uidvalidity != p->was.copy_uidvalidity)
+	if (!to->selected.uidvalidity || to->selected.uidvalidity != p->was.copy_uidvalidity)
 		return imap_unselect(to, origin, fault);
 	if (back) {
 		r = take_back(pass, p, n, ranges, ranges_n, fault);
@@ -431,8 +432,7 @@ int copy_moves(struct copy_pass *pass, struct fault *fault)
 	if (r == 0 && moves.n)
 		r = move_groups(pass, &moves, fault);
 	for (size_t i = 0; i < moves.n; i++) /* those that could not be are copied, and gone where they were */
-		if (!(moves.p[i].message->state & MESSAGE_SETTLED))
-			copy->vanished[moves.p[i].index].moved = false;
+		copy->vanished[moves.p[i].index].moving = false;
 	if (r == 0)
 		r = copy_stores_run(pass, fault);
 	free(moves.p);

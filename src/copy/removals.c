@@ -19,7 +19,6 @@ struct removal {
 	struct ledger_removal known;
 	unsigned char digest[32]; /* of the copy; of moves only … */
 	bool has_digest;          /* … whose row knows it */
-	bool found;               /* it is in its new folder, which was not known before */
 	bool handled;             /* done or undone: its row goes */
 };
 
@@ -169,7 +168,6 @@ static void was_moved(struct removals *s, struct removal *r, uint32_t copy_uid)
 		out->taken_out++;
 	if (in)
 		in->taken_in++;
-	r->found = true;
 }
 
 static int by_key(const void *a, const void *b)
@@ -181,7 +179,7 @@ static int by_key(const void *a, const void *b)
 	return x->known.uid < y->known.uid ? -1 : x->known.uid > y->known.uid;
 }
 
-/* Those that this very pass saw vanish, when a connection was lost over their move. */
+/* Those that this very pass saw vanish, when a connection was lost over their move: found now, or by a try before. */
 static void note_found(struct removals *s)
 {
 	struct copy *copy = s->w->copy;
@@ -191,7 +189,7 @@ static void note_found(struct removals *s)
 		struct removal key = { .known = { .folder = v->folder->id, .uid = v->uid } };
 		const struct removal *m = bsearch(&key, s->p, s->n, sizeof(*s->p), by_key);
 
-		if (m && m->found)
+		if (m && m->known.stage == LEDGER_MOVED)
 			v->moved = true;
 	}
 }
@@ -237,12 +235,10 @@ static int find_all_moved(struct removals *s, struct fault *fault)
 		if (s->p[i].known.stage == LEDGER_MOVES && load_digest(s, &s->p[i], fault) < 0)
 			return -1;
 	}
-	if (!any)
-		return 0;
-	if (run_sleep(quiet_us, fault) < 0)
+	if (any && run_sleep(quiet_us, fault) < 0)
 		return -1;
 
-	for (;;) { /* each folder that any was moved to, by rising id */
+	while (any) { /* each folder that any was moved to, by rising id */
 		struct ledger_folder *known;
 		uint32_t next = 0;
 
