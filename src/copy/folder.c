@@ -596,6 +596,7 @@ static void pass_done(struct copy_pass *pass)
 	free(pass->digests);
 	free(pass->flag_ids);
 	copy_stores_done(pass);
+	copy_settle_unseen_done(pass);
 	buf_done(&pass->permanent);
 	imap_messages_done(&pass->messages);
 	EVP_DigestFinal_ex(pass->digest, pass->folder->digest, NULL);

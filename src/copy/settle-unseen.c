@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What lies at the destination from the UIDNEXT on that the ledger remembers, when it should not: mail from elsewhere, or
  * copies that a later state of the ledger knew, before somebody put an older one back or the disk lost its last commits.
- * Looked at only where there is something, and before messages without a row are sent; only those that have the size or
+ * Looked at only where there is something, once, and before messages without a row are sent; only those that have the size or
  * the date of one of them are held against it, by bytes, so mail that came from elsewhere costs a listing of what is new. */
 #include <stdlib.h>
 
 #include "base/xalloc.h"
+#include "copy/looks.h"
 #include "copy/settle-inside.h"
 #include "imap/write.h"
 
@@ -34,74 +35,65 @@ static bool is_waiting(const struct imap_message *m)
 
 /* --- who may be who --------------------------------------------------------------------------- */
 
-/* Sizes and dates, sorted. */
-struct looks {
-	uint64_t *sizes;
-	int64_t *dates;
+/* What the destination had from there on when the folder was opened: listed once, whatever the windows are. */
+struct copy_unseen {
+	struct rematch_item *p; /* strangers, with what was read of them */
 	size_t n;
+	struct imap_messages there; /* their flags */
 };
 
-static int by_size(const void *a, const void *b)
+void copy_settle_unseen_done(struct copy_pass *pass)
 {
-	const uint64_t *x = a, *y = b;
+	if (!pass->unseen)
+		return;
 
-	return *x < *y ? -1 : *x > *y;
+	free(pass->unseen->p);
+	imap_messages_done(&pass->unseen->there);
+	free(pass->unseen);
+	pass->unseen = NULL;
 }
 
-static int by_date(const void *a, const void *b)
+static void keep_listed(struct settle *s)
 {
-	const int64_t *x = a, *y = b;
+	struct copy_unseen *unseen = xzalloc(sizeof(*unseen));
 
-	return *x < *y ? -1 : *x > *y;
+	unseen->n = s->theirs.n;
+	unseen->p = TAKE_PTR(s->theirs.p);
+	s->theirs.n = 0;
+	unseen->there = s->there;
+	imap_messages_init(&s->there);
+	s->pass->unseen = unseen;
 }
 
-static void looks_init(struct looks *l, size_t most)
+static int list(struct copy_pass *pass, uint32_t from, struct fault *fault)
 {
-	*l = (struct looks){ .sizes = xreallocarray(NULL, most + 1, sizeof(*l->sizes)),
-			     .dates = xreallocarray(NULL, most + 1, sizeof(*l->dates)) };
+	struct settle s;
+	int r;
+
+	settle_begin(&s, pass);
+	r = settle_list_strangers(&s, from, pass->there_uidnext ? pass->there_uidnext - 1 : UINT32_MAX, fault);
+	if (r == 0)
+		keep_listed(&s);
+	settle_done(&s);
+	return r;
 }
 
-static void looks_done(struct looks *l)
-{
-	free(l->sizes);
-	free(l->dates);
-}
-
-static void looks_add(struct looks *l, uint64_t size, int64_t date)
-{
-	l->sizes[l->n] = size;
-	l->dates[l->n++] = date;
-}
-
-static void looks_sort(struct looks *l)
-{
-	qsort(l->sizes, l->n, sizeof(*l->sizes), by_size);
-	qsort(l->dates, l->n, sizeof(*l->dates), by_date);
-}
-
-/* A message rewritten by the server keeps its date, and one whose date it does not keep its size. */
-static bool looks_has(const struct looks *l, uint64_t size, int64_t date)
-{
-	return bsearch(&size, l->sizes, l->n, sizeof(*l->sizes), by_size) ||
-	       bsearch(&date, l->dates, l->n, sizeof(*l->dates), by_date);
-}
-
-/* Keeps the strangers that look like a waiting message. */
-static void keep_strangers(struct settle *s)
+/* The strangers that look like a waiting message, if none of ours before was found to be them. */
+static void choose_strangers(struct settle *s)
 {
 	const struct imap_messages *m = &s->pass->messages;
+	const struct copy_unseen *unseen = s->pass->unseen;
 	_cleanup_(looks_done) struct looks looks;
-	size_t kept = 0;
 
 	looks_init(&looks, m->n);
 	for (size_t i = 0; i < m->n; i++)
 		if (is_waiting(&m->p[i]))
 			looks_add(&looks, m->p[i].size, m->p[i].date);
 	looks_sort(&looks);
-	for (size_t i = 0; i < s->theirs.n; i++)
-		if (looks_has(&looks, s->theirs.p[i].size, s->theirs.p[i].date))
-			s->theirs.p[kept++] = s->theirs.p[i];
-	s->theirs.n = kept;
+	s->theirs.p = xreallocarray(NULL, unseen->n + 1, sizeof(*s->theirs.p));
+	for (size_t i = 0; i < unseen->n; i++)
+		if (!unseen->p[i].mate && looks_has(&looks, unseen->p[i].size, unseen->p[i].date))
+			s->theirs.p[s->theirs.n++] = unseen->p[i];
 }
 
 static void list_ours(struct settle *s)
@@ -120,6 +112,28 @@ static void list_ours(struct settle *s)
 
 /* --- what was found --------------------------------------------------------------------------- */
 
+static bool is_found(const struct settle *s, const struct rematch_item *ours)
+{
+	return ours->mate && settle_is_mate(ours, &s->theirs.p[ours->mate - 1]);
+}
+
+/* Both rise. What was read of the chosen need not be read again, and each is taken once. */
+static void take_back(struct settle *s)
+{
+	struct copy_unseen *unseen = s->pass->unseen;
+	size_t at = 0;
+
+	for (size_t i = 0; i < s->theirs.n; i++) {
+		const struct rematch_item *theirs = &s->theirs.p[i];
+		bool found = theirs->mate && is_found(s, &s->ours.p[theirs->mate - 1]);
+
+		while (unseen->p[at].uid != theirs->uid)
+			at++;
+		unseen->p[at] = *theirs;
+		unseen->p[at].mate = found;
+	}
+}
+
 static int take_found(struct settle *s, struct fault *fault)
 {
 	struct copy_pass *pass = s->pass;
@@ -129,7 +143,7 @@ static int take_found(struct settle *s, struct fault *fault)
 		struct imap_message *m = imap_messages_find(&pass->messages, item->uid);
 		struct ledger_message row = { .state = LEDGER_COPIED, .uid = item->uid, .size = item->size };
 
-		if (!item->mate || !settle_is_mate(item, &s->theirs.p[item->mate - 1]))
+		if (!is_found(s, item))
 			continue;
 		row.cause = settle_found(s, i);
 		m->copy_uid = s->theirs.p[item->mate - 1].uid;
@@ -139,40 +153,39 @@ static int take_found(struct settle *s, struct fault *fault)
 		if (row.cause && copy_links_except(pass->worker->copy, pass->index, &row, fault) < 0)
 			return -1;
 	}
+	take_back(s);
 	return ledger_commit(s->ledger, fault);
 }
 
-static int look(struct settle *s, uint32_t from, struct fault *fault)
+static int hold_against(struct copy_pass *pass, struct fault *fault)
 {
-	if (settle_list_strangers(s, from, s->pass->there_uidnext ? s->pass->there_uidnext - 1 : UINT32_MAX,
-				  fault) < 0)
-		return -1;
+	struct imap_messages none;
+	struct settle s;
+	int r = 0;
 
-	keep_strangers(s);
-	list_ours(s);
-	if (!s->theirs.n || !s->ours.n)
-		return 0;
-
-	return copy_rematch(s->pass->worker, &s->ours, &s->theirs, true, fault) < 0 ? -1
-										     : take_found(s, fault);
+	settle_begin(&s, pass);
+	none = s.there;
+	s.there = pass->unseen->there;
+	choose_strangers(&s);
+	list_ours(&s);
+	if (s.theirs.n && s.ours.n)
+		r = copy_rematch(pass->worker, &s.ours, &s.theirs, true, fault);
+	if (r == 0)
+		r = take_found(&s, fault);
+	s.there = none;
+	settle_done(&s);
+	return r;
 }
 
 int copy_settle_unseen(struct copy_pass *pass, struct fault *fault)
 {
 	struct imap_session *to = pass->worker->to;
 	uint32_t from = pass->looked_unseen ? 0 : unseen_from(pass);
-	struct settle s;
-	int r;
 
-	if (!from)
+	if (!from || (pass->unseen && !pass->unseen->n))
 		return 0;
-	if (imap_select(to, pass->folder->destination_name, true, fault) < 0)
-		return -1;
-
-	settle_begin(&s, pass);
-	r = look(&s, from, fault);
-	settle_done(&s);
-	if (r < 0)
+	if (imap_select(to, pass->folder->destination_name, true, fault) < 0 ||
+	    (!pass->unseen && list(pass, from, fault) < 0) || hold_against(pass, fault) < 0)
 		return -1;
 
 	pass->looked_unseen = true;

@@ -109,7 +109,8 @@ struct copy_pass {
 	size_t changes_n, changes_size;
 	uint32_t there_uidnext;      /* of the destination when the folder was opened; 0: not told */
 	uint64_t there_messages;     /* … and how many it held */
-	bool looked_unseen;          /* what no pass had seen there was held against the window at hand */
+	struct copy_unseen *unseen;  /* what lay there that no pass had seen, once it was listed; … */
+	bool looked_unseen;          /* … and was held against the window at hand */
 	bool moving;                 /* a move was begun, and is not known to have ended: copy/moves.c */
 	uint32_t placed_to;          /* the highest UID at the destination that is known to be one of ours */
 	uint32_t *flag_ids;          /* numbers in the ledger of the flag sets of `messages`, + 1; 0: not looked up yet */
@@ -200,6 +201,7 @@ SUSPENDS int copy_settle_late(struct copy_pass *pass, struct fault *fault);
 /* Once for each window, before anything of it is moved or sent: which of its waiting messages are at the destination
  * already, among what lies there from the UIDNEXT on that the ledger remembers. */
 SUSPENDS int copy_settle_unseen(struct copy_pass *pass, struct fault *fault);
+void copy_settle_unseen_done(struct copy_pass *pass);
 
 /* --- except.c -------------------------------------------------------------------------------- */
 
