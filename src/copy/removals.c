@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "copy/looks.h"
 #include "copy/rematch.h"
+#include "copy/settle-inside.h"
 #include "copy/survey.h"
 #include "imap/write.h"
 
@@ -17,8 +19,10 @@ static const int64_t quiet_us = 400 * MSEC;
 
 struct removal {
 	struct ledger_removal known;
-	unsigned char digest[32]; /* of the copy; of moves only … */
-	bool has_digest;          /* … whose row knows it */
+	unsigned char digest[32]; /* of the copy, … */
+	uint64_t size;
+	int64_t date;             /* … as its row has it; of moves only … */
+	bool has_digest;          /* … whose row knows its bytes */
 	bool handled;             /* done or undone: its row goes */
 };
 
@@ -68,7 +72,7 @@ static int load(struct removals *s, uint32_t new_folder, struct fault *fault)
 
 /* --- what was moved --------------------------------------------------------------------------- */
 
-/* The bytes that the copy has: where the destination altered them, those it has instead. */
+/* What the copy is: where the destination altered the bytes, those it has instead. */
 static int load_digest(struct removals *s, struct removal *r, struct fault *fault)
 {
 	struct ledger_messages row;
@@ -79,6 +83,8 @@ static int load_digest(struct removals *s, struct removal *r, struct fault *faul
 	}
 	if (row.n && row.p[0].has & (LEDGER_HAS_COPY_DIGEST | LEDGER_HAS_DIGEST)) {
 		r->has_digest = true;
+		r->size = row.p[0].has & LEDGER_HAS_COPY_DIGEST ? row.p[0].copy_size : row.p[0].size;
+		r->date = row.p[0].date;
 		memcpy(r->digest, row.p[0].has & LEDGER_HAS_COPY_DIGEST ? row.p[0].copy_digest
 									: row.p[0].digest,
 		       sizeof(r->digest));
@@ -115,32 +121,54 @@ static struct rematch_item *take_stranger(struct rematch_side *side, const unsig
 	return NULL;
 }
 
-/* What the selected folder holds from the mark on, and no row knows, with its bytes. */
+/* Sizes and dates of the moves to one folder: mail that came from elsewhere, as large and as old as none of them, is not read. */
+static void look_of_moves(const struct removals *s, const struct ledger_folder *known, struct looks *looks)
+{
+	looks_init(looks, s->n);
+	for (size_t i = 0; i < s->n; i++)
+		if (s->p[i].known.stage == LEDGER_MOVES && s->p[i].known.new_folder == known->id && s->p[i].has_digest)
+			looks_add(looks, s->p[i].size, s->p[i].date);
+	looks_sort(looks);
+}
+
+static int list_there(struct removals *s, const struct ledger_folder *known, struct imap_messages *there,
+		      struct fault *fault)
+{
+	if (imap_fetch_items(s->w->to, known->mark, UINT32_MAX, IMAP_ITEM_SIZE | IMAP_ITEM_DATE, there, fault) < 0)
+		return -1;
+	if (there->incomplete)
+		return fault_set(fault, FAULT_DATA, REACH_MAILBOX, AGAIN_LATER,
+				 "folder %.*s: the destination does not list all its messages; whether it holds what "
+				 "was moved there before cannot be told", BYTES_ARG(known->destination_name));
+	return 0;
+}
+
+/* What the selected folder holds from the mark on, no row knows, and may be one of those moved; with its bytes. */
 static int list_strangers(struct removals *s, struct ledger_folder *known, struct rematch_side *side,
 			  struct fault *fault)
 {
 	_cleanup_(freep) uint32_t *copies = NULL, *want = NULL;
+	_cleanup_(looks_done) struct looks looks;
 	struct imap_messages there;
-	size_t n, at = 0, kept = 0;
+	size_t n = 0, at = 0, kept = 0;
 	int r;
 
 	imap_messages_init(&there);
-	r = ledger_load_copy_uids(s->ledger, known->id, known->mark, &copies, &n, fault);
+	look_of_moves(s, known, &looks);
+	r = settle_load_copies(s->w, known, NULL, known->mark, &copies, &n, fault);
 	if (r == 0)
-		r = imap_fetch_items(s->w->to, known->mark, UINT32_MAX, IMAP_ITEM_SIZE, &there, fault);
-	if (r == 0 && there.incomplete)
-		r = fault_set(fault, FAULT_DATA, REACH_MAILBOX, AGAIN_LATER,
-			      "folder %.*s: the destination does not list all its messages; whether it holds what "
-			      "was moved there before cannot be told", BYTES_ARG(known->destination_name));
+		r = list_there(s, known, &there, fault);
 	side->p = xzalloc((there.n + 1) * sizeof(*side->p));
 	want = xreallocarray(NULL, there.n + 1, sizeof(*want));
 	for (size_t i = 0; i < there.n && r == 0; i++) {
-		while (at < n && copies[at] < there.p[i].uid)
+		const struct imap_message *m = &there.p[i];
+
+		while (at < n && copies[at] < m->uid)
 			at++;
-		if (at < n && copies[at] == there.p[i].uid)
+		if ((at < n && copies[at] == m->uid) || !looks_has(&looks, m->size, m->date))
 			continue;
 		want[side->n] = (uint32_t)side->n;
-		side->p[side->n++] = (struct rematch_item){ .uid = there.p[i].uid, .size = there.p[i].size };
+		side->p[side->n++] = (struct rematch_item){ .uid = m->uid, .size = m->size, .date = m->date };
 	}
 	imap_messages_done(&there);
 	if (r < 0 || (side->n && rematch_read_digests(s->w, side, want, side->n, fault) < 0))

@@ -40,6 +40,13 @@ struct settle {
 void settle_begin(struct settle *s, struct copy_pass *pass);
 void settle_done(struct settle *s);
 
+/* The copies with UIDs from low on that rows have in the folder's destination, which is selected; rising, xmalloc()ed, also after a
+ * failure. Several folders of the ledger may speak of one: one that the source has no more, under its name or the same one,
+ * and the one that is there now. link: of the folder, or NULL. */
+SUSPENDS int settle_load_copies(struct copy_worker *worker, const struct ledger_folder *known,
+				const struct copy_link *link, uint32_t low, uint32_t **copies, size_t *n,
+				struct fault *fault);
+
 /* The messages with UIDs low to high that no row has, into theirs. The destination's folder is selected. */
 SUSPENDS int settle_list_strangers(struct settle *s, uint32_t low, uint32_t high, struct fault *fault);
 

@@ -48,13 +48,13 @@ static int by_number(const void *a, const void *b)
 }
 
 /* Adds the copies that a folder's rows have there. */
-static int add_copies(struct settle *s, const struct ledger_folder *folder, uint32_t low, uint32_t **copies,
+static int add_copies(struct ledger *ledger, const struct ledger_folder *folder, uint32_t low, uint32_t **copies,
 		      size_t *n, struct fault *fault)
 {
 	_cleanup_(freep) uint32_t *more = NULL;
 	size_t more_n;
 
-	if (ledger_load_copy_uids(s->ledger, folder->id, low, &more, &more_n, fault) < 0)
+	if (ledger_load_copy_uids(ledger, folder->id, low, &more, &more_n, fault) < 0)
 		return -1;
 
 	*copies = xreallocarray(*copies, *n + more_n + 1, sizeof(**copies));
@@ -64,26 +64,25 @@ static int add_copies(struct settle *s, const struct ledger_folder *folder, uint
 	return 0;
 }
 
-/* Rising. Several folders of the ledger may speak of one at the destination: one that the source has no more, under its
- * name or the same one, and the one that is there now. */
-static int load_copies(struct settle *s, uint32_t low, uint32_t **copies, size_t *n, struct fault *fault)
+int settle_load_copies(struct copy_worker *w, const struct ledger_folder *known, const struct copy_link *link,
+		       uint32_t low, uint32_t **copies, size_t *n, struct fault *fault)
 {
-	const struct copy *copy = s->pass->worker->copy;
-	const struct ledger_folder *known = s->known;
+	const struct copy *copy = w->copy;
+	struct ledger *ledger = copy->options.ledger;
 
 	*n = 0;
-	if (add_copies(s, known, low, copies, n, fault) < 0)
+	if (add_copies(ledger, known, low, copies, n, fault) < 0)
 		return -1;
-	if (s->link && !s->link->there_shared && !s->link->formers)
+	if (link && !link->there_shared && !link->formers)
 		return 0;
 
 	for (size_t i = 0; i < copy->known_n; i++) {
 		const struct ledger_folder *f = &copy->known[i];
 
 		if (f != known && f->destination_uidvalidity &&
-		    f->destination_uidvalidity == s->pass->worker->to->selected.uidvalidity &&
+		    f->destination_uidvalidity == w->to->selected.uidvalidity &&
 		    bytes_equal(f->destination_name, known->destination_name) &&
-		    add_copies(s, f, low, copies, n, fault) < 0)
+		    add_copies(ledger, f, low, copies, n, fault) < 0)
 			return -1;
 	}
 	qsort(*copies, *n, sizeof(**copies), by_number);
@@ -95,7 +94,7 @@ int settle_list_strangers(struct settle *s, uint32_t low, uint32_t high, struct 
 	_cleanup_(freep) uint32_t *copies = NULL;
 	size_t n, at = 0;
 
-	if (load_copies(s, low, &copies, &n, fault) < 0 ||
+	if (settle_load_copies(s->pass->worker, s->known, s->link, low, &copies, &n, fault) < 0 ||
 	    imap_fetch_items(s->pass->worker->to, low, high,
 			     IMAP_ITEM_FLAGS | IMAP_ITEM_DATE | IMAP_ITEM_SIZE, &s->there, fault) < 0)
 		return -1;
