@@ -82,28 +82,47 @@ static bool is_in_force(const struct ledger_accepted *list, size_t n, const stru
 	return false;
 }
 
-static int queue_accepted(struct one *one, struct arena *arena, const struct string_list *words, bool withdraw,
-			  struct fault *fault)
+/* Reads the words; none is believed before all are right. */
+static int read_accepted(struct one *one, struct arena *arena, const struct string_list *words, bool withdraw,
+			 struct ledger_accepted *to, struct fault *fault)
 {
 	struct ledger_accepted *list;
+	const char *shown = ledger_fact(one->ledger, VERIFY_FOLDERS_FACT);
+	struct ledger_folder *known;
 	char buffer[40];
-	size_t n;
+	size_t n, known_n;
 
-	if (ledger_load_accepted(one->ledger, arena, &list, &n, fault) < 0)
+	if (ledger_load_accepted(one->ledger, arena, &list, &n, fault) < 0 ||
+	    ledger_load_folders(one->ledger, arena, &known, &known_n, fault) < 0)
 		return -1;
 
 	n = verify_accepted_now(list, n);
 	for (size_t i = 0; i < words->n; i++) {
-		struct ledger_accepted a = { .reason = withdraw ? "" : one->wishes->reason,
-					     .who = who(buffer, sizeof(buffer)), .at = run_wall() };
-
-		if (verify_accept_parse(words->p[i], arena, &a, fault) < 0)
+		if (verify_accept_parse(words->p[i], arena, &to[i], fault) < 0)
 			return -1;
-		if (withdraw && !is_in_force(list, n, &a))
+		to[i].reason = withdraw ? "" : one->wishes->reason;
+		to[i].who = arena_strdup(arena, who(buffer, sizeof(buffer)));
+		to[i].at = run_wall();
+		if (withdraw && !is_in_force(list, n, &to[i]))
 			return fault_usage(fault, "--withdraw %s: nothing like that is accepted; --accepted lists "
 					   "what is", words->p[i]);
-		ledger_accept(one->ledger, &a);
+		if (!withdraw && verify_accept_folder(shown, known, known_n, to[i].folder, arena, fault) < 0)
+			return fault_prefix(fault, "--accept %s", words->p[i]);
 	}
+	return 0;
+}
+
+static int take_accepted(struct one *one, struct arena *arena, struct fault *fault)
+{
+	const struct string_list *withdraw = &one->wishes->withdraw, *accept = &one->wishes->accept;
+	struct ledger_accepted *list = arena_alloc(arena, (withdraw->n + accept->n + 1) * sizeof(*list));
+
+	if (read_accepted(one, arena, withdraw, true, list, fault) < 0 ||
+	    read_accepted(one, arena, accept, false, list + withdraw->n, fault) < 0)
+		return -1;
+
+	for (size_t i = 0; i < withdraw->n + accept->n; i++)
+		ledger_accept(one->ledger, &list[i]);
 	return ledger_commit(one->ledger, fault);
 }
 
@@ -113,8 +132,7 @@ static int accept(struct one *one, struct fault *fault)
 	struct ledger_accepted *list;
 	size_t n;
 
-	if (queue_accepted(one, &arena, &one->wishes->withdraw, true, fault) < 0 ||
-	    queue_accepted(one, &arena, &one->wishes->accept, false, fault) < 0 ||
+	if (take_accepted(one, &arena, fault) < 0 ||
 	    ledger_load_accepted(one->ledger, &arena, &list, &n, fault) < 0)
 		return -1;
 

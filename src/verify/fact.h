@@ -24,6 +24,15 @@ struct verify_last {
 int verify_last(const struct ledger *ledger, struct verify_last *ret);
 int verify_last_of(const char *text, struct verify_last *ret); /* of the fact's text; NULL: there is none */
 
+/* Queues VERIFY_FOLDERS_FACT: the names of all folders that were looked at, as they were shown. */
+#define VERIFY_FOLDERS_FACT "last-verified-folders"
+void verify_folders_set(const struct verify *verify);
+
+/* Whether the source has a folder of that name, as far as that fact (or NULL) and the ledger's folders (known, n) tell; "" is
+ * all of them. -1, FAULT_USAGE: it has none, and which one may be meant. Memory is taken from the arena. */
+int verify_accept_folder(const char *fact, const struct ledger_folder *known, size_t n, const char *folder,
+			 struct arena *arena, struct fault *fault);
+
 /* "2026-11-25T02:18:44Z". */
 void verify_time(struct buf *to, int64_t seconds);
 

@@ -249,6 +249,7 @@ int verify_run(struct verify *v, struct fault *fault)
 	} else {
 		pass.exit_status = v->grade == VERIFY_READY ? 0 : v->grade == VERIFY_READY_ACCEPTED ? 1 : 4;
 		verify_fact_set(v);
+		verify_folders_set(v);
 	}
 	ledger_end_pass(ledger, number, &pass);
 	if (ledger_commit(ledger, r < 0 ? &why : fault) < 0)

@@ -735,6 +735,13 @@ class Exceptions(Case):
         for level in ("counts", "identity", "content"):
             self.expect(self.verify(level), 1, {"not-copied": 2})
         self.assertEqual(len(accepting("--accepted")), 2)
+        for folder, right in ("Sentt", "did you mean Sent?"), ("Other/Sent", "as mailferry verify shows it"):
+            answer = self.run_words(self.words("verify") + ["--accept", "missing:INBOX", "--accept", f"not-copied:{folder}",
+                                                            "--reason", "x"])
+            self.assertEqual(answer.status, 2, answer)
+            self.assertIn(f"--accept not-copied:{folder}: there is no folder {folder} at the source: ", answer.err)
+            self.assertIn(right, answer.err)
+        self.assertEqual(len(accepting("--accepted")), 2)  # of several all or none
         path = os.path.join(self.scratch, "r.csv")
         self.verify("identity", "--report", path)
         with open(path, encoding="utf-8", newline="") as f:
