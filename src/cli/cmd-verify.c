@@ -27,7 +27,7 @@ struct options {
 	struct string_list folders, excludes, accept, withdraw;
 	int64_t timeout_us;
 	unsigned level, connections, retries;
-	bool accepted, json, quiet, progress, compress;
+	bool accepted, json, quiet, details, progress, compress;
 };
 
 static const struct option_line lines[] = {
@@ -86,6 +86,8 @@ static const struct option_line lines[] = {
 	{ "What is shown", OPTION_HEADING, 0, NULL, "", 0, 0 },
 	{ "json", OPTION_FLAG, offsetof(struct options, json), NULL,
 	  "one JSON object a line on standard output" },
+	{ "details", OPTION_FLAG, offsetof(struct options, details), NULL,
+	  "of several mailboxes, too: all folders and findings of each" },
 	{ "quiet", OPTION_FLAG, offsetof(struct options, quiet), NULL, "only what is wrong, and the verdict" },
 	{ "progress", OPTION_FLAG, offsetof(struct options, progress), NULL,
 	  "the live progress line, also when not on a terminal" },
@@ -418,6 +420,7 @@ static int open_many(struct run *run, struct fault *fault)
 		return fault_usage(fault, "--report %s: of several mailboxes each needs a file of its own: write "
 				   "{mailbox} where the address is to stand", o->report);
 
+	run->show.brief = run->choice.n > 1 && !o->details && !o->quiet && !o->json;
 	return fleet_platforms_open(&run->choice.config, 1, &run->platforms, fault);
 }
 

@@ -64,7 +64,7 @@ void show_verify_begin(struct show_verify *s, const struct verify *v)
 	s->report.most = FINDINGS_SHOWN;
 	if (!s->show.json) {
 		json_decref(object);
-		if (!s->show.quiet)
+		if (!s->show.quiet && !s->brief)
 			show_verify_heading(s);
 		return;
 	}
@@ -196,6 +196,31 @@ static void say_verdict(const struct show_verify *s, const struct verify *v)
 	fputc('\n', stderr);
 }
 
+/* One of many that is ready; the others are told on the other stream. */
+static void brief_line(const struct show_verify *s, const struct verify *v)
+{
+	struct verify_folder total = verify_total(v);
+	char a[32], b[32], c[32];
+	size_t folders = 0;
+
+	if (v->grade != VERIFY_READY)
+		return;
+
+	for (size_t i = 0; i < v->n; i++)
+		folders += !v->folders[i].left_out[0];
+	fputs("  ", stdout);
+	print(stdout, s->mailbox);
+	printf(": %s, %s message%s in %s folder%s", verify_grade_words(v->grade),
+	       show_count(a, total.source.messages), total.source.messages == 1 ? "" : "s",
+	       show_count(b, folders), folders == 1 ? "" : "s");
+	if (v->options.level == VERIFY_CONTENT)
+		printf(", %s compared", show_count(c, total.compared));
+	if (total.fresh)
+		printf(", %s of them new since the last pass", show_count(c, total.fresh));
+	fputc('\n', stdout);
+	fflush(stdout);
+}
+
 void show_verify_end(struct show_verify *s, const struct verify *v, const struct fault *stopped)
 {
 	_cleanup_(buf_done) struct buf text = BUF_NULL;
@@ -204,6 +229,8 @@ void show_verify_end(struct show_verify *s, const struct verify *v, const struct
 	show_erase_line(&s->show);
 	if (s->show.json) {
 		end_json(s, v, stopped);
+	} else if (s->brief) {
+		brief_line(s, v);
 	} else {
 		if (!s->show.quiet)
 			verify_report_end(&s->report, v, stopped, &text);
@@ -236,6 +263,8 @@ void show_verify_sum(struct show_verify *s, const struct show_verify_sum *sum)
 	printf("\n%u mailbox%s: %u ready, %u ready with accepted exceptions, %u not ready, %u not finished\n",
 	       sum->mailboxes, sum->mailboxes == 1 ? "" : "es", sum->ready, sum->accepted, sum->not_ready,
 	       sum->unfinished);
+	if (s->brief && sum->not_ready)
+		puts("What is wrong with one of them: mailferry verify MAILBOX; of all: --details, or --report");
 	fflush(stdout);
 }
 

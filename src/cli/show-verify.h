@@ -9,6 +9,7 @@
 struct show_verify {
 	struct show show;           /* json, quiet, progress … */
 	const char *mailbox;        /* of many: its address; or NULL */
+	bool brief;                 /* of many: a line each */
 	const struct verify *verify; /* under way, for the progress line; or NULL */
 	struct verify_report report; /* what goes to the terminal, as text */
 	uint64_t places[2];         /* found by --find: at the source, at the destination */

@@ -230,7 +230,7 @@ static void add_flags(const char *name, const struct verify_count *c, struct buf
 		    c->from_ledger ? " (of folders unchanged since the last pass as the ledger has them)" : "");
 }
 
-static void add_books(const struct verify_folder *t, struct buf *to)
+static void add_books(const struct verify_folder *t, bool finished, struct buf *to)
 {
 	bool whole = t->state == VERIFY_DONE && t->source.counted && t->destination.counted;
 
@@ -243,8 +243,8 @@ static void add_books(const struct verify_folder *t, struct buf *to)
 		    t->elsewhere, t->missing, t->not_copied, t->fresh, t->filtered, t->unaccounted, t->unlisted);
 	buf_appendf(to, "destination %" PRIu64 " = copies %" PRIu64 " + copies of what has left the source %" PRIu64
 		    " + others %" PRIu64 "\n", t->destination.messages, t->there, t->kept, t->strangers);
-	buf_append_str(to, verify_closes(t) ? "The books close.\n"
-			   : whole ? "The books do not close.\n" : "The books are open: not all was looked at.\n");
+	buf_append_str(to, finished && verify_closes(t) ? "The books close.\n"
+			   : finished && whole ? "The books do not close.\n" : "The books are open: not all was looked at.\n");
 }
 
 void verify_text_end(struct verify_report *r, const struct verify *v, const struct fault *stopped,
@@ -255,7 +255,7 @@ void verify_text_end(struct verify_report *r, const struct verify *v, const stru
 	add_head(r, v, &total, to);
 	add_verdict(v, &total, stopped, to);
 	add_table(v, &total, to);
-	add_books(&total, to);
+	add_books(&total, !stopped, to);
 	verify_text_findings(r, v, true, to);
 	verify_text_findings(r, v, false, to);
 	if (v->accepted_n)

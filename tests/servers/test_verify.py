@@ -604,7 +604,14 @@ password_file = {self.there.password_file}
         self.assertEqual(answer.of("sum"), [{"event": "sum", "mailboxes": 3, "ready": 1, "ready_accepted": 0, "not_ready": 2,
                                              "unfinished": 0}])
         report = os.path.join(self.scratch, "r-{mailbox}.json")
-        self.run_words([product.PROGRAM, "verify", *config, "--report", report, *addresses[:2]])
+        brief = self.run_words([product.PROGRAM, "verify", *config, "--report", report, *addresses[:2]])
+        self.assertRegex(brief.out, rf"\A  {addresses[1]}: ready, \d+ messages in \d+ folders\n\n"
+                                    r"2 mailboxes: 1 ready, .*\nWhat is wrong with one of them: .*\n\Z")
+        self.assertEqual(brief.err, f"mailferry: {addresses[0]}: not ready: 1 missing\n")
+        whole = self.run_words([product.PROGRAM, "verify", *config, "--details", *addresses[:2]])
+        single = self.run_words([product.PROGRAM, "verify", *config, addresses[0]])
+        for shown in whole.out, single.out:
+            self.assertRegex(shown, r"(?s)=== .*verdict +not ready: 1 missing\n.*  INBOX +.*missing \(1\)")
         self.assertTrue(os.path.exists(report.replace("{mailbox}", addresses[1])))
 
 
