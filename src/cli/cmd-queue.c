@@ -202,8 +202,9 @@ static int check_verb(const char *verb, const struct options *o, size_t n_names,
 	return 0;
 }
 
-static int run(struct operate *operate, struct options *o, struct string_list *words, struct fault *fault)
+static int run(struct operate *operate, void *options, struct string_list *words, struct fault *fault)
 {
+	struct options *o = options;
 	struct string_list names_only = { words->p ? words->p + 1 : NULL, words->n ? words->n - 1 : 0, 0 };
 	_cleanup_(freep) struct control_name *names = operate_names(&names_only);
 	struct control_ask ask = { .names = names, .n_names = names_only.n, .target = o->target, .fate = o->fate,
@@ -221,20 +222,8 @@ static int run(struct operate *operate, struct options *o, struct string_list *w
 
 int cmd_queue(int argc, char **argv)
 {
-	_cleanup_(string_list_done) struct string_list words = { NULL, 0, 0 };
+	static const struct operate_command command = { "queue", lines, ARRAY_SIZE(lines), help, run };
 	struct options o = { .json = false };
-	struct operate operate = { .json = false };
-	struct fault fault;
-	int r = options_parse(lines, ARRAY_SIZE(lines), argc, argv, &o, &words, &fault);
 
-	if (r == 1) {
-		help();
-		return EXIT_DONE;
-	}
-	operate.config_path = o.config;
-	operate.state_option = o.state;
-	if (r == 0)
-		r = run(&operate, &o, &words, &fault);
-	operate_done(&operate);
-	return operate_end("queue", r, &fault);
+	return operate_command(&command, &o, &o.config, &o.state, argc, argv);
 }

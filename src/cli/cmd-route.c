@@ -141,8 +141,9 @@ static int set(struct operate *operate, const struct options *o, struct bytes ro
 	return 0;
 }
 
-static int run(struct operate *operate, const struct options *o, struct string_list *words, struct fault *fault)
+static int run(struct operate *operate, void *options, struct string_list *words, struct fault *fault)
 {
+	const struct options *o = options;
 	struct string_list rest = { NULL, 0, 0 };
 	bool is_set = words->n > 0 && strcmp(words->p[0], "set") == 0;
 	int r;
@@ -160,20 +161,8 @@ static int run(struct operate *operate, const struct options *o, struct string_l
 
 int cmd_route(int argc, char **argv)
 {
-	_cleanup_(string_list_done) struct string_list words = { NULL, 0, 0 };
+	static const struct operate_command command = { "route", lines, ARRAY_SIZE(lines), help, run };
 	struct options o = { .json = false };
-	struct operate operate = { .json = false };
-	struct fault fault;
-	int r = options_parse(lines, ARRAY_SIZE(lines), argc, argv, &o, &words, &fault);
 
-	if (r == 1) {
-		help();
-		return EXIT_DONE;
-	}
-	operate.config_path = o.config;
-	operate.state_option = o.state;
-	if (r == 0)
-		r = run(&operate, &o, &words, &fault);
-	operate_done(&operate);
-	return operate_end("route", r, &fault);
+	return operate_command(&command, &o, &o.config, &o.state, argc, argv);
 }

@@ -65,8 +65,9 @@ static int from_journal(struct operate *operate, struct trace *t, unsigned limit
 	return 0;
 }
 
-static int run(struct operate *operate, const struct options *o, const struct string_list *words, struct fault *fault)
+static int run(struct operate *operate, void *options, struct string_list *words, struct fault *fault)
 {
+	const struct options *o = options;
 	unsigned limit = o->limit ? o->limit : LIMIT;
 	struct trace t = { .json = o->json };
 	struct control_name name;
@@ -99,20 +100,8 @@ static int run(struct operate *operate, const struct options *o, const struct st
 
 int cmd_trace(int argc, char **argv)
 {
-	_cleanup_(string_list_done) struct string_list words = { NULL, 0, 0 };
+	static const struct operate_command command = { "trace", lines, ARRAY_SIZE(lines), help, run };
 	struct options o = { .json = false };
-	struct operate operate = { .json = false };
-	struct fault fault;
-	int r = options_parse(lines, ARRAY_SIZE(lines), argc, argv, &o, &words, &fault);
 
-	if (r == 1) {
-		help();
-		return EXIT_DONE;
-	}
-	operate.config_path = o.config;
-	operate.state_option = o.state;
-	if (r == 0)
-		r = run(&operate, &o, &words, &fault);
-	operate_done(&operate);
-	return operate_end("trace", r, &fault);
+	return operate_command(&command, &o, &o.config, &o.state, argc, argv);
 }

@@ -193,7 +193,7 @@ const char *operate_target(uint64_t target)
 	return target == BOOK_OLD ? "old" : target == BOOK_NEW ? "new" : "-";
 }
 
-int operate_end(const char *verb, int r, const struct fault *fault)
+static int end(const char *verb, int r, const struct fault *fault)
 {
 	char text[700];
 
@@ -202,4 +202,24 @@ int operate_end(const char *verb, int r, const struct fault *fault)
 	fault_format(fault, text, sizeof(text));
 	fprintf(stderr, "mailferry %s: %s\n", verb, text);
 	return fault->kind == FAULT_USAGE || fault->kind == FAULT_REFUSED ? EXIT_USAGE : EXIT_STOPPED;
+}
+
+int operate_command(const struct operate_command *c, void *options, const char *const *config, const char *const *state,
+		    int argc, char **argv)
+{
+	_cleanup_(string_list_done) struct string_list words = { NULL, 0, 0 };
+	struct operate operate = { .json = false };
+	struct fault fault;
+	int r = options_parse(c->lines, c->n_lines, argc, argv, options, &words, &fault);
+
+	if (r == 1) {
+		c->help();
+		return EXIT_DONE;
+	}
+	operate.config_path = *config;
+	operate.state_option = *state;
+	if (r == 0)
+		r = c->run(&operate, options, &words, &fault);
+	operate_done(&operate);
+	return end(c->verb, r, &fault);
 }

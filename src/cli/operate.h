@@ -47,7 +47,17 @@ const char *operate_time(char to[32], int64_t wall_us); /* "2026-12-01T12:00:00Z
 void operate_text(struct bytes value); /* to stdout, printable */
 const char *operate_target(uint64_t target); /* enum book_target */
 
-/* Ends a command: its exit status. */
-int operate_end(const char *verb, int r, const struct fault *fault);
+/* A command as a whole: reads its options and words, runs it, and gives its exit status. config and state are where the options
+ * of these names are read to. */
+struct operate_command {
+	const char *verb;
+	const struct option_line *lines;
+	size_t n_lines;
+	void (*help)(void);
+	int (*run)(struct operate *operate, void *options, struct string_list *words, struct fault *fault);
+};
+
+int operate_command(const struct operate_command *command, void *options, const char *const *config, const char *const *state,
+		    int argc, char **argv);
 
 #endif

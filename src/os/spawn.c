@@ -270,7 +270,9 @@ static int open_ends(struct ends *ends)
 	return errno;
 }
 
-static int spawn_self(const char *const *argv, const struct ends *ends, pid_t *ret_pid)
+/* This program once more. add() says which descriptors it gets. Returns an errno. */
+static int spawn_self(const char *const *argv, int (*add)(posix_spawn_file_actions_t *actions, const void *arg),
+		      const void *arg, pid_t *ret_pid)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
@@ -286,16 +288,24 @@ static int spawn_self(const char *const *argv, const struct ends *ends, pid_t *r
 
 	error = set_signals(&attributes);
 	if (error == 0)
-		error = posix_spawn_file_actions_adddup2(&actions, ends->in[0], STDIN_FILENO);
-	if (error == 0)
-		error = posix_spawn_file_actions_adddup2(&actions, ends->out[1], STDOUT_FILENO);
-	if (error == 0)
-		error = posix_spawn_file_actions_adddup2(&actions, ends->err[1], STDERR_FILENO);
+		error = add(&actions, arg);
 	if (error == 0)
 		error = posix_spawn(ret_pid, "/proc/self/exe", &actions, &attributes,
 				    (char *const *)(uintptr_t)argv, environ);
 	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
+	return error;
+}
+
+static int add_ends(posix_spawn_file_actions_t *actions, const void *arg)
+{
+	const struct ends *ends = arg;
+	int error = posix_spawn_file_actions_adddup2(actions, ends->in[0], STDIN_FILENO);
+
+	if (error == 0)
+		error = posix_spawn_file_actions_adddup2(actions, ends->out[1], STDOUT_FILENO);
+	if (error == 0)
+		error = posix_spawn_file_actions_adddup2(actions, ends->err[1], STDERR_FILENO);
 	return error;
 }
 
@@ -306,7 +316,7 @@ int os_child_start(const char *const *argv, struct os_child *ret, struct fault *
 	int watch = -1, error = open_ends(&ends);
 
 	if (error == 0)
-		error = spawn_self(argv, &ends, &pid);
+		error = spawn_self(argv, add_ends, &ends, &pid);
 	close_ends(&ends, false);
 	if (error == 0) {
 		watch = pidfd_open(pid, 0);
@@ -361,52 +371,34 @@ static int lift(const int *fds, size_t n, int link, int *to)
 	return 0;
 }
 
-static int add_part_fds(posix_spawn_file_actions_t *actions, const int *lifted, size_t n)
+struct lifted {
+	int fds[PART_FDS_MAX + 1]; /* the last is the link */
+	size_t n;                  /* without it */
+};
+
+static int add_lifted(posix_spawn_file_actions_t *actions, const void *arg)
 {
-	int error = posix_spawn_file_actions_adddup2(actions, lifted[n], STDIN_FILENO);
+	const struct lifted *l = arg;
+	int error = posix_spawn_file_actions_adddup2(actions, l->fds[l->n], STDIN_FILENO);
 
 	if (error == 0)
 		error = posix_spawn_file_actions_adddup2(actions, STDERR_FILENO, STDOUT_FILENO);
-	for (size_t i = 0; i < n && error == 0; i++)
-		error = posix_spawn_file_actions_adddup2(actions, lifted[i], OS_PART_FDS + (int)i);
-	return error;
-}
-
-static int spawn_part(const char *const *argv, const int *lifted, size_t n, pid_t *ret_pid)
-{
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	int error = posix_spawn_file_actions_init(&actions);
-
-	if (error != 0)
-		return error;
-	error = posix_spawnattr_init(&attributes);
-	if (error != 0) {
-		posix_spawn_file_actions_destroy(&actions);
-		return error;
-	}
-
-	error = set_signals(&attributes);
-	if (error == 0)
-		error = add_part_fds(&actions, lifted, n);
-	if (error == 0)
-		error = posix_spawn(ret_pid, "/proc/self/exe", &actions, &attributes,
-				    (char *const *)(uintptr_t)argv, environ);
-	posix_spawnattr_destroy(&attributes);
-	posix_spawn_file_actions_destroy(&actions);
+	for (size_t i = 0; i < l->n && error == 0; i++)
+		error = posix_spawn_file_actions_adddup2(actions, l->fds[i], OS_PART_FDS + (int)i);
 	return error;
 }
 
 static int start_part(const char *const *argv, const int *fds, size_t n, int theirs, struct os_part *part)
 {
-	int lifted[PART_FDS_MAX + 1], error = lift(fds, n, theirs, lifted);
+	struct lifted lifted = { .n = n };
+	int error = lift(fds, n, theirs, lifted.fds);
 	pid_t pid;
 
 	if (error != 0)
 		return error;
-	error = spawn_part(argv, lifted, n, &pid);
+	error = spawn_self(argv, add_lifted, &lifted, &pid);
 	for (size_t i = 0; i <= n; i++)
-		close(lifted[i]);
+		close(lifted.fds[i]);
 	if (error != 0)
 		return error;
 

@@ -182,19 +182,15 @@ static int write_message(struct db *db, sqlite3_stmt *s, const struct op *op)
 	return run(s);
 }
 
-/* Key, then two numbers: flags, or a state and what to add. */
-static int write_change(struct db *db, sqlite3_stmt *s, const struct op *op)
+/* The key, and as many of a, b, c behind it as the statement takes. */
+static int write_key(struct db *db, sqlite3_stmt *s, const struct op *op)
 {
-	bind_key(s, op);
-	bind_number(s, 3, op->a);
-	bind_number(s, 4, op->b);
-	return run(s);
-}
+	const uint64_t numbers[] = { op->a, op->b, op->c };
+	int n = sqlite3_bind_parameter_count(s) - 2;
 
-static int write_copy_uid(struct db *db, sqlite3_stmt *s, const struct op *op)
-{
 	bind_key(s, op);
-	bind_number(s, 3, op->a);
+	for (int i = 0; i < n; i++)
+		bind_number(s, 3 + i, numbers[i]);
 	return run(s);
 }
 
@@ -212,21 +208,6 @@ static int write_digest(struct db *db, sqlite3_stmt *s, const struct op *op)
 	bind_key(s, op);
 	sqlite3_bind_int64(s, 3, op->at);
 	sqlite3_bind_blob(s, 4, op->p, 32, SQLITE_STATIC);
-	return run(s);
-}
-
-static int write_forget(struct db *db, sqlite3_stmt *s, const struct op *op)
-{
-	bind_key(s, op);
-	return run(s);
-}
-
-static int write_move(struct db *db, sqlite3_stmt *s, const struct op *op)
-{
-	bind_key(s, op);
-	bind_number(s, 3, op->a);
-	bind_number(s, 4, op->b);
-	bind_number(s, 5, op->c);
 	return run(s);
 }
 
@@ -341,17 +322,17 @@ static const struct {
 	[OP_SET_MARK] = { SQL_SET_MARK, write_mark },
 	[OP_SET_TALLY] = { SQL_SET_TALLY, write_tally },
 	[OP_PUT_MESSAGE] = { SQL_PUT_MESSAGE, write_message },
-	[OP_SET_FLAGS] = { SQL_SET_FLAGS, write_change },
-	[OP_SET_STATE] = { SQL_SET_STATE, write_change },
-	[OP_SET_COPY_UID] = { SQL_SET_COPY_UID, write_copy_uid },
+	[OP_SET_FLAGS] = { SQL_SET_FLAGS, write_key },
+	[OP_SET_STATE] = { SQL_SET_STATE, write_key },
+	[OP_SET_COPY_UID] = { SQL_SET_COPY_UID, write_key },
 	[OP_SET_CAUSE] = { SQL_SET_CAUSE, write_cause },
 	[OP_SET_COPY_DIGEST] = { SQL_SET_COPY_DIGEST, write_digest },
 	[OP_SET_DIGEST] = { SQL_SET_DIGEST, write_digest },
-	[OP_FORGET_MESSAGE] = { SQL_FORGET_MESSAGE, write_forget },
-	[OP_MOVE_MESSAGE] = { SQL_MOVE_MESSAGE, write_move },
+	[OP_FORGET_MESSAGE] = { SQL_FORGET_MESSAGE, write_key },
+	[OP_MOVE_MESSAGE] = { SQL_MOVE_MESSAGE, write_key },
 	[OP_FORGET_COPY_UIDS] = { SQL_FORGET_COPY_UIDS, write_forget_copy_uids },
 	[OP_PUT_REMOVAL] = { SQL_PUT_REMOVAL, write_removal },
-	[OP_DROP_REMOVAL] = { SQL_DROP_REMOVAL, write_forget },
+	[OP_DROP_REMOVAL] = { SQL_DROP_REMOVAL, write_key },
 	[OP_BEGIN_PASS] = { SQL_BEGIN_PASS, write_begin_pass },
 	[OP_END_PASS] = { SQL_END_PASS, write_end_pass },
 	[OP_ACCEPT] = { SQL_ACCEPT, write_accepted },
