@@ -157,10 +157,13 @@ static void report(struct courier_work *work, struct courier_result *last)
 static void say_why(struct courier_work *work, const struct fault *fault, struct courier_result *to)
 {
 	const char *between = fault->server[0] ? ": " : "";
+	char *text = arena_printf(&work->arena, "%s%s%s", fault->text, between, fault->server);
 
-	to->text = bytes_head(bytes_of(arena_printf(&work->arena, "%s%s%s", fault->text, between,
-						    fault->server)),
-			      COURIER_TEXT);
+	/* A server's words, in a certificate's name too: the keeper takes lines only. */
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
+	to->text = bytes_head(bytes_of(text), COURIER_TEXT);
 	to->after_us = fault->after_us > 0 ? (uint64_t)fault->after_us : 0;
 }
 

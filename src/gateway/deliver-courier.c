@@ -94,10 +94,46 @@ static int take_ask(struct deliver_peer *peer, struct deliver_job *job, const st
 	return 0;
 }
 
+/* What gets into records, alarms and notifications. */
+static bool is_line(struct bytes text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if ((unsigned char)text.p[i] < 0x20 || text.p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+static bool is_code(uint64_t code)
+{
+	return code == 0 || (code >= 200 && code <= 599);
+}
+
+/* "5.1.1", or nothing. */
+static bool is_status(struct bytes text)
+{
+	struct bytes rest = text;
+	uint64_t number;
+
+	if (text.n == 0)
+		return true;
+	if (!strchr("245", text.p[0]) || text.n < 5 || text.p[1] != '.')
+		return false;
+	rest = bytes_skip(rest, 2);
+	return bytes_to_u64(bytes_cut(&rest, '.'), 999, &number) == 0 && bytes_to_u64(rest, 999, &number) == 0;
+}
+
+static bool is_result(const struct courier_result *r)
+{
+	return r->end <= COURIER_STOPPED && is_code(r->code) && is_line(r->tls) && is_line(r->text);
+}
+
 /* A courier cannot have delivered what it was not allowed to. */
 static bool can_be(const struct deliver_job *job, const struct courier_outcome *o)
 {
 	if (o->recipient >= job->n || job->said[o->recipient].is_known || o->outcome > SMTP_DOUBT)
+		return false;
+	if (o->stage > SMTP_AT_END || o->about >= SMTP_ABOUTS || !is_code(o->code) || !is_status(o->enhanced) ||
+	    !is_line(o->text) || !is_line(o->remote_id))
 		return false;
 	if (o->outcome == SMTP_ACCEPTED || o->outcome == SMTP_DOUBT)
 		return job->said[o->recipient].was_asked && !job->is_asking;
@@ -111,6 +147,8 @@ static int take_result(struct deliver_peer *peer, struct deliver_job *job, const
 
 	if (decode(peer, frame, &result, fault) < 0)
 		return -1;
+	if (!is_result(&result))
+		return fault_protocol(fault, "a courier told of an end that cannot be");
 	for (size_t i = 0; i < result.n_outcomes; i++) {
 		struct courier_outcome *o = &result.outcomes[i];
 		struct deliver_said *said;

@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include "base/xalloc.h"
+#include "gateway/courier-frames.h"
 #include "gateway/courier.h"
 #include "gateway/deliver.h"
 #include "gateway/test-sink.h"
+#include "smtp/client.h"
 
 /* --- a keeper -------------------------------------------------------------------------------- */
 
@@ -26,7 +28,11 @@ struct world {
 	struct buf alarms;
 	int64_t life_us;
 	size_t cache_bytes;
+	bool no_courier;
 	struct stream *to_courier;
+	bool is_courier_over;
+	int courier_result;
+	struct fault courier_fault;
 };
 
 SUSPENDS static int run_courier(void *arg, struct fault *fault)
@@ -38,10 +44,10 @@ SUSPENDS static int keep_courier(void *arg, struct fault *fault)
 {
 	struct world *w = arg;
 	struct stream *stream = TAKE_PTR(w->to_courier);
-	struct fault ignored = FAULT_INIT;
 
 	(void)fault;
-	deliver_courier(w->deliver, stream, &ignored);
+	w->courier_result = deliver_courier(w->deliver, stream, &w->courier_fault);
+	w->is_courier_over = true;
 	return 0;
 }
 
@@ -115,7 +121,8 @@ SUSPENDS static int open_world(struct world *w, const char *old, const char *new
 	settings.queue = w->queue;
 	w->deliver = deliver_new(&settings);
 	nursery_start(&w->nursery, run_deliver, w, "delivery");
-	start_courier(w);
+	if (!w->no_courier)
+		start_courier(w);
 	return 0;
 }
 
@@ -224,6 +231,7 @@ struct test {
 	int64_t life_us, route_fault_us;
 	size_t cache_bytes;
 	int doubt;
+	bool no_courier;
 	SUSPENDS int (*fn)(struct world *w, struct fault *fault);
 };
 
@@ -239,6 +247,7 @@ SUSPENDS static int run_test(void *arg, struct fault *fault)
 	w->check = test->check;
 	w->life_us = test->life_us;
 	w->cache_bytes = test->cache_bytes;
+	w->no_courier = test->no_courier;
 	w->config.gateway.route_fault_us = test->route_fault_us;
 	w->config.gateway.doubt = test->doubt;
 	r = open_world(w, test->old ? test->old : "", test->new ? test->new : "", fault);
@@ -426,6 +435,85 @@ static void a_courier_may_die(struct check *check)
 	RUN(.fn = courier_dies, .new = "end *1 hang");
 }
 
+/* --- a courier that lies ----------------------------------------------------------------------- */
+
+/* Takes the next job at the other end of a courier's link, and says that of it; that it ends there. */
+SUSPENDS static int lie(struct world *w, const struct courier_result *result, struct fault *fault)
+{
+	_cleanup_(link_freep) struct link *link = NULL;
+	struct link_frame frame;
+	struct stream *stream;
+	int r;
+
+	memory_stream_pair(0, &w->to_courier, &stream);
+	link = link_new(stream, ORDER_ORDERS);
+	w->is_courier_over = false;
+	nursery_start(&w->nursery, keep_courier, w, "link");
+	courier_put_report(link, REPORT_READY, 0, NULL);
+	while ((r = link_next(link, &frame, fault)) > 0)
+		if (frame.type == ORDER_JOB)
+			courier_put_report(link, REPORT_RESULT, frame.id, result);
+	while (!w->is_courier_over)
+		if (run_sleep(MSEC, fault) < 0)
+			return -1;
+	return 0;
+}
+
+static int lies(struct world *w, struct fault *fault)
+{
+	static const struct courier_outcome outcomes[] = {
+		{ .outcome = SMTP_ACCEPTED, .code = 250 },
+		{ .outcome = SMTP_DOUBT },
+		{ .outcome = SMTP_DOUBT + 1 },
+		{ .recipient = 1, .outcome = SMTP_TEMPORARY },
+		{ .outcome = SMTP_PERMANENT, .about = SMTP_ABOUTS },
+		{ .outcome = SMTP_TEMPORARY, .about = UINT32_MAX },
+		{ .outcome = SMTP_TEMPORARY, .about = (uint64_t)1 << 32 },
+		{ .outcome = SMTP_TEMPORARY, .stage = SMTP_AT_END + 1 },
+		{ .outcome = SMTP_TEMPORARY, .code = 199 },
+		{ .outcome = SMTP_TEMPORARY, .code = 600 },
+		{ .outcome = SMTP_TEMPORARY, .code = 451, .enhanced = BYTES("4.x.1") },
+		{ .outcome = SMTP_TEMPORARY, .code = 451, .enhanced = BYTES("4.1") },
+		{ .outcome = SMTP_TEMPORARY, .code = 451, .enhanced = BYTES("4.1.1\r\nX: y") },
+		{ .outcome = SMTP_TEMPORARY, .code = 451, .enhanced = BYTES("3.1.1") },
+		{ .outcome = SMTP_TEMPORARY, .code = 451, .text = BYTES("a\r\nX: y") },
+		{ .outcome = SMTP_TEMPORARY, .code = 451, .remote_id = BYTES("a\nb") },
+	};
+	static const struct courier_result ends[] = {
+		{ .end = COURIER_STOPPED + 1 }, { .end = (uint64_t)1 << 32 }, { .code = 1000 },
+		{ .text = BYTES("a\nb") }, { .tls = BYTES("TLS\x7f") },
+	};
+
+	if (route(w, "@x.org", JOURNAL_ROUTE_NEW, fault) < 0 || accept_mail(w, "s@y.org", "a", 0, fault) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(outcomes) + ARRAY_SIZE(ends); i++) {
+		struct courier_outcome outcome = { .outcome = SMTP_TEMPORARY, .code = 451, .enhanced = BYTES("4.0.0") };
+		struct courier_result result = { .n_outcomes = 0 };
+
+		if (i < ARRAY_SIZE(outcomes))
+			outcome = outcomes[i];
+		else
+			result = ends[i - ARRAY_SIZE(outcomes)];
+		result.outcomes = &outcome;
+		result.n_outcomes = 1;
+		result.last = 1;
+		if (lie(w, &result, fault) < 0)
+			return -1;
+		check_expect(w->check, w->courier_result < 0 && w->courier_fault.kind == FAULT_PROTOCOL, __FILE__, __LINE__,
+			     "lie %zu was believed", i);
+	}
+	start_courier(w);
+	if (wait_tallies(w, 1, 0, 0, fault) < 0)
+		return -1;
+	has_books(w, w->new, "s>a\n");
+	return 0;
+}
+
+static void a_courier_is_not_believed(struct check *check)
+{
+	RUN(.fn = lies, .no_courier = true);
+}
+
 static int too_old(struct world *w, struct fault *fault)
 {
 	if (route(w, "@x.org", JOURNAL_ROUTE_NEW, fault) < 0 || accept_mail(w, "s@y.org", "a", 0, fault) < 0 ||
@@ -548,6 +636,7 @@ int main(int argc, char **argv)
 		{ "what is put off arrives", what_is_put_off_arrives },
 		{ "a doubt is settled by policy", a_doubt_is_settled_by_policy },
 		{ "a courier may die", a_courier_may_die },
+		{ "a courier is not believed", a_courier_is_not_believed },
 		{ "a life that is over", a_life_that_is_over },
 		{ "what cannot be read is held", what_cannot_be_read_is_held },
 		{ 0 },
