@@ -85,7 +85,7 @@ static void note_away(struct queue *queue, const struct book_leg *leg)
 
 	if (leg->fate != JOURNAL_OPEN || leg->target >= BOOK_TARGETS)
 		return;
-	if (leg->due_us < side->cursor.due_us)
+	if (leg->due_us <= side->cursor.due_us)
 		side->cursor = (struct index_due){ .due_us = leg->due_us - 1, .number = INT64_MAX };
 	if (leg->due_us < side->next_due_us)
 		side->next_due_us = leg->due_us;
@@ -183,6 +183,12 @@ static size_t load_size(const struct queue *queue)
 	return queue->settings.max_legs / 8 < QUEUE_LOAD ? queue->settings.max_legs / 8 + 1 : QUEUE_LOAD;
 }
 
+static struct index_due place_in_time(const struct index_row *row)
+{
+	return (struct index_due){ row->leg.leg.due_us, row->message.number,
+				   index_slot(row->leg.leg.recipient, row->leg.leg.copy) };
+}
+
 struct load_job {
 	struct index *index;
 	size_t limit;
@@ -201,12 +207,8 @@ static int load_job(void *arg, struct fault *fault)
 	job->next_due_us = 0;
 	if (job->rows.n == job->limit)
 		return 0;
-	if (job->rows.n > 0) {
-		const struct index_row *last = &job->rows.rows[job->rows.n - 1];
-
-		job->after = (struct index_due){ last->leg.leg.due_us, last->message.number,
-						 index_slot(last->leg.leg.recipient, last->leg.leg.copy) };
-	}
+	if (job->rows.n > 0)
+		job->after = place_in_time(&job->rows.rows[job->rows.n - 1]);
 	return index_next_due(job->index, job->target, &job->after, &job->next_due_us, fault);
 }
 
@@ -223,21 +225,23 @@ static bool has_room(const struct queue *queue, const struct queue_side *side)
 static int load_due(struct queue *queue, enum book_target target, struct fault *fault)
 {
 	struct queue_side *side = &queue->sides[target];
-	struct load_job job = { .index = queue->index, .limit = load_size(queue), .target = target, .after = side->cursor,
+	struct index_due before = side->cursor;
+	struct load_job job = { .index = queue->index, .limit = load_size(queue), .target = target, .after = before,
 				.to = run_wall() + SECOND };
 	int r = pool_call("what is due", load_job, &job, fault);
 
 	for (size_t i = 0; r == 0 && i < job.rows.n; i++) {
-		const struct index_row *row = &job.rows.rows[i];
-		struct book_leg *leg = queue_restore(queue, row);
+		struct book_leg *leg = queue_restore(queue, &job.rows.rows[i]);
 
 		if (leg)
 			queue_place(queue, leg);
-		side->cursor = (struct index_due){ row->leg.leg.due_us, row->message.number,
-						   index_slot(row->leg.leg.recipient, row->leg.leg.copy) };
 	}
-	if (r == 0)
+	/* A leg that went away meanwhile may have put the cursor back: then it stays there. */
+	if (r == 0 && side->cursor.due_us == before.due_us && side->cursor.number == before.number) {
+		if (job.rows.n > 0)
+			side->cursor = place_in_time(&job.rows.rows[job.rows.n - 1]);
 		side->next_due_us = job.next_due_us;
+	}
 	if (r == 0 && job.rows.n > 0)
 		waiters_wake_all(&queue->work);
 	index_rows_done(&job.rows);

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Legs that leave the memory and come back: none stays away when it is due. */
+#include "gateway/test-queue-common.h"
+
+/* Fills the schedule of the new side, then accepts two more for which there is no room, and holds the last in memory;
+ * delivers the others, and the first of these two comes in: the index was read up to the last. */
+enum { ROOM = 8 }; /* half of max_legs */
+
+static bool is_passed(struct test *t, const struct book_leg *leg)
+{
+	return t->queue->sides[BOOK_NEW].cursor.due_us >= leg->due_us && !t->queue->busy;
+}
+
+static int without_room(struct test *t, struct book_message **ret, struct fault *fault)
+{
+	struct check *check = t->check;
+	const struct book_leg *leg;
+	uint64_t number;
+
+	if (route(t, "@a.example", JOURNAL_ROUTE_NEW, fault) < 0)
+		return -1;
+	for (unsigned i = 0; i < ROOM + 2; i++) {
+		char to[30];
+
+		snprintf(to, sizeof(to), "user%u@a.example", i);
+		if (accept(t, to, BYTES("x"), &number, fault) < 0)
+			return -1;
+	}
+	if (queue_use(t->queue, number, ret, fault) < 0 || !EXPECT(*ret && (*ret)->n_legs == 1))
+		return -1;
+	leg = list_entry((*ret)->legs.next, struct book_leg, of_message);
+	EXPECT(!leg->item.recipient);
+	for (unsigned i = 0; i < ROOM; i++)
+		EXPECT(deliver(t, BOOK_NEW, good, NULL, fault) == 1);
+	if (queue_flush(t->queue, fault) < 0)
+		return -1;
+
+	_deadline_(20 * SECOND);
+	while (!is_passed(t, leg))
+		if (run_sleep(5 * MSEC, fault) < 0)
+			return -1;
+	EXPECT(deliver(t, BOOK_NEW, good, NULL, fault) == 1);
+	EXPECT(!leg->item.recipient && (*ret)->users == 1);
+	return queue_flush(t->queue, fault);
+}
+
+static int deliver_one(struct test *t, struct fault *fault)
+{
+	_deadline_(10 * SECOND);
+	for (;;) {
+		int r = deliver(t, BOOK_NEW, good, NULL, fault);
+
+		if (r != 0)
+			return r < 0 ? -1 : 0;
+		if (waiters_wait(queue_work(t->queue), "the leg to come in", fault) < 0)
+			return -1;
+	}
+}
+
+/* It is the very one that the index was read up to. */
+static int let_go(struct test *t, struct fault *fault)
+{
+	struct book_message *message;
+
+	if (without_room(t, &message, fault) < 0)
+		return -1;
+	queue_release(t->queue, message);
+	return deliver_one(t, fault);
+}
+
+static void behind_the_cursor(struct check *check)
+{
+	TEST;
+	t.settings.max_legs = 2 * ROOM;
+	run(&t, let_go);
+}
+
+/* --- while the index is read -------------------------------------------------------------------- */
+
+static int sleep_in_thread(void *arg, struct fault *fault)
+{
+	usleep(400000);
+	return 0;
+}
+
+static int take_a_thread(void *arg, struct fault *fault)
+{
+	return pool_call("a thread", sleep_in_thread, NULL, fault);
+}
+
+static int let_go_meanwhile(struct test *t, struct fault *fault)
+{
+	_cleanup_(nursery_done) struct nursery nursery;
+	struct check *check = t->check;
+	struct book_message *message;
+
+	nursery_init(&nursery, "threads");
+	if (without_room(t, &message, fault) < 0)
+		return -1;
+	for (unsigned i = 0; i < 8; i++)
+		nursery_start(&nursery, take_a_thread, NULL, "thread %u", i);
+	if (run_yield(fault) < 0)
+		return -1;
+	t->queue->sides[BOOK_NEW].next_due_us = 0;
+	waiters_wake_all(&t->queue->upkeep);
+	for (unsigned i = 0; i < 10 && !t->queue->busy; i++)
+		if (run_sleep(5 * MSEC, fault) < 0)
+			return -1;
+	EXPECT(t->queue->busy && t->queue->indexed == book_position(t->queue->book));
+	queue_release(t->queue, message);
+	if (nursery_wait(&nursery, fault) < 0)
+		return -1;
+	return deliver_one(t, fault);
+}
+
+static void while_reading(struct check *check)
+{
+	TEST;
+	t.settings.max_legs = 2 * ROOM;
+	run(&t, let_go_meanwhile);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct check_case cases[] = {
+		{ "a leg that goes away where the index was read to (G5)", behind_the_cursor },
+		{ "a leg that goes away while the index is read (G5)", while_reading },
+		{ 0 },
+	};
+
+	return check_main(argc, argv, cases);
+}
