@@ -59,7 +59,7 @@ struct config_gateway {
 	const char *recipients_file, *recipients_command;
 	int64_t recipients_refresh_us;
 	int unknown, unsure, doubt, line_ends;
-	unsigned edges, sessions, sessions_per_address, max_recipients, received_limit;
+	unsigned edges, sessions, sessions_per_address, max_recipients, received_limit, journal_segment_mib;
 	uint64_t max_message, keep_free, max_queue;
 	int64_t route_fault_us, queue_life_us, retry_min_us, retry_max_us, drain_us;
 	bool proxy;                  /* connections from `trusted` begin with a PROXY header */

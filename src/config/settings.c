@@ -290,6 +290,9 @@ const struct setting settings[] = {
 	  .help = "Bytes that the journal's messages may take; then mail is deferred (452)." },
 	{ GATEWAY(SETTING_SIZE, "keep_free", keep_free), "500M",
 	  .help = "When the disk has no more than this left, mail is deferred (452)." },
+	{ GATEWAY(SETTING_COUNT, "journal_segment_mib", journal_segment_mib), "64", .min = 4, .max = 1024,
+	  .help = "MiB of a file of the journal; one more is always kept ready. It takes effect with\n"
+		  "the next file." },
 	{ GATEWAY(SETTING_TEXT, "metrics", metrics_text), .example = "127.0.0.1:9125",
 	  .help = "Figures for Prometheus, by HTTP at /metrics: an address of this machine only." },
 	{ GATEWAY(SETTING_TEXT, "events", events), .example = "/var/log/mailferry/events.json",

@@ -54,7 +54,7 @@ static void all(struct check *check)
 			     GATEWAY "domain = zwei.example\ndomain_route = Zwei.example=hold\n"
 			     "alias = info@example.org=anna@example.org\ntrusted = 127.0.0.0/8\ntrusted = ::1\n"
 			     "listen = 127.0.0.1:2525\nmetrics = [::1]:9125\ncert_file = mx.pem\nunknown = hold\n"
-			     "line_ends = normalise\nsubaddress = none\nqueue_life = 2d\n", &config, &fault) < 0)
+			     "line_ends = normalise\nsubaddress = none\nqueue_life = 2d\njournal_segment_mib = 8\n", &config, &fault) < 0)
 		CHECK_FAIL("%s", fault.text);
 	CHECK_EQ(config.old.smtp.tls, CONFIG_TLS_PINNED);
 	CHECK_EQ(strlen(config.old.smtp.pin), 64);
@@ -67,6 +67,7 @@ static void all(struct check *check)
 	CHECK_EQ(g->metrics.port, 9125);
 	CHECK_EQ(g->unknown, CONFIG_UNKNOWN_HOLD);
 	CHECK_EQ(g->line_ends, CONFIG_LINE_ENDS_NORMALISE);
+	CHECK_EQ(g->journal_segment_mib, 8);
 }
 
 static void wrong(struct check *check)

@@ -188,6 +188,7 @@ SUSPENDS static int open_queue(struct gateway *g, struct fault *fault)
 	const struct config_gateway *c = &config->gateway;
 	struct queue_settings settings = {
 		.state = g->options->state, .max_bytes = c->max_queue, .keep_free = c->keep_free, .life_us = c->queue_life_us,
+		.segment_size = (uint64_t)c->journal_segment_mib << 20,
 		.separator = c->subaddress && strlen(c->subaddress) == 1 ? c->subaddress[0] : '\0',
 		.seen = keeper_seen, .arg = &g->k,
 	};
