@@ -111,7 +111,8 @@ SUSPENDS static int send_content(struct deliver_job *j, struct fault *fault)
 	_cleanup_(freep) char *piece = NULL;
 	size_t n, got;
 
-	if (j->sent == j->size || room < COURIER_PIECE)
+	/* Of what fits as a whole the courier does not tell what it took. */
+	if (j->sent == j->size || (j->size > COURIER_WINDOW && room < COURIER_PIECE))
 		return 1;
 	if (j->sent == 0)
 		put_content(j, trace); /* some 500 bytes */
