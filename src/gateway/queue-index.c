@@ -81,10 +81,16 @@ void queue_uncache(struct queue *queue, struct book_message *message)
 
 static void note_away(struct queue *queue, const struct book_leg *leg)
 {
-	struct queue_side *side = &queue->sides[leg->target];
+	struct queue_side *side;
 
-	if (leg->fate != JOURNAL_OPEN || leg->target >= BOOK_TARGETS)
+	if (leg->fate != JOURNAL_OPEN)
 		return;
+	if (leg->target == BOOK_NOWHERE) {
+		queue->undirected_away = true;
+		queue->undirected = (struct index_due){ .due_us = INT64_MIN };
+		return;
+	}
+	side = &queue->sides[leg->target];
 	if (leg->due_us <= side->cursor.due_us)
 		side->cursor = (struct index_due){ .due_us = leg->due_us - 1, .number = INT64_MAX };
 	if (leg->due_us < side->next_due_us)
@@ -243,6 +249,36 @@ static int load_due(struct queue *queue, enum book_target target, struct fault *
 		side->next_due_us = job.next_due_us;
 	}
 	if (r == 0 && job.rows.n > 0)
+		waiters_wake_all(&queue->work);
+	index_rows_done(&job.rows);
+	return r;
+}
+
+static bool has_room_for_undirected(const struct queue *queue)
+{
+	return book_legs_in_memory(queue->book) + load_size(queue) <= queue->settings.max_legs;
+}
+
+/* In the turn. A leg's direction is in no record: a batch of the index that was written between a leg's acceptance and its
+ * placing, or by a replay, has it going nowhere. Such ones are looked at whatever table the index was gone through for. */
+static int load_undirected(struct queue *queue, struct fault *fault)
+{
+	struct load_job job = { .index = queue->index, .limit = load_size(queue), .target = BOOK_NOWHERE,
+				.after = queue->undirected, .to = INT64_MAX };
+	int r = pool_call("what goes nowhere yet", load_job, &job, fault);
+
+	for (size_t i = 0; r == 0 && i < job.rows.n; i++) {
+		const struct index_row *row = &job.rows.rows[i];
+		struct book_leg *leg = queue_restore(queue, row);
+
+		if (leg)
+			queue_place(queue, leg);
+		queue->undirected = (struct index_due){ row->leg.leg.due_us, row->message.number,
+							index_slot(row->leg.leg.recipient, row->leg.leg.copy) };
+	}
+	if (r == 0)
+		queue->undirected_away = job.rows.n == job.limit;
+	if (job.rows.n > 0)
 		waiters_wake_all(&queue->work);
 	index_rows_done(&job.rows);
 	return r;
@@ -409,6 +445,8 @@ static int tend(struct queue *queue, struct fault *fault)
 	/* Directions change without a record. */
 	if (book_position(queue->book) > queue->indexed || book_n_dirty(queue->book) > 0 || queue->n_routes > 0)
 		r = write_changes(queue, fault);
+	while (r == 0 && queue->undirected_away && has_room_for_undirected(queue))
+		r = load_undirected(queue, fault);
 	for (unsigned t = 0; r == 0 && t < BOOK_TARGETS; t++)
 		while (r == 0 && queue->sides[t].target && queue->sides[t].next_due_us <= run_wall() &&
 		       has_room(queue, &queue->sides[t]))

@@ -52,6 +52,8 @@ struct queue {
 	uint64_t indexed;        /* position */
 	bool index_ended;        /* its fiber has */
 	bool doubts_away;        /* the index may have legs in doubt that are not in memory */
+	bool undirected_away;    /* … or such as go nowhere yet, … */
+	struct index_due undirected; /* … behind this one */
 	uint64_t wanted;         /* somebody waits for this one to be indexed */
 	struct index_route *routes; /* changed since, keys owned */
 	size_t n_routes, routes_size;

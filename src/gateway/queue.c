@@ -51,7 +51,8 @@ static struct queue *queue_new(const struct queue_settings *settings)
 	list_init(&queue->undecided);
 	list_init(&queue->expired);
 	list_init(&queue->cache);
-	queue->doubts_away = true;
+	queue->doubts_away = queue->undirected_away = true;
+	queue->undirected.due_us = INT64_MIN;
 	nursery_init(&queue->nursery, "queue");
 	return queue;
 }

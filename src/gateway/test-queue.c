@@ -289,6 +289,43 @@ static void abandons(struct check *check)
 	run(&t, after_death);
 }
 
+static int die_with_mail(struct test *t, struct fault *fault)
+{
+	uint64_t number;
+
+	if (route(t, "@a.example", JOURNAL_ROUTE_NEW, fault) < 0 ||
+	    accept(t, "a@a.example b@a.example", BYTES("x"), &number, fault) < 0)
+		return -1;
+	_exit(77);
+}
+
+/* The replay has written the index, and nothing was directed. */
+static int die_at_once(struct test *t, struct fault *fault)
+{
+	_exit(77);
+}
+
+/* Nothing is replayed that would name these legs. */
+static int comes_in(struct test *t, struct fault *fault)
+{
+	struct check *check = t->check;
+
+	EXPECT(book_legs_in_memory(queue_book(t->queue)) == 0);
+	_deadline_(20 * SECOND);
+	while (tallies(t)->delivered < 2)
+		if (deliver(t, BOOK_NEW, good, NULL, fault) == 0 && waiters_wait(queue_work(t->queue), "legs", fault) < 0)
+			return -1;
+	return 0;
+}
+
+static void dies_undirected(struct check *check)
+{
+	TEST;
+	run_and_die(&t, die_with_mail);
+	run_and_die(&t, die_at_once);
+	run(&t, comes_in);
+}
+
 /* --- routes ------------------------------------------------------------------------------------- */
 
 static int wait_until(struct test *t, bool (*fn)(struct test *t), struct fault *fault)
@@ -569,6 +606,7 @@ int main(int argc, char **argv)
 {
 	static const struct check_case cases[] = {
 		{ "accepted, routed, delivered, traced", passes },
+		{ "killed before and after a replay", dies_undirected },
 		{ "contents, from memory and segments", contents },
 		{ "refusals and returns", ends },
 		{ "the end of a leg's life", expires },
