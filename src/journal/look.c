@@ -213,14 +213,41 @@ static int head_damage(struct journal_reader *r, enum journal_head_state state, 
 	return -1;
 }
 
-int journal_look(struct journal_reader *r, enum journal_head_state state, const struct journal_head *head,
-		 struct fault *fault)
+/* A journal may be written while it is read: what came from the disk in one go need not be of one moment. But what was
+ * wrong when something stood behind it, and is wrong still, is wrong. */
+static int is_as_before(struct journal_reader *r, const unsigned char raw[JOURNAL_HEAD], struct fault *fault)
 {
-	int settled = is_settled(r, fault), unwritten;
+	struct bytes b;
+
+	r->window_n = 0;
+	if (journal_reader_bytes(r, r->offset, JOURNAL_HEAD, &b, fault) < 0)
+		return -1;
+	return b.n == 0 || memcmp(b.p, raw, b.n) == 0;
+}
+
+static int is_good_by_now(struct journal_reader *r, const struct journal_head *head, struct fault *fault)
+{
+	unsigned char digest[JOURNAL_DIGEST];
+	struct bytes b;
+
+	r->window_n = 0;
+	if (journal_reader_bytes(r, r->offset + JOURNAL_HEAD, head->length, &b, fault) < 0)
+		return -1;
+	journal_hash(r->hash, b, BYTES_NULL, digest);
+	return memcmp(digest, head->digest, JOURNAL_DIGEST) == 0;
+}
+
+int journal_look(struct journal_reader *r, const unsigned char raw[JOURNAL_HEAD], enum journal_head_state state,
+		 const struct journal_head *head, struct fault *fault)
+{
+	int settled = is_settled(r, fault), unwritten, as_before;
 	uint64_t end;
 
 	if (settled < 0 || end_of_bytes(r, &end, fault) < 0)
 		return -1;
+	as_before = is_as_before(r, raw, fault);
+	if (as_before <= 0)
+		return as_before;
 	if (settled)
 		return head_damage(r, state, head, fault);
 	if (state == JOURNAL_HEAD_NONE || end == r->offset) {
@@ -240,11 +267,15 @@ int journal_look(struct journal_reader *r, enum journal_head_state state, const 
 int journal_look_payload(struct journal_reader *r, const struct journal_head *head, struct fault *fault)
 {
 	uint64_t start = r->offset + JOURNAL_HEAD, end;
-	int settled = is_settled(r, fault), unwritten;
+	int settled = is_settled(r, fault), good, unwritten;
 
-	if (settled > 0 && head->type == JOURNAL_BODY)
+	if (settled < 0 || (good = is_good_by_now(r, head, fault)) < 0)
+		return -1;
+	if (good)
+		return 2;
+	if (settled && head->type == JOURNAL_BODY)
 		return 1;
-	if (settled < 0 || end_of_bytes(r, &end, fault) < 0)
+	if (end_of_bytes(r, &end, fault) < 0)
 		return -1;
 	unwritten = is_unwritten(r, start, head->length, end, fault);
 	if (unwritten < 0)

@@ -40,13 +40,14 @@ struct journal_reader {
 int journal_reader_bytes(struct journal_reader *r, uint64_t offset, size_t n, struct bytes *ret,
 			 struct fault *fault);
 
-/* Where the header of the next record should be is none, or another's. 2: the journal ends here, torn or not; -1: damage, and the
- * reader stands at the next record it can find. `head` is good if state is. */
-int journal_look(struct journal_reader *r, enum journal_head_state state, const struct journal_head *head,
-		 struct fault *fault);
+/* Where the header of the next record should be is none, or another's: these bytes. 2: the journal ends here, torn or not; -1: damage,
+ * and the reader stands at the next record it can find; 0: by now there is something else, look again. `head` is good if
+ * state is. */
+int journal_look(struct journal_reader *r, const unsigned char raw[JOURNAL_HEAD], enum journal_head_state state,
+		 const struct journal_head *head, struct fault *fault);
 
 /* The header is good and the payload is not what was written. 1: a BODY that may have been dropped; 0: the journal ends
- * here, torn; -1: damage. The reader stands where it stood. */
+ * here, torn; -1: damage; 2: by now it is, look again. The reader stands where it stood. */
 int journal_look_payload(struct journal_reader *r, const struct journal_head *head, struct fault *fault);
 
 /* Fill in damage and fault (FAULT_DATA) and return -1. The first: of the segment at hand. */

@@ -337,7 +337,7 @@ static int read_record(struct journal_reader *r, struct journal_record *ret, str
 	state = journal_head_read(raw, current(r)->head.salt, &head);
 	if (state != JOURNAL_HEAD_GOOD || head.sequence != r->sequence ||
 	    r->offset + journal_record_size(head.length) > current(r)->size)
-		return journal_look(r, state, &head, fault);
+		return journal_look(r, raw, state, &head, fault);
 	if (head.type == JOURNAL_END) {
 		p = at_end(r, &head, fault);
 		return p > 0 ? 2 : p;
@@ -352,6 +352,8 @@ static int read_record(struct journal_reader *r, struct journal_record *ret, str
 		p = journal_look_payload(r, &head, fault);
 		if (p == 0)
 			return 2;
+		if (p == 2)
+			return 0;
 		take_record(r, &head, raw, BYTES_NULL, ret);
 		ret->is_punched = p > 0;
 		return p;
