@@ -134,10 +134,11 @@ static int fail(struct os_block *block, const char *what, struct fault *fault)
 	return -1;
 }
 
-/* A crash may leave any part of it: here the first half of the pieces. */
+/* A crash may leave any part of it, in whole sectors: here the first half of the pieces. (Of one, down to a multiple of 8:
+ * that is where sectors may cut what is aligned to 8.) */
 static int write_in_halves(struct os_block *block, uint64_t offset, const struct bytes *pieces, size_t n)
 {
-	struct bytes half = n == 1 ? bytes_head(pieces[0], pieces[0].n / 2) : BYTES_NULL;
+	struct bytes half = n == 1 ? bytes_head(pieces[0], pieces[0].n / 2 & ~(size_t)7) : BYTES_NULL;
 	size_t first = n / 2;
 
 	step_point("block-write");

@@ -76,7 +76,7 @@ static void punching(struct check *check)
 static int fail_at(void *arg)
 {
 	_cleanup_(os_block_closep) struct os_block *block = NULL;
-	struct bytes piece = BYTES("12345678");
+	struct bytes piece = BYTES("12345678abcdefgh");
 	struct fault one, two;
 
 	if (os_block_create(arg, SIZE, &block, &one) < 0)
@@ -116,7 +116,7 @@ static void torn_write(struct check *check)
 
 	CHECK_EQ(testing_fork(fail_at, path, "MAILFERRY_STEP_KILL", "block-write-half:1"), -SIGKILL);
 	got = testing_read(path);
-	CHECK_BYTES(bytes_head(buf_bytes(&got), 8), BYTES("1234\0\0\0\0"));
+	CHECK_BYTES(bytes_head(buf_bytes(&got), 16), BYTES("12345678\0\0\0\0\0\0\0\0"));
 }
 
 static int move_and_remove(void *arg)
