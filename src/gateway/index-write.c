@@ -8,6 +8,7 @@
 #include "base/xalloc.h"
 #include "gateway/index-inside.h"
 #include "journal/fields.h"
+#include "os/step.h"
 
 /* --- places as bytes --------------------------------------------------------------------------- */
 
@@ -351,10 +352,12 @@ int index_write(struct index *index, struct index_batch *batch, struct fault *fa
 	qsort(batch->changes, batch->n, sizeof(*batch->changes), compare_changes);
 	if (done(index, index_statement(index, INDEX_BEGIN), fault) < 0)
 		return -1;
+	step_point("index-write");
 	if (write_all(index, batch, fault) < 0 || done(index, index_statement(index, INDEX_COMMIT), fault) < 0) {
 		done(index, index_statement(index, INDEX_ROLLBACK), &ignored);
 		return -1;
 	}
+	step_point("index-written");
 	index->totals = batch->totals;
 	index->epoch = batch->epoch;
 	index->routed = batch->routed;
