@@ -16,6 +16,7 @@ import time
 import unittest
 
 import product
+from server import free_ports
 
 PLATFORMS = """
 [platform old]
@@ -25,12 +26,6 @@ smtp_tls = none
 smtp = smtp://127.0.0.1:9
 smtp_tls = none
 """
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def certificate(folder, name):
@@ -46,10 +41,11 @@ def certificate(folder, name):
 class Gateway:
     """A started gateway, in a folder of its own, which stays between starts."""
 
-    def __init__(self, tls=False, **keys):
+    def __init__(self, tls=False, platforms=PLATFORMS, **keys):
         self.folder = tempfile.mkdtemp(prefix="mailferry-gateway-")
         os.chmod(self.folder, 0o755)
-        self.port = free_port()
+        self.platforms = platforms
+        self.port = free_ports(1)[0]
         self.keys = {"hostname": "mx.example.org", "listen": f"127.0.0.1:{self.port}", "keep_free": "1M", "drain": "2s",
                      "domain_route": "example.org=old", **keys}
         if tls:
@@ -63,7 +59,7 @@ class Gateway:
         self.child = None
 
     def write(self):
-        lines = ["[mailferry]", f"state = {self.state}", PLATFORMS, "[gateway]", "domain = example.org", "domain = example.net"]
+        lines = ["[mailferry]", f"state = {self.state}", self.platforms, "[gateway]", "domain = example.org", "domain = example.net"]
         with open(self.config, "w") as f:
             f.write("\n".join(lines + [f"{key} = {value}" for key, value in self.keys.items()]) + "\n")
         os.chmod(self.config, 0o644)
@@ -98,12 +94,15 @@ class Gateway:
         with open(f"/proc/{self.child.pid}/task/{self.child.pid}/children") as f:
             return [int(word) for word in f.read().split()]
 
-    def edges(self):
+    def parts(self, kind):
         def words(pid):
             with open(f"/proc/{pid}/cmdline") as f:
                 return f.read().split("\0")
 
-        return [pid for pid in self.children() if "edge" in words(pid)]
+        return [pid for pid in self.children() if kind in words(pid)]
+
+    def edges(self):
+        return self.parts("edge")
 
     def stop(self, number=signal.SIGTERM):
         if self.child.poll() is None:

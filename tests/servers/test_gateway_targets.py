@@ -266,11 +266,7 @@ smtp = {new}
 smtp_tls = none
 """
         keys = {"domain_route": "example.org=new", "route_fault": "0s", "retry_min": "1s", **keys}
-        former, test_gateway.PLATFORMS = test_gateway.PLATFORMS, text
-        try:
-            gateway = test_gateway.Gateway(**keys)
-        finally:
-            test_gateway.PLATFORMS = former
+        gateway = test_gateway.Gateway(platforms=text, **keys)
         self.addCleanup(gateway.__exit__)
         return gateway
 
