@@ -64,9 +64,9 @@ class Maildirs:
 
 
 class Postfix:
-    """Takes mail for example.org into maildirs; knows bob and carol."""
+    """Takes mail for example.org into maildirs; knows bob and carol. more: lines for main.cf."""
 
-    def __init__(self):
+    def __init__(self, more=""):
         if os.geteuid() != 0 or not shutil.which("postfix") or not have_user("postfix"):
             raise unittest.SkipTest("needs an installed Postfix, and root")
         self.scratch = Scratch()
@@ -105,6 +105,7 @@ alias_maps =
 alias_database =
 maillog_file = {self.log}
 maillog_file_prefixes = {self.scratch.path}
+{more}
 """)
         with open(os.path.join(self.conf, "master.cf"), "w") as f:
             f.write(f"""127.0.0.1:{self.port} inet n - n - - smtpd
@@ -130,7 +131,10 @@ postlog unix-dgram n - n - 1 postlogd
         wait_until(lambda: listens(self.port), "Postfix")
 
     def messages(self):
-        return open(self.log, errors="replace").read()[-3000:] if os.path.exists(self.log) else ""
+        if not os.path.exists(self.log):
+            return ""
+        with open(self.log, errors="replace") as f:
+            return f.read()[-3000:]
 
     def stop(self):
         subprocess.run(["postfix", "-c", self.conf, "stop"], capture_output=True)
