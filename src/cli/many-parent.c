@@ -64,6 +64,14 @@ void many_worker_word(const struct many_worker *worker, char to[128])
 
 /* --- what they say --------------------------------------------------------------------------- */
 
+/* Servers, or a login that many share. */
+static bool is_given_up(const json_t *event)
+{
+	const char *state = json_string_value(json_object_get(event, "state"));
+
+	return state && strcmp(state, "given-up") == 0;
+}
+
 /* A line of standard output: an event. */
 static void take_event(struct child *child, struct bytes line)
 {
@@ -75,7 +83,7 @@ static void take_event(struct child *child, struct bytes line)
 		many_progress_of(event, &child->progress);
 		json_decref(event);
 	} else if (name) {
-		p->tally.login_given_up |= strcmp(name, "login") == 0;
+		p->tally.given_up |= is_given_up(event);
 		many_tell(&p->show, event);
 	} else {
 		json_decref(event);

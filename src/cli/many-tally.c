@@ -213,7 +213,7 @@ void tally_show(const struct tally *t, bool dry)
 	if (l->stopped)
 		printf("\n%s mailbox%s not reached or not finished: the same command goes on%s.\n",
 		       show_count(a, l->stopped), l->stopped == 1 ? " was" : "es were",
-		       t->login_given_up ? ", once the login that was refused is mended" : "");
+		       t->given_up ? ", once what it was given up for is mended" : "");
 	if (dry)
 		printf("\nNothing was changed. Those looked at hold %s messages, %s, at the source.\n",
 		       show_count(a, t->planned), show_bytes(b, t->planned_bytes));

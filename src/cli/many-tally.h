@@ -36,7 +36,7 @@ struct tally {
 	struct tally_named failed[TALLY_NAMED], held[TALLY_NAMED];
 	uint64_t planned, planned_bytes; /* of a dry run: messages at the source */
 	int64_t took_us;
-	bool login_given_up;     /* of a login that mailboxes share */
+	bool given_up;           /* servers, or a login that mailboxes share: why was told */
 	int status;              /* a fault that stopped all: at least this exit status */
 };
 

@@ -190,10 +190,10 @@ static void plan(struct many_show *show, const json_t *event)
 	print_word(stdout, event, "mailbox");
 	fputs(": ", stdout);
 	print_word(stdout, event, "pass");
-	printf(", %" PRIu64 " folders (%" PRIu64 " to create, %" PRIu64
-	       " not to copy), %s messages, %s\n",
-	       count(event, "folders"), count(event, "create"), count(event, "skip"),
-	       show_count(a, count(event, "messages")), show_bytes(b, count(event, "bytes")));
+	printf(", %" PRIu64 " folder%s (%" PRIu64 " to create, %" PRIu64 " not to copy), %s message%s, %s\n",
+	       count(event, "folders"), count(event, "folders") == 1 ? "" : "s", count(event, "create"),
+	       count(event, "skip"), show_count(a, count(event, "messages")),
+	       count(event, "messages") == 1 ? "" : "s", show_bytes(b, count(event, "bytes")));
 }
 
 void many_text(struct many_show *show, const json_t *event)

@@ -106,6 +106,7 @@ static void on_gate(void *arg, const struct sched_gate *gate)
 {
 	struct run *run = arg;
 
+	run->tally.given_up |= gate->state == GATE_DEAD;
 	many_tell(&run->show, many_server(gate));
 }
 
@@ -120,7 +121,7 @@ static void on_login_given_up(void *arg, const struct fault *why)
 {
 	struct run *run = arg;
 
-	run->tally.login_given_up = true;
+	run->tally.given_up = true;
 	many_tell(&run->show, many_login(why));
 }
 

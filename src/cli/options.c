@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/xalloc.h"
+#include "config/settings.h"
 #include "imap/date.h"
 
 enum { HELP = 1000000 };
@@ -164,11 +165,21 @@ static int arguments(const struct option_line *line)
 	return line->type == OPTION_FLAG ? no_argument : required_argument;
 }
 
-static int unknown(const char *given, int code, struct fault *fault)
+static int unknown(const char *given, int code, const struct option_line *lines, size_t n, struct fault *fault)
 {
+	_cleanup_(freep) const char **names = xzalloc((n + 1) * sizeof(*names));
+	const char *meant;
+	size_t known = 0;
+
 	if (code == ':')
 		return fault_usage(fault, "%s needs a value; --help lists the options", given);
 
+	for (size_t i = 0; i < n; i++)
+		if (lines[i].type != OPTION_HEADING && lines[i].type != OPTION_ELSEWHERE)
+			names[known++] = lines[i].name;
+	meant = strncmp(given, "--", 2) == 0 ? nearest_of(given + 2, names, known) : NULL;
+	if (meant)
+		return fault_usage(fault, "%s is not an option here; did you mean --%s?", given, meant);
 	return fault_usage(fault, "%s is not an option here; --help lists them", given);
 }
 
@@ -193,7 +204,7 @@ int options_parse(const struct option_line *lines, size_t n, int argc, char **ar
 		if (code == HELP)
 			return 1;
 		if (code == '?' || code == ':')
-			return unknown(argv[optind - 1], code, fault);
+			return unknown(argv[optind - 1], code, lines, n, fault);
 		if (set(&lines[code - 256], optarg, values, fault) < 0)
 			return -1;
 	}

@@ -171,6 +171,16 @@ static void refuses(struct check *check)
 	}
 }
 
+static void says_what_was_meant(struct check *check)
+{
+	char words[] = "--strnig x";
+	struct parsed p = parse(words);
+
+	CHECK_EQ(p.result, -1);
+	CHECK_STR(p.fault.text, "--strnig is not an option here; did you mean --string?");
+	done(&p);
+}
+
 static void help_goes_first(struct check *check)
 {
 	char words[] = "--flag --help --nothing";
@@ -222,6 +232,7 @@ int main(int argc, char **argv)
 		{ "seconds and rates", seconds_and_rates },
 		{ "knows where others belong", knows_where_others_belong },
 		{ "refuses what it does not understand", refuses },
+		{ "says what was meant", says_what_was_meant },
 		{ "help goes before what is wrong behind it", help_goes_first },
 		{ "help names every line", help_names_every_line },
 		{ "lists of any length", long_lists },

@@ -183,8 +183,10 @@ static int check_chosen(struct copy *copy, struct fault *fault)
 		return fault_set(fault, FAULT_DATA, REACH_MAILBOX, AGAIN_NEVER,
 				 "%s: there is no folder to copy", copy->options.from->label);
 
-	return fault_usage(fault, "--folder %s: the source has no such folder",
-			   copy->options.folders[0]);
+	if (!copy->options.names_may_miss)
+		return fault_usage(fault, "--folder %s: the source has no such folder", copy->options.folders[0]);
+	return fault_usage(fault, "the source has none of the folders that the configuration or the list asks for: %s%s",
+			   copy->options.folders[0], copy->options.folders[1] ? " …" : "");
 }
 
 /* --- books ----------------------------------------------------------------------------------- */

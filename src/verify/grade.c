@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "config/settings.h"
 #include "copy/books.h"
 #include "verify/findings.h"
 
@@ -53,14 +54,26 @@ static bool is_cause(struct bytes name)
 
 static int no_such_cause(struct bytes name, struct fault *fault)
 {
-	_cleanup_(buf_done) struct buf known = BUF_NULL;
+	_cleanup_(buf_done) struct buf known = BUF_NULL, text = BUF_NULL;
+	const char *names[VERIFY_KINDS + CAUSE_COUNT_], *meant;
+	size_t n = 0;
+
+	for (int kind = 0; kind < VERIFY_KINDS; kind++)
+		if (verify_kind_fails((enum verify_kind)kind))
+			names[n++] = verify_kind_name((enum verify_kind)kind);
+	for (int cause = 0; cause < CAUSE_COUNT_; cause++)
+		names[n++] = books_cause_name((enum copy_cause)cause);
+	buf_append_bytes(&text, bytes_head(name, 40));
+	meant = nearest_of(buf_str(&text), names, n);
+	if (meant)
+		return fault_usage(fault, "--accept %s: no such cause; did you mean %s?", buf_str(&text), meant);
 
 	for (int kind = 0; kind < VERIFY_KINDS; kind++)
 		if (verify_kind_fails((enum verify_kind)kind))
 			buf_appendf(&known, "%s%s", known.n ? ", " : "",
 				    verify_kind_name((enum verify_kind)kind));
-	return fault_usage(fault, "--accept %.*s: no such cause; there are %s, and the causes of the copy's "
-			   "exceptions", BYTES_ARG(bytes_head(name, 40)), buf_str(&known));
+	return fault_usage(fault, "--accept %s: no such cause; there are %s, and the causes of the copy's "
+			   "exceptions", buf_str(&text), buf_str(&known));
 }
 
 /* Takes ":digits" (or a ":" alone, which ends a folder's name) off the end. */
@@ -119,9 +132,15 @@ size_t verify_accepted_now(struct ledger_accepted *accepted, size_t n)
 	return kept;
 }
 
+/* What is missing is noted as removed by the next pass of copy: it is the same message, and was accepted. */
 static bool covers(const struct ledger_accepted *a, const struct verify_finding *f, struct bytes folder)
 {
-	if (strcmp(a->cause, verify_kind_name(f->kind)) != 0 && (!f->cause || strcmp(a->cause, f->cause) != 0))
+	const char *removed = books_cause_name(CAUSE_REMOVED);
+	bool was_missing = f->cause && strcmp(f->cause, removed) == 0 &&
+			   strcmp(a->cause, verify_kind_name(VERIFY_MISSING)) == 0;
+
+	if (!was_missing && strcmp(a->cause, verify_kind_name(f->kind)) != 0 &&
+	    (!f->cause || strcmp(a->cause, f->cause) != 0))
 		return false;
 	if (a->folder[0] && !bytes_equal(bytes_of(a->folder), folder))
 		return false;

@@ -114,6 +114,10 @@ static void parses(struct check *check)
 		CHECK_EQ(verify_accept_parse(bad[i], &arena, &a, &fault), -1);
 		CHECK_EQ(fault.kind, FAULT_USAGE);
 	}
+	CHECK_EQ(verify_accept_parse("mising:INBOX", &arena, &a, &fault), -1);
+	CHECK_STR(fault.text, "--accept mising: no such cause; did you mean missing?");
+	CHECK_EQ(verify_accept_parse("refused-heder", &arena, &a, &fault), -1);
+	CHECK_STR(fault.text, "--accept refused-heder: no such cause; did you mean refused-header?");
 }
 
 static void covers(struct check *check)
@@ -136,6 +140,13 @@ static void covers(struct check *check)
 	f.kind = VERIFY_MISSING;
 	f.cause = NULL;
 	CHECK(verify_accepted(list, 3, &f, sent) == NULL);
+
+	/* Accepted as missing, and noted as removed since. */
+	f = (struct verify_finding){ .kind = VERIFY_NOT_COPIED, .uid = 7, .cause = "removed" };
+	CHECK(verify_accepted(&(struct ledger_accepted){ "missing", "Sent", 7, "gone", "w", 4 }, 1, &f, sent));
+	CHECK(!verify_accepted(&(struct ledger_accepted){ "missing", "Sent", 8, "gone", "w", 4 }, 1, &f, sent));
+	f.cause = "refused";
+	CHECK(!verify_accepted(&(struct ledger_accepted){ "missing", "Sent", 7, "gone", "w", 4 }, 1, &f, sent));
 
 	/* What was accepted of one message says nothing of its folder. */
 	f = (struct verify_finding){ .kind = VERIFY_NOT_COPIED };

@@ -76,8 +76,8 @@ class SharedLogins(unittest.TestCase):
         result = self.run_it("copy", status=3)
         self.assertGivenUp(result)
         self.assertRegex(result.stdout, r"Failed \(3\)")
-        self.assertIn("9 mailboxes were not reached or not finished: the same command goes on, once the login that was "
-                      "refused is mended.", result.stdout)
+        self.assertIn("9 mailboxes were not reached or not finished: the same command goes on, once what it was given "
+                      "up for is mended.", result.stdout)
         with open(self.server.password_file) as f:
             self.secret("secret", f.readline().strip())
         self.run_it("copy", status=0)
