@@ -203,6 +203,7 @@ static struct book_leg *look_at(struct queue *queue, const struct index_row *row
 	return queue_restore(queue, row);
 }
 
+/* There is room for it. */
 static int release_legs(struct queue *queue, struct journal_leg *legs, size_t n, struct fault *fault)
 {
 	struct journal_order order = { .operator = BYTES("rule:route"), .reason = BYTES("its route changed"),
@@ -211,7 +212,7 @@ static int release_legs(struct queue *queue, struct journal_leg *legs, size_t n,
 
 	if (n == 0)
 		return 0;
-	if (queue_put(queue, JOURNAL_RELEASE, &order, &sequence, fault) < 0)
+	if (queue_put_now(queue, JOURNAL_RELEASE, &order, &sequence, fault) < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		struct book_leg *leg = book_leg(queue->book, &legs[i]);
@@ -228,6 +229,9 @@ static int follow_page(struct queue *queue, const struct index_rows *rows, struc
 	_cleanup_(freep) struct journal_leg *released = xreallocarray(NULL, rows->n + 1, sizeof(*released));
 	size_t n = 0;
 
+	/* Room first: a held leg that is looked at stays in memory only as long as nobody else runs. */
+	if (queue_room(queue, JOURNAL_RELEASE, 256 + 40 * rows->n, fault) < 0)
+		return -1;
 	for (size_t i = 0; i < rows->n; i++) {
 		struct book_leg *leg = look_at(queue, &rows->rows[i]);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Legs that leave the memory and come back: none stays away when it is due. */
 #include "gateway/test-queue-common.h"
+#include "journal/inside.h"
 
 /* Fills the schedule of the new side, then accepts two more for which there is no room, and holds the last in memory;
  * delivers the others, and the first of these two comes in: the index was read up to the last. */
@@ -52,6 +53,8 @@ static int deliver_one(struct test *t, struct fault *fault)
 
 		if (r != 0)
 			return r < 0 ? -1 : 0;
+		if (queue_failed(t->queue))
+			return fault_local(fault, "%s", queue_failed(t->queue)->text);
 		if (waiters_wait(queue_work(t->queue), "the leg to come in", fault) < 0)
 			return -1;
 	}
@@ -120,11 +123,90 @@ static void while_reading(struct check *check)
 	run(&t, let_go_meanwhile);
 }
 
+/* --- while there is no room in the journal -------------------------------------------------------- */
+
+static int put_note(struct test *t, struct fault *fault)
+{
+	struct journal_note note = { .kind = BYTES("test") };
+	uint64_t sequence;
+
+	return queue_put(t->queue, JOURNAL_NOTE, &note, &sequence, fault) < 0 ? -1 : run_sleep(20 * MSEC, fault);
+}
+
+static int block_threads(struct nursery *nursery, struct fault *fault)
+{
+	for (unsigned i = 0; i < 8; i++)
+		nursery_start(nursery, take_a_thread, NULL, "thread %u", i);
+	return run_yield(fault);
+}
+
+/* A message with a held leg in memory, whose route is not to hold any more, which nobody followed yet. */
+static int held_by_route(struct test *t, struct book_message **ret, struct fault *fault)
+{
+	struct check *check = t->check;
+	uint64_t number;
+
+	if (route(t, "@a.example", JOURNAL_ROUTE_HOLD, fault) < 0 || accept(t, "a@a.example", BYTES("x"), &number, fault) < 0 ||
+	    queue_use(t->queue, number, ret, fault) < 0)
+		return -1;
+	while (t->queue->routed < router_epoch(t->queue->router))
+		if (run_sleep(5 * MSEC, fault) < 0)
+			return -1;
+	t->queue->routed = UINT32_MAX;
+	if (route(t, "a@a.example", JOURNAL_ROUTE_NEW, fault) < 0 || queue_flush(t->queue, fault) < 0)
+		return -1;
+	while (t->queue->busy || (*ret)->is_dirty)
+		if (run_sleep(5 * MSEC, fault) < 0)
+			return -1;
+	EXPECT(*ret && (*ret)->n_legs == 1 && !(*ret)->is_dirty && tallies(t)->held == 1);
+	return 0;
+}
+
+/* The page was read; for what it calls for there is no room at that moment, and the leg goes meanwhile. */
+static int let_go_without_room(struct test *t, struct fault *fault)
+{
+	_cleanup_(nursery_done) struct nursery nursery;
+	struct check *check = t->check;
+	struct book_message *message;
+
+	nursery_init(&nursery, "threads");
+	if (held_by_route(t, &message, fault) < 0 || queue_take_turn(t->queue, fault) < 0)
+		return -1;
+	t->queue->routed = 0;
+	waiters_wake_all(&t->queue->direct);
+	if (run_yield(fault) < 0 || block_threads(&nursery, fault) < 0)
+		return -1;
+	queue_end_turn(t->queue);
+	t->queue->journal->config.queue_max = 0;
+	/* the page is read before the first of these is written, and that before there is room for any other */
+	if (run_yield(fault) < 0 || block_threads(&nursery, fault) < 0 || put_note(t, fault) < 0 || put_note(t, fault) < 0)
+		return -1;
+	{
+		_deadline_(10 * SECOND);
+		while (list_is_empty(&t->queue->journal->room.fibers))
+			if (run_sleep(5 * MSEC, fault) < 0)
+				return -1;
+	}
+	EXPECT(message->users == 1);
+	queue_release(t->queue, message);
+	EXPECT(book_legs_in_memory(t->queue->book) == 0);
+	if (nursery_wait(&nursery, fault) < 0)
+		return -1;
+	return deliver_one(t, fault);
+}
+
+static void waiting_for_room(struct check *check)
+{
+	TEST;
+	run(&t, let_go_without_room);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct check_case cases[] = {
 		{ "a leg that goes away where the index was read to (G5)", behind_the_cursor },
 		{ "a leg that goes away while the index is read (G5)", while_reading },
+		{ "a held leg that goes away while its release has no room (G8)", waiting_for_room },
 		{ 0 },
 	};
 
