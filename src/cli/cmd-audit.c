@@ -90,6 +90,9 @@ static void sum_json(const struct journal_audit *a)
 	put(object, "records", a->records);
 	put(object, "checkpoints", a->checkpoints);
 	put(object, "dropped", a->dropped);
+	put(object, "removed_segments", a->removed);
+	put(object, "removed_messages", a->base.messages);
+	put(object, "removed_legs", a->base.legs);
 	put(object, "torn", a->torn);
 	put(object, "messages", t->messages);
 	put(object, "legs", t->legs);
@@ -111,6 +114,10 @@ static void sum_text(const struct journal_audit *a)
 
 	printf("journal %s: %" PRIu64 " segments, %" PRIu64 " records from %" PRIu64 " on, %" PRIu64 " checkpoints signed, %"
 	       PRIu64 " bodies dropped\n", a->id, a->segments, a->records, a->first, a->checkpoints, a->dropped);
+	if (a->removed)
+		printf("segments up to %010" PRIu64 ".seg were removed, as the journal says; %" PRIu64 " messages, %" PRIu64
+		       " recipients in them = %" PRIu64 " delivered + %" PRIu64 " returned, counted with the others\n", a->removed,
+		       a->base.messages, a->base.legs, a->base.delivered, a->base.returned);
 	printf("%" PRIu64 " messages, %" PRIu64 " recipients = %" PRIu64 " delivered + %" PRIu64 " open + %" PRIu64
 	       " under way + %" PRIu64 " in doubt + %" PRIu64 " held + %" PRIu64 " returned\n", t->messages, t->legs,
 	       t->delivered, t->open, t->attempting, t->doubt, t->held, t->returned);

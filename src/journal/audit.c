@@ -39,7 +39,10 @@ struct audit {
 	size_t n_suspects, suspects_size;
 	struct body *bodies;      /* by sequence: those that no ACCEPT has named yet */
 	size_t n_bodies, bodies_size;
+	uint64_t first_segment;
 	uint64_t dropped_to;      /* segments that were removed, as the journal says */
+	bool is_whole;            /* no damage was met: what is not there was removed in order */
+	bool is_based;            /* result->base is what was before the first segment there is */
 	struct os_block *block;   /* the segment that content was last read from */
 	uint64_t block_segment;
 
@@ -195,6 +198,12 @@ static void check_dropped(struct audit *a, const struct journal_dropped *dropped
 	}
 	if (dropped->segments_to > a->dropped_to)
 		a->dropped_to = dropped->segments_to;
+	/* Segments go one after the other, each with a record: only that of the last one that went is about all of them. */
+	if (dropped->n_base && dropped->segments_to + 1 == a->first_segment) {
+		a->result->base = dropped->base[0];
+		a->result->removed = dropped->segments_to;
+		a->is_based = true;
+	}
 }
 
 /* --- checkpoints ----------------------------------------------------------------------------- */
@@ -220,13 +229,25 @@ static struct signed_point *find_point(struct audit *a, uint64_t sequence)
 	return NULL;
 }
 
+/* What was removed is settled: once it is known, the sums are those from the first record on. */
+static void count_all(const struct audit *a, struct journal_tallies *ret)
+{
+	const struct journal_base *base = &a->result->base;
+
+	fold_tallies(&a->fold, ret);
+	ret->messages += base->messages;
+	ret->legs += base->legs;
+	ret->delivered += base->delivered;
+	ret->returned += base->returned;
+}
+
 static void check_books(struct audit *a, const struct journal_tallies *theirs)
 {
 	struct journal_tallies ours;
 
-	if (!a->fold.is_whole)
+	if (!a->is_whole || (!a->fold.is_whole && !a->is_based))
 		return;
-	fold_tallies(&a->fold, &ours);
+	count_all(a, &ours);
 	if (memcmp(&ours, theirs, sizeof(ours)) != 0)
 		found_here(a, JOURNAL_FINDING_BOOKS, "the keeper counted %" PRIu64 " legs, %" PRIu64 " delivered, %" PRIu64
 			   " held, %" PRIu64 " returned; the records say %" PRIu64 ", %" PRIu64 ", %" PRIu64 ", %" PRIu64,
@@ -420,7 +441,7 @@ static int read_records(struct audit *a, struct fault *fault)
 			found(a, JOURNAL_FINDING_DAMAGE, d->segment, d->offset, d->sequence,
 			      journal_damage_name(d->kind), d->text);
 			/* What is behind a gap may speak of what was in it. */
-			a->fold.is_whole = false;
+			a->fold.is_whole = a->is_whole = false;
 			continue;
 		}
 		if (a->result->records++ == 0)
@@ -478,12 +499,14 @@ static int audit(struct audit *a, struct fault *fault)
 		return -1;
 	memcpy(a->result->id, journal_reader_id(a->reader), sizeof(a->result->id));
 	n = journal_reader_segments(a->reader, &segments);
-	a->fold.is_whole = n > 0 && segments[0].number == 1;
+	a->first_segment = n > 0 ? segments[0].number : 0;
+	a->fold.is_whole = a->first_segment == 1;
+	a->is_whole = true;
 	if (read_points(a, fault) < 0 || read_records(a, fault) < 0)
 		return -1;
 	check_start(a);
 	check_end(a);
-	fold_tallies(&a->fold, &a->result->tallies);
+	count_all(a, &a->result->tallies);
 	return 0;
 }
 

@@ -27,6 +27,8 @@ struct journal_audit {
 	uint64_t segments, first, records; /* first: sequence of the first record there is */
 	uint64_t checkpoints; /* with a good signature */
 	uint64_t dropped;     /* bodies that were given back, as the journal itself says */
+	uint64_t removed;     /* segments that were, likewise; what they held is in the tallies */
+	struct journal_base base; /* … and this is what they held */
 	uint64_t torn;        /* bytes of a last batch that was not written whole: as after any crash */
 	uint64_t found;       /* findings */
 	struct journal_tallies tallies;

@@ -82,7 +82,7 @@ struct journal {
 	struct waiters upkeep;
 	bool is_look_wanted, is_low;
 	int64_t looked_us;
-	uint64_t segments, free_bytes;
+	uint64_t segments, free_bytes, used_bytes;
 	uint64_t batches, records;
 	int64_t commit_us;
 

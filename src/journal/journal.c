@@ -430,6 +430,7 @@ void journal_stand(const struct journal *j, struct journal_stand *ret)
 	*ret = (struct journal_stand){
 		.segments = j->segments, .segment = j->segment, .batches = j->batches, .records = j->records,
 		.bytes = j->bytes, .commit_us = j->commit_us, .retired = j->retired, .free_bytes = j->free_bytes,
+		.used_bytes = j->used_bytes,
 		.is_low = j->is_low,
 	};
 }

@@ -75,6 +75,7 @@ SUSPENDS int journal_place(struct journal *j, uint64_t sequence, uint64_t *ret_s
 
 struct journal_stand {
 	uint64_t segments, segment; /* how many there are; the one written to */
+	uint64_t used_bytes; /* that all of them take on the disk: holes are free; at the last look */
 	uint64_t batches, records, bytes; /* written by this process */
 	int64_t commit_us; /* that its batches took, from when a thread was asked for to when they were durable */
 	uint64_t retired; /* segments given up after a write or sync failed */
@@ -86,12 +87,16 @@ void journal_stand(const struct journal *j, struct journal_stand *ret);
 
 /* --- keeping it small ------------------------------------------------------------------------ */
 
-/* Gives back the disk space of bodies: says so in a DROPPED record, makes that durable, then punches them out. */
-SUSPENDS int journal_drop(struct journal *j, struct journal_drop *bodies, size_t n, const char *reason,
-			  struct fault *fault);
+/* Gives back the disk space of bodies: puts the DROPPED record that names them, makes that durable, then punches them out. What
+ * lies in whole blocks of the file system is free then (4 KiB each), the rest is zeros. */
+SUSPENDS int journal_drop(struct journal *j, const struct journal_dropped *dropped, struct fault *fault);
 
-/* Removes whole segments, up to `to`, in the same order. The caller knows that nothing in them is needed any more. */
-SUSPENDS int journal_expire(struct journal *j, uint64_t to, const char *reason, struct fault *fault);
+/* Says, durably, that the segments up to dropped->segments_to are going; then journal_remove() may take them. The caller knows that
+ * nothing in them is needed any more, and what they held (base). FAULT_USAGE: one of them is still written to. */
+SUSPENDS int journal_expire(struct journal *j, const struct journal_dropped *dropped, struct fault *fault);
+
+/* Removes the segments up to `to`, in order. A DROPPED record has said so before. What is not there is fine. */
+SUSPENDS int journal_remove(struct journal *j, uint64_t to, struct fault *fault);
 
 /* Punches out what a DROPPED record names; again is harmless. Blocks. */
 int journal_punch(const char *path, const struct journal_drop *bodies, size_t n, struct fault *fault);

@@ -43,6 +43,7 @@ static const struct field_line entry_lines[] = {
 	FIELD(1, FIELD_BYTES, journal_route_entry, address),
 	FIELD(2, FIELD_U64, journal_route_entry, route),
 	FIELD(3, FIELD_BYTES, journal_route_entry, target),
+	FIELD(4, FIELD_U64, journal_route_entry, changed_s),
 };
 static const struct field_table entry_table = FIELD_TABLE(entry_lines, journal_route_entry);
 
@@ -153,10 +154,23 @@ static const struct field_line drop_lines[] = {
 };
 static const struct field_table drop_table = FIELD_TABLE(drop_lines, journal_drop);
 
+static const struct field_line base_lines[] = {
+	FIELD(1, FIELD_U64, journal_base, messages),
+	FIELD(2, FIELD_U64, journal_base, legs),
+	FIELD(3, FIELD_U64, journal_base, delivered),
+	FIELD(4, FIELD_U64, journal_base, returned),
+	FIELD(5, FIELD_U64, journal_base, last_number),
+	FIELD(6, FIELD_U64, journal_base, last_attempt),
+};
+static const struct field_table base_table = FIELD_TABLE(base_lines, journal_base);
+
 static const struct field_line dropped_lines[] = {
 	FIELD_LIST_OF(1, journal_dropped, bodies, &drop_table),
 	FIELD(2, FIELD_U64, journal_dropped, segments_to),
 	FIELD(3, FIELD_BYTES, journal_dropped, reason),
+	FIELD_LIST_OF(4, journal_dropped, base, &base_table),
+	FIELD(5, FIELD_U64, journal_dropped, looked_to),
+	FIELD(6, FIELD_U64, journal_dropped, routes_from),
 };
 
 /* The two that share a struct share its table, too. */

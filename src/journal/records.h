@@ -87,6 +87,7 @@ struct journal_route_entry {
 	struct bytes address; /* or a domain, or old=new of an alias: as the router writes it */
 	uint64_t route;       /* enum journal_route; 0: taken out of the table */
 	struct bytes target;
+	uint64_t changed_s;   /* of one that is written again: when it got its route; else 0 */
 };
 
 struct journal_routes {
@@ -170,11 +171,21 @@ struct journal_drop {
 	uint64_t sequence, segment, offset, length; /* of a BODY record; offset: where the record begins */
 };
 
+/* What removed segments held, from the first one on: all of these messages are settled. */
+struct journal_base {
+	uint64_t messages, legs, delivered, returned;
+	uint64_t last_number, last_attempt; /* no number of a message or an attempt comes twice */
+};
+
 struct journal_dropped {
 	struct journal_drop *bodies;
 	size_t n_bodies;
 	uint64_t segments_to; /* segments up to this one are gone as a whole */
 	struct bytes reason;
+	struct journal_base *base; /* with segments_to: none or one */
+	size_t n_base;
+	uint64_t looked_to;   /* bodies of messages whose last record is this one or an earlier one have been given back */
+	uint64_t routes_from; /* all routes stand in this segment and later ones */
 };
 
 /* Of a type whose payload is fields; NULL for BODY, END and what is unknown. */

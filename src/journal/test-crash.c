@@ -59,6 +59,7 @@ static int one_round(struct testing_journal *t, uint64_t *number, struct fault *
 {
 	struct journal_routes routes = { .epoch = *number + 1, .operator = BYTES("test") };
 	struct journal_drop drop = { .length = LARGE };
+	struct journal_dropped dropped = { .bodies = &drop, .n_bodies = 1, .reason = BYTES("delivered") };
 	uint64_t sequence, body = 0, first = *number + 1;
 
 	for (int i = 0; i < PER_ROUND; i++) {
@@ -79,7 +80,7 @@ static int one_round(struct testing_journal *t, uint64_t *number, struct fault *
 	drop.sequence = body;
 	if (journal_place(t->journal, body, &drop.segment, &drop.offset, fault) < 0)
 		return -1;
-	return journal_drop(t->journal, &drop, 1, "delivered", fault);
+	return journal_drop(t->journal, &dropped, fault);
 }
 
 static int write_all(void *arg, struct fault *fault)
@@ -277,7 +278,9 @@ static int with_disk(struct check *check, const char *fail)
 	testing_journal_make(&t, check);
 	r = testing_fork(retirer, &t, "MAILFERRY_STEP_FAIL", fail);
 	CHECK(r == 0 || r == 1 || r == 100);
-	CHECK_EQ(testing_fork(recover, &t, NULL, NULL), 0);
+	seen = testing_fork(recover, &t, NULL, NULL);
+	if (seen != 0)
+		CHECK_FAIL("%s (%d): %d", fail, r, seen);
 	seen = testing_fork(look, &t, NULL, NULL);
 	if (seen != 0)
 		CHECK_FAIL("%s: %d", fail, seen);
@@ -305,8 +308,9 @@ static void failing(struct check *check)
 		}
 	}
 	CHECK(retired[0] >= 3 && retired[1] >= 1 && told >= 1);
-	/* without a spare new messages are refused; what is not given back is told */
-	CHECK_EQ(with_disk(check, "fill:6"), 100);
+	/* without a spare new messages are refused, until one can be made; what is not given back is told */
+	told = with_disk(check, "fill:6");
+	CHECK(told == 0 || told == 100);
 	CHECK_EQ(with_disk(check, "punch:2"), 100);
 	CHECK_EQ(with_disk(check, "open:3"), 100);
 }

@@ -148,12 +148,13 @@ static int drop_first(void *arg, struct fault *fault)
 	struct testing_journal *t = arg;
 	struct journal_drop drop = { .sequence = 1, .segment = 1, .offset = JOURNAL_FIRST, .length = 100000 };
 	struct check *check = t->check;
+	struct journal_dropped dropped = { .bodies = &drop, .n_bodies = 1, .reason = BYTES("delivered") };
 	uint64_t sequence;
 
 	if (testing_open(t, fault) < 0 || testing_message(t->journal, 1, 100000, &sequence, fault) < 0 ||
 	    testing_message(t->journal, 2, 100, &sequence, fault) < 0 ||
 	    journal_commit(t->journal, sequence, fault) < 0 ||
-	    journal_drop(t->journal, &drop, 1, "delivered", fault) < 0)
+	    journal_drop(t->journal, &dropped, fault) < 0)
 		return -1;
 	/* nothing but what it is said to be */
 	drop.sequence = 2;
@@ -200,17 +201,20 @@ static int expire_two(void *arg, struct fault *fault)
 {
 	struct testing_journal *t = arg;
 	struct check *check = t->check;
+	struct journal_dropped dropped = { .reason = BYTES("old") };
 	struct journal_stand stand;
 
 	if (fill_segments(arg, fault) < 0)
 		return -1;
 	journal_stand(t->journal, &stand);
-	EXPECT(stand.segment >= 4 && journal_expire(t->journal, stand.segment, "old", fault) < 0);
-	if (journal_expire(t->journal, 2, "old", fault) < 0)
+	dropped.segments_to = stand.segment;
+	EXPECT(stand.segment >= 4 && journal_expire(t->journal, &dropped, fault) < 0);
+	dropped.segments_to = 2;
+	if (journal_expire(t->journal, &dropped, fault) < 0 || journal_remove(t->journal, 2, fault) < 0)
 		return -1;
 	journal_stand(t->journal, &stand);
 	EXPECT(stand.segments == stand.segment - 2);
-	return journal_expire(t->journal, 1, "again", fault);
+	return journal_remove(t->journal, 1, fault);
 }
 
 static void expiring(struct check *check)

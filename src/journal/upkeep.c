@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a journal needs besides writing: a spare segment, free space, bodies dropped, checkpoints. */
+#include <assert.h>
 #include <inttypes.h>
 
 #include "base/xalloc.h"
 #include "journal/inside.h"
 #include "os/file.h"
+#include "os/folder.h"
 #include "os/step.h"
 
 #define LOOK_US (2 * SECOND) /* others use the disk, and free it, too */
@@ -13,9 +15,38 @@
 
 struct upkeep_job {
 	const char *path;
-	uint64_t size, free_bytes;
+	uint64_t size, max_bytes, free_bytes, used_bytes;
 	bool make, made;
 };
+
+/* Of the segments: the spare is not counted, as it is made for the next one. One that went meanwhile takes nothing. */
+static int sum_up(struct upkeep_job *job, struct fault *fault)
+{
+	_cleanup_(arena_done) struct arena arena = { NULL };
+	const char **names;
+	size_t n;
+
+	if (os_list_folder(job->path, &arena, &names, &n, fault) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_(buf_done) struct buf name = BUF_NULL;
+		uint64_t bytes;
+
+		if (strlen(names[i]) != 14 || strcmp(names[i] + 10, ".seg") != 0)
+			continue;
+		buf_appendf(&name, "%s/%s", job->path, names[i]);
+		if (os_space_of(buf_str(&name), &bytes, fault) == 0)
+			job->used_bytes += bytes;
+	}
+	return 0;
+}
+
+/* One more segment would be too much. */
+static bool is_over(const struct upkeep_job *job)
+{
+	return job->max_bytes && job->used_bytes + job->size > job->max_bytes;
+}
+
 
 static int upkeep_job(void *arg, struct fault *fault)
 {
@@ -24,10 +55,10 @@ static int upkeep_job(void *arg, struct fault *fault)
 	_cleanup_(buf_done) struct buf name = BUF_NULL;
 
 	buf_appendf(&name, "%s/spare", job->path);
-	if (os_free_space(job->path, &job->free_bytes, fault) < 0)
+	if (sum_up(job, fault) < 0 || os_free_space(job->path, &job->free_bytes, fault) < 0)
 		return -1;
 	/* Not to take the last of a disk that it does not fit on, only to give it back, again and again. */
-	if (!job->make || job->free_bytes < job->size)
+	if (!job->make || is_over(job) || job->free_bytes < job->size)
 		return 0;
 	job->made = os_block_create(buf_str(&name), job->size, &block, fault) == 0;
 	return os_free_space(job->path, &job->free_bytes, fault);
@@ -45,11 +76,6 @@ void journal_look_for_space(struct journal *j)
 		look(j);
 }
 
-static bool is_over_quota(const struct journal *j)
-{
-	return j->config.max_bytes && (j->segments + 1) * j->config.segment_size > j->config.max_bytes;
-}
-
 static bool needs_upkeep(const struct journal *j)
 {
 	return j->spare == JOURNAL_SPARE_NONE || j->is_look_wanted || run_now() - j->looked_us >= LOOK_US;
@@ -57,19 +83,22 @@ static bool needs_upkeep(const struct journal *j)
 
 static int tend(struct journal *j, struct fault *fault)
 {
-	struct upkeep_job job = { .path = j->path, .size = j->config.segment_size };
+	struct upkeep_job job = { .path = j->path, .size = j->config.segment_size, .max_bytes = j->config.max_bytes };
 	struct fault ignored;
 
-	job.make = j->spare != JOURNAL_SPARE_READY && !is_over_quota(j);
+	job.make = j->spare != JOURNAL_SPARE_READY;
 	j->is_look_wanted = false;
 	j->looked_us = run_now();
-	if (pool_call("a spare segment", upkeep_job, &job, &ignored) == 0)
+	if (pool_call("a spare segment", upkeep_job, &job, &ignored) == 0) {
 		j->free_bytes = job.free_bytes;
+		j->used_bytes = job.used_bytes;
+	}
+	/* One that was taken meanwhile is for the next round. */
 	if (job.made)
 		j->spare = JOURNAL_SPARE_READY;
-	else if (j->spare != JOURNAL_SPARE_READY)
+	else if (job.make)
 		j->spare = JOURNAL_SPARE_FAILED;
-	j->is_low = j->free_bytes < j->config.low_water || is_over_quota(j);
+	j->is_low = j->free_bytes < j->config.low_water || is_over(&job);
 	waiters_wake_all(&j->room);
 	return 0;
 }
@@ -193,6 +222,7 @@ static int drop_job(void *arg, struct fault *fault)
 		_cleanup_(buf_done) struct buf name = BUF_NULL;
 
 		journal_segment_path(&name, job->path, i);
+		step_point("journal-remove");
 		if (os_remove_durably(buf_str(&name), fault) < 0)
 			return -1;
 	}
@@ -208,31 +238,32 @@ static int put_and_commit(struct journal *j, enum journal_type type, const void 
 	return journal_commit(j, sequence, fault);
 }
 
-int journal_drop(struct journal *j, struct journal_drop *bodies, size_t n, const char *reason,
-		 struct fault *fault)
+int journal_drop(struct journal *j, const struct journal_dropped *dropped, struct fault *fault)
 {
-	struct journal_dropped dropped = { .bodies = bodies, .n_bodies = n, .reason = bytes_of(reason) };
-	struct drop_job job = { .path = j->path, .bodies = bodies, .n = n };
+	struct drop_job job = { .path = j->path, .bodies = dropped->bodies, .n = dropped->n_bodies };
 
-	if (put_and_commit(j, JOURNAL_DROPPED, &dropped, fault) < 0)
+	if (put_and_commit(j, JOURNAL_DROPPED, dropped, fault) < 0 ||
+	    pool_call("dropping bodies", drop_job, &job, fault) < 0)
 		return -1;
-	return pool_call("dropping bodies", drop_job, &job, fault);
+	look(j);
+	return 0;
 }
 
-int journal_expire(struct journal *j, uint64_t to, const char *reason, struct fault *fault)
+int journal_expire(struct journal *j, const struct journal_dropped *dropped, struct fault *fault)
 {
-	struct journal_dropped dropped = { .segments_to = to, .reason = bytes_of(reason) };
-	struct journal_stand stand;
-	struct drop_job job = { .path = j->path, .to = to + 1 };
+	if (dropped->segments_to >= j->segment)
+		return fault_usage(fault, "segment %010" PRIu64 ".seg is still written to", j->segment);
+	return put_and_commit(j, JOURNAL_DROPPED, dropped, fault);
+}
 
-	journal_stand(j, &stand);
-	if (to >= stand.segment)
-		return fault_usage(fault, "segment %010" PRIu64 ".seg is still written to", stand.segment);
-	job.from = stand.segment + 1 - stand.segments;
+int journal_remove(struct journal *j, uint64_t to, struct fault *fault)
+{
+	struct drop_job job = { .path = j->path, .from = j->segment + 1 - j->segments, .to = to + 1 };
+
+	assert(to < j->segment);
 	if (job.from > to)
 		return 0;
-	if (put_and_commit(j, JOURNAL_DROPPED, &dropped, fault) < 0 ||
-	    pool_call("removing segments", drop_job, &job, fault) < 0)
+	if (pool_call("removing segments", drop_job, &job, fault) < 0)
 		return -1;
 	j->segments -= to + 1 - job.from;
 	look(j);

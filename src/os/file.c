@@ -267,6 +267,18 @@ int os_free_space(const char *path, uint64_t *ret_bytes, struct fault *fault)
 	return 0;
 }
 
+int os_space_of(const char *path, uint64_t *ret_bytes, struct fault *fault)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return fault_file(fault, "look at", path);
+
+	/* What the file system needs to find it is not of the file. */
+	*ret_bytes = (uint64_t)st.st_blocks * 512 < (uint64_t)st.st_size ? (uint64_t)st.st_blocks * 512 : (uint64_t)st.st_size;
+	return 0;
+}
+
 /* --- folders --------------------------------------------------------------------------------- */
 
 static int make_folder(const char *path, struct fault *fault)

@@ -42,6 +42,9 @@ int os_remove_durably(const char *path, struct fault *fault);
 /* What the file system that holds path has left for us. */
 int os_free_space(const char *path, uint64_t *ret_bytes, struct fault *fault);
 
+/* What of a file takes room on the disk: less than its size if it has holes. */
+int os_space_of(const char *path, uint64_t *ret_bytes, struct fault *fault);
+
 /* A file that only grows. */
 struct os_file;
 
