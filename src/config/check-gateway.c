@@ -227,6 +227,10 @@ static int check_files(const struct conf *conf, const struct config_gateway *g, 
 		return fault_of(conf, section, "cert_file", fault);
 	if (g->key_file && os_look_for_file(g->key_file, fault) < 0)
 		return fault_of(conf, section, "key_file", fault);
+	if (g->keep_records_us && (!g->keep_bodies_us || g->keep_records_us < g->keep_bodies_us)) {
+		fault_usage(fault, "this is less than keep_bodies");
+		return fault_of(conf, section, "keep_records", fault);
+	}
 	if (g->retry_max_us < g->retry_min_us) {
 		fault_usage(fault, "this is less than retry_min");
 		return fault_of(conf, section, "retry_max", fault);

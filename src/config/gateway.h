@@ -13,6 +13,7 @@ enum config_line_ends { CONFIG_LINE_ENDS_REJECT, CONFIG_LINE_ENDS_NORMALISE };
 enum config_unknown { CONFIG_UNKNOWN_REFUSE, CONFIG_UNKNOWN_DEFER, CONFIG_UNKNOWN_HOLD };
 enum config_unsure { CONFIG_UNSURE_DEFER, CONFIG_UNSURE_HOLD };
 enum config_route { CONFIG_ROUTE_OLD, CONFIG_ROUTE_NEW, CONFIG_ROUTE_BOTH, CONFIG_ROUTE_HOLD };
+enum config_low_space { CONFIG_LOW_SPACE_DEFER, CONFIG_LOW_SPACE_DROP };
 enum config_doubt { CONFIG_DOUBT_AGAIN, CONFIG_DOUBT_HOLD };
 enum config_smtp_tls { CONFIG_TLS_OPPORTUNISTIC, CONFIG_TLS_VERIFIED, CONFIG_TLS_PINNED, CONFIG_TLS_NONE };
 enum config_smtp_client { CONFIG_CLIENT_NONE, CONFIG_CLIENT_XCLIENT, CONFIG_CLIENT_XFORWARD };
@@ -61,6 +62,8 @@ struct config_gateway {
 	int unknown, unsure, doubt, line_ends;
 	unsigned edges, sessions, sessions_per_address, max_recipients, received_limit, journal_segment_mib;
 	uint64_t max_message, keep_free, max_queue;
+	int64_t keep_bodies_us, keep_records_us; /* 0: forever */
+	int low_space;               /* enum config_low_space */
 	int64_t route_fault_us, queue_life_us, retry_min_us, retry_max_us, drain_us;
 	bool proxy;                  /* connections from `trusted` begin with a PROXY header */
 	const char *events;          /* a file, or "syslog"; NULL: none */

@@ -140,13 +140,18 @@ int number_size(const char *text, uint64_t *ret, struct fault *fault)
 
 int number_duration(const struct setting *s, const char *text, int64_t *ret, struct fault *fault)
 {
+	bool may_be_forever = s->type == SETTING_PERIOD;
 	char right[120];
 
+	if (may_be_forever && strcmp(text, "forever") == 0) {
+		*ret = 0;
+		return 0;
+	}
 	if (read_duration(text, s->min, s->max, ret) == 0)
 		return 0;
 
 	snprintf(right, sizeof(right),
-		 "a duration, as \"90\" (seconds), \"2m\", \"3h\" or \"2d\", of at most %llu s",
-		 (unsigned long long)s->max / SECOND);
+		 "%sa duration, as \"90\" (seconds), \"2m\", \"3h\" or \"2d\", of at most %llu s",
+		 may_be_forever ? "\"forever\", or " : "", (unsigned long long)s->max / SECOND);
 	return value_wrong(text, right, fault);
 }

@@ -293,6 +293,18 @@ const struct setting settings[] = {
 	{ GATEWAY(SETTING_COUNT, "journal_segment_mib", journal_segment_mib), "64", .min = 4, .max = 1024,
 	  .help = "MiB of a file of the journal; one more is always kept ready. It takes effect with\n"
 		  "the next file." },
+	{ GATEWAY(SETTING_PERIOD, "keep_bodies", keep_bodies_us), "14d", .min = SECOND,
+	  .max = 3650 * 24 * HOUR,
+	  .help = "The content of a message stays so long in the journal after all of its\n"
+		  "recipients are settled, in case that platforms have to be set back; then its\n"
+		  "place on the disk is given back (in blocks of 4 KiB)." },
+	{ GATEWAY(SETTING_PERIOD, "keep_records", keep_records_us), "forever", .min = HOUR,
+	  .max = 3650 * 24 * HOUR,
+	  .help = "What the journal says of messages stays so long. Older files of it are removed\n"
+		  "as a whole, once nothing in them is unsettled." },
+	{ GATEWAY(SETTING_CHOICE, "low_space", low_space), "defer", .choices = "defer drop",
+	  .help = "While there is no room for new mail (keep_free, max_queue): only defer it; or\n"
+		  "drop content of settled messages before keep_bodies is over, too." },
 	{ GATEWAY(SETTING_TEXT, "metrics", metrics_text), .example = "127.0.0.1:9125",
 	  .help = "Figures for Prometheus, by HTTP at /metrics: an address of this machine only." },
 	{ GATEWAY(SETTING_TEXT, "events", events), .example = "/var/log/mailferry/events.json",

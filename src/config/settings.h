@@ -50,6 +50,7 @@ enum setting_type {
 	SETTING_RATE,     /* uint64_t, 1 to max, or "none": 0 */
 	SETTING_SIZE,     /* uint64_t bytes, "500K" "2M", or "none": 0 */
 	SETTING_DURATION, /* int64_t µs, "90" "2m" "3h" "2d" */
+	SETTING_PERIOD,   /* likewise, or "forever": 0 */
 	SETTING_DAY,      /* int64_t seconds, YYYY-MM-DD, or "none": INT64_MIN */
 	SETTING_MOMENT,   /* int64_t µs since 1970, "2026-12-05 20:00 Europe/Berlin" */
 };

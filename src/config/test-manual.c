@@ -54,6 +54,7 @@ static void add_form(struct buf *to, const struct setting *s)
 		[SETTING_BOOL] = "Cm yes | Cm no", [SETTING_COUNT] = "Ar N",
 		[SETTING_LIMIT] = "Ar N | Cm none", [SETTING_RATE] = "Ar N | Cm none",
 		[SETTING_SIZE] = "Ar BYTES | Cm none", [SETTING_DURATION] = "Ar DURATION",
+		[SETTING_PERIOD] = "Ar DURATION | Cm forever",
 		[SETTING_DAY] = "Ar DAY | Cm none", [SETTING_MOMENT] = "Ar MOMENT",
 	};
 

@@ -251,6 +251,7 @@ static int read_scalar(const struct setting *s, const char *text, void *at, stru
 		return number_limit(s, text, at, fault);
 	case SETTING_SIZE:
 		return number_size(text, at, fault);
+	case SETTING_PERIOD:
 	case SETTING_DURATION:
 		return number_duration(s, text, at, fault);
 	case SETTING_DAY:

@@ -34,6 +34,8 @@ struct book {
 	uint64_t counts[BOOK_TARGETS + 1][JOURNAL_FATES];
 	struct journal_tallies tallies;
 	uint64_t last_number, last_attempt, position;
+	bool in_the_middle;    /* book_begin_in_the_middle() */
+	uint64_t first_number; /* … and the first message accepted since, or 0 */
 	struct orphans orphans;
 	struct arena arena; /* of one record */
 };

@@ -426,8 +426,54 @@ bool orphans_take(struct orphans *o, uint64_t sequence, struct book_place *ret)
 	return true;
 }
 
+void book_drop_body(struct book *book, uint64_t sequence)
+{
+	struct book_place ignored;
+
+	orphans_take(&book->orphans, sequence, &ignored);
+}
+
+static int by_sequence(const void *a, const void *b)
+{
+	const struct book_place *x = a, *y = b;
+
+	return (x->sequence > y->sequence) - (x->sequence < y->sequence);
+}
+
+size_t book_orphans(const struct book *book, struct book_place **ret)
+{
+	const struct orphans *o = &book->orphans;
+	size_t n = 0;
+
+	*ret = xreallocarray(NULL, o->n + 1, sizeof(**ret));
+	for (size_t i = 0; i < o->size; i++)
+		if (o->places[i].sequence)
+			(*ret)[n++] = o->places[i];
+	qsort(*ret, n, sizeof(**ret), by_sequence);
+	return n;
+}
+
 void book_end_replay(struct book *book)
 {
 	free(book->orphans.places);
 	book->orphans = (struct orphans){ 0 };
+	book->in_the_middle = false;
+}
+
+void book_begin_in_the_middle(struct book *book)
+{
+	book->in_the_middle = true;
+	book->first_number = 0;
+}
+
+void book_add_base(struct book *book, const struct journal_base *base)
+{
+	book->tallies.messages += base->messages;
+	book->tallies.legs += base->legs;
+	book->tallies.delivered += base->delivered;
+	book->tallies.returned += base->returned;
+	if (base->last_number > book->last_number)
+		book->last_number = base->last_number;
+	if (base->last_attempt > book->last_attempt)
+		book->last_attempt = base->last_attempt;
 }

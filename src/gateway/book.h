@@ -111,9 +111,22 @@ int book_may(const struct book *book, enum journal_type type, const void *record
 int book_apply(struct book *book, enum journal_type type, const void *record, struct bytes payload,
 	       const struct book_place *place, int64_t wall_us, struct fault *fault);
 
+/* Of an empty book: records are replayed from the middle on, as what was before is settled and was removed. Until the end of the
+ * replay records pass over legs that were accepted before the first ACCEPT there is. */
+void book_begin_in_the_middle(struct book *book);
+
+/* … and this is what was before. */
+void book_add_base(struct book *book, const struct journal_base *base);
+
 /* A BODY record that is replayed: an ACCEPT may name it. What none names is forgotten by book_end_replay(). */
 void book_body(struct book *book, const struct book_place *place);
 void book_end_replay(struct book *book);
+
+/* A DROPPED record that is replayed: this one needs not be dropped again. */
+void book_drop_body(struct book *book, uint64_t sequence);
+
+/* What book_end_replay() would forget, by sequence; to be freed. How many. */
+size_t book_orphans(const struct book *book, struct book_place **ret);
 
 /* --- looking --------------------------------------------------------------------------------- */
 

@@ -15,6 +15,7 @@
 #include "gateway/metrics.h"
 #include "gateway/parts.h"
 #include "gateway/recipients.h"
+#include "gateway/retain.h"
 #include "os/file.h"
 #include "os/folder.h"
 #include "os/notify.h"
@@ -364,12 +365,13 @@ SUSPENDS static int live(struct gateway *g, struct fault *fault)
 	keeper_start(&g->k, control_run, g->k.control, "control");
 	keeper_start(&g->k, metrics_run, &g->k, "metrics");
 	keeper_start(&g->k, events_run, g->k.events, "events");
+	keeper_start(&g->k, retain_run, &g->k, "retention");
 
 	keeper_note(&g->k, "start", "the gateway takes mail on %s", g->k.config->gateway.listen_text);
 	os_notify("READY=1");
-	if (serve(g, fault) < 0)
+	if (serve(g, fault) < 0 || drain(g, fault) < 0)
 		return -1;
-	return drain(g, fault);
+	return retain_sign(&g->k, fault);
 }
 
 SUSPENDS static int keeper_main(void *arg, struct fault *fault)

@@ -33,6 +33,10 @@ enum index_sql {
 	INDEX_FIND,
 	INDEX_COUNT,
 	INDEX_EVENTS,
+	INDEX_IS_LIVE,
+	INDEX_FIRST,
+	INDEX_DROP_EVENTS,
+	INDEX_DROP_NAME,
 	INDEX_STATEMENTS,
 };
 
@@ -42,6 +46,7 @@ struct index {
 	sqlite3_stmt *statements[INDEX_STATEMENTS];
 	struct book_totals totals;
 	uint64_t names, epoch, routed;
+	struct index_kept kept;
 	char journal[JOURNAL_ID_LEN + 1];
 };
 

@@ -254,6 +254,34 @@ int index_events(struct index *index, uint64_t of, struct arena *arena, struct b
 	return r;
 }
 
+int index_is_live(struct index *index, uint64_t of, bool *ret, struct fault *fault)
+{
+	sqlite3_stmt *s = index_statement(index, INDEX_IS_LIVE);
+	int r;
+
+	if (!s)
+		return index_fault(index, fault);
+	bind(s, 1, of);
+	r = index_step(index, s, fault);
+	*ret = r > 0;
+	sqlite3_reset(s);
+	return r < 0 ? -1 : 0;
+}
+
+int index_first_needed(struct index *index, uint64_t *ret, struct fault *fault)
+{
+	sqlite3_stmt *s = index_statement(index, INDEX_FIRST);
+	int r = index_step(index, s, fault);
+
+	if (r < 0)
+		return -1;
+	*ret = UINT64_MAX;
+	if (r > 0 && sqlite3_column_type(s, 0) == SQLITE_INTEGER)
+		*ret = (uint64_t)sqlite3_column_int64(s, 0);
+	sqlite3_reset(s);
+	return 0;
+}
+
 /* --- at a start -------------------------------------------------------------------------------- */
 
 static int read_counts(struct index *index, struct book *book, struct journal_tallies *t, struct fault *fault)

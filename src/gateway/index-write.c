@@ -166,6 +166,7 @@ static int put_message(struct index *index, const struct index_change *c, struct
 	bind(s, 6, c->is_dsn);
 	bind_blob(s, 7, (struct bytes){ scratch->p, n });
 	bind_blob(s, 8, (struct bytes){ scratch->p + n, scratch->n - n });
+	bind(s, 9, c->n_bodies && c->bodies[0].sequence < c->place.sequence ? c->bodies[0].sequence : c->place.sequence);
 	return done(index, s, fault);
 }
 
@@ -306,8 +307,18 @@ static int write_routes(struct index *index, const struct index_batch *batch, st
 	return 0;
 }
 
+static void encode_kept(const struct index_kept *kept, struct buf *to)
+{
+	struct journal_base base = kept->base;
+	struct journal_dropped dropped = { .looked_to = kept->looked_to, .segments_to = kept->removed_to,
+					   .routes_from = kept->routes_from, .base = &base, .n_base = 1 };
+
+	fields_encode(journal_table(JOURNAL_DROPPED), &dropped, to);
+}
+
 static int write_state(struct index *index, const struct index_batch *batch, struct fault *fault)
 {
+	_cleanup_(buf_done) struct buf kept = BUF_NULL;
 	sqlite3_stmt *s = index_statement(index, INDEX_SET_STATE);
 	const struct book_totals *t = &batch->totals;
 
@@ -323,6 +334,8 @@ static int write_state(struct index *index, const struct index_batch *batch, str
 	bind(s, 8, t->tallies.returned);
 	bind(s, 9, batch->epoch);
 	bind(s, 10, batch->routed);
+	encode_kept(&batch->kept, &kept);
+	bind_blob(s, 11, buf_bytes(&kept));
 	return done(index, s, fault);
 }
 
@@ -361,6 +374,46 @@ int index_write(struct index *index, struct index_batch *batch, struct fault *fa
 	index->totals = batch->totals;
 	index->epoch = batch->epoch;
 	index->routed = batch->routed;
+	index->kept = batch->kept;
 	memcpy(index->journal, batch->journal, sizeof(index->journal));
+	return 0;
+}
+
+/* --- forgetting -------------------------------------------------------------------------------- */
+
+static int forget_one(struct index *index, const struct index_forgotten *f, struct fault *fault)
+{
+	sqlite3_stmt *s = index_statement(index, INDEX_DROP_EVENTS);
+
+	if (!s)
+		return index_fault(index, fault);
+	bind(s, 1, f->number);
+	if (done(index, s, fault) < 0)
+		return -1;
+	for (size_t i = 0; i < f->n_names; i++) {
+		s = index_statement(index, INDEX_DROP_NAME);
+		if (!s)
+			return index_fault(index, fault);
+		bind(s, 1, f->names[i]);
+		bind(s, 2, f->number);
+		if (done(index, s, fault) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int index_forget(struct index *index, const struct index_forgotten *messages, size_t n, struct fault *fault)
+{
+	struct fault ignored;
+	int r = 0;
+
+	if (done(index, index_statement(index, INDEX_BEGIN), fault) < 0)
+		return -1;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = forget_one(index, &messages[i], fault);
+	if (r < 0 || done(index, index_statement(index, INDEX_COMMIT), fault) < 0) {
+		done(index, index_statement(index, INDEX_ROLLBACK), &ignored);
+		return -1;
+	}
 	return 0;
 }

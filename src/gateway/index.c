@@ -13,7 +13,7 @@
 #include "journal/fields.h"
 #include "os/file.h"
 
-enum { APPLICATION = 1298549865, VERSION = 1 }; /* "MfLi" */
+enum { APPLICATION = 1298549865, VERSION = 2 }; /* "MfLi" */
 
 /* Exclusive, so that there is no shared memory. A crash of the machine may cost the last transactions, never the file's order:
  * they are in the journal. */
@@ -33,12 +33,12 @@ static const char schema[] =
 	"CREATE TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), journal TEXT NOT NULL, names INTEGER NOT NULL,"
 	" position INTEGER NOT NULL, last_number INTEGER NOT NULL, last_attempt INTEGER NOT NULL,"
 	" messages INTEGER NOT NULL, legs INTEGER NOT NULL, delivered INTEGER NOT NULL, returned INTEGER NOT NULL,"
-	" epoch INTEGER NOT NULL, routed INTEGER NOT NULL) STRICT;"
+	" epoch INTEGER NOT NULL, routed INTEGER NOT NULL, kept BLOB NOT NULL) STRICT;"
 	"CREATE TABLE route (key BLOB PRIMARY KEY, target BLOB NOT NULL, route INTEGER NOT NULL, changed INTEGER NOT NULL)"
 	" STRICT, WITHOUT ROWID;"
 	"CREATE TABLE message (number INTEGER PRIMARY KEY, accepted INTEGER NOT NULL, size INTEGER NOT NULL,"
 	" recipients INTEGER NOT NULL, live INTEGER NOT NULL, dsn INTEGER NOT NULL, place BLOB NOT NULL,"
-	" bodies BLOB NOT NULL) STRICT;"
+	" bodies BLOB NOT NULL, first INTEGER NOT NULL) STRICT;"
 	"CREATE TABLE leg (message INTEGER NOT NULL, slot INTEGER NOT NULL, fate INTEGER NOT NULL, target INTEGER NOT NULL,"
 	" due INTEGER NOT NULL, since INTEGER NOT NULL, born INTEGER NOT NULL, attempts INTEGER NOT NULL,"
 	" attempt INTEGER NOT NULL, code INTEGER NOT NULL, flags INTEGER NOT NULL, cause TEXT NOT NULL, key BLOB NOT NULL,"
@@ -60,14 +60,15 @@ static const char *const texts[INDEX_STATEMENTS] = {
 	[INDEX_COMMIT] = "COMMIT",
 	[INDEX_ROLLBACK] = "ROLLBACK",
 	[INDEX_STATE] = "SELECT journal, names, position, last_number, last_attempt, messages, legs, delivered, returned,"
-			" epoch, routed FROM state",
+			" epoch, routed, kept FROM state",
 	[INDEX_SET_STATE] = "UPDATE state SET journal = ?1, position = ?2, last_number = ?3, last_attempt = ?4, messages = ?5,"
-			    " legs = ?6, delivered = ?7, returned = ?8, epoch = ?9, routed = ?10",
+			    " legs = ?6, delivered = ?7, returned = ?8, epoch = ?9, routed = ?10,"
+			    " kept = ?11",
 	[INDEX_CLEAR_ROUTES] = "DELETE FROM route",
 	[INDEX_PUT_ROUTE] = "INSERT OR REPLACE INTO route VALUES (?1, ?2, ?3, ?4)",
 	[INDEX_DROP_ROUTE] = "DELETE FROM route WHERE key = ?1",
 	[INDEX_ROUTES] = "SELECT key, target, route, changed FROM route",
-	[INDEX_PUT_MESSAGE] = "INSERT OR REPLACE INTO message VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[INDEX_PUT_MESSAGE] = "INSERT OR REPLACE INTO message VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 	[INDEX_DROP_MESSAGE] = "DELETE FROM message WHERE number = ?1",
 	[INDEX_PUT_LEG] = "INSERT OR REPLACE INTO leg VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
 	[INDEX_DROP_LEG] = "DELETE FROM leg WHERE message = ?1 AND slot = ?2",
@@ -88,6 +89,10 @@ static const char *const texts[INDEX_STATEMENTS] = {
 	[INDEX_FIND] = "SELECT message FROM name WHERE hash = ?1 AND message < ?2 ORDER BY message DESC LIMIT ?3",
 	[INDEX_COUNT] = "SELECT count(*) FROM (SELECT 1 FROM name WHERE hash = ?1 AND message < ?2 LIMIT ?3)",
 	[INDEX_EVENTS] = "SELECT places FROM event WHERE message = ?1 ORDER BY sequence",
+	[INDEX_IS_LIVE] = "SELECT 1 FROM message WHERE number = ?1",
+	[INDEX_FIRST] = "SELECT min(first) FROM message",
+	[INDEX_DROP_EVENTS] = "DELETE FROM event WHERE message = ?1",
+	[INDEX_DROP_NAME] = "DELETE FROM name WHERE hash = ?1 AND message = ?2",
 };
 
 /* --- faults and statements --------------------------------------------------------------------- */
@@ -198,6 +203,20 @@ static uint64_t column(sqlite3_stmt *s, int i)
 	return (uint64_t)sqlite3_column_int64(s, i);
 }
 
+static int read_kept(struct index *index, struct bytes blob, struct fault *fault)
+{
+	_cleanup_(arena_done) struct arena arena = { NULL };
+	struct journal_dropped dropped;
+
+	if (fields_decode(journal_table(JOURNAL_DROPPED), blob, &arena, &dropped, fault) < 0)
+		return index_damaged(index, "what of the journal was given back is not told", fault);
+	index->kept = (struct index_kept){ .looked_to = dropped.looked_to, .removed_to = dropped.segments_to,
+					   .routes_from = dropped.routes_from };
+	if (dropped.n_base)
+		index->kept.base = dropped.base[0];
+	return 0;
+}
+
 static int read_state(struct index *index, struct fault *fault)
 {
 	sqlite3_stmt *s = index_statement(index, INDEX_STATE);
@@ -217,8 +236,9 @@ static int read_state(struct index *index, struct fault *fault)
 							  .delivered = column(s, 7), .returned = column(s, 8) };
 	index->epoch = column(s, 9);
 	index->routed = column(s, 10);
+	r = read_kept(index, (struct bytes){ sqlite3_column_blob(s, 11), (size_t)sqlite3_column_bytes(s, 11) }, fault);
 	sqlite3_reset(s);
-	return 0;
+	return r;
 }
 
 /* 0: an index of ours that can be used as it is. 1: an empty file. */
@@ -243,7 +263,7 @@ static int make_schema(struct index *index, uint64_t names, struct fault *fault)
 
 	buf_append_str(&sql, schema);
 	buf_appendf(&sql, "PRAGMA application_id = %d; PRAGMA user_version = %d;", APPLICATION, VERSION);
-	buf_appendf(&sql, "INSERT INTO state VALUES (1, '', %lld, 0, 0, 0, 0, 0, 0, 0, 0, 0); COMMIT;",
+	buf_appendf(&sql, "INSERT INTO state VALUES (1, '', %lld, 0, 0, 0, 0, 0, 0, 0, 0, 0, x''); COMMIT;",
 		    (long long)names);
 	if (execute(index, buf_str(&sql), fault) < 0)
 		return -1;
@@ -321,6 +341,11 @@ uint64_t index_epoch(const struct index *index)
 uint64_t index_routed(const struct index *index)
 {
 	return index->routed;
+}
+
+const struct index_kept *index_kept(const struct index *index)
+{
+	return &index->kept;
 }
 
 uint64_t index_position(const struct index *index)

@@ -65,6 +65,12 @@ struct index_route {
 	uint32_t changed_s;
 };
 
+/* How far the journal was given back (journal_dropped): said again with each batch, as it is told. */
+struct index_kept {
+	uint64_t looked_to, removed_to, routes_from;
+	struct journal_base base;
+};
+
 struct index_batch {
 	struct arena arena;
 	struct index_change *changes;
@@ -75,6 +81,7 @@ struct index_batch {
 	uint64_t epoch;     /* of the routes */
 	uint64_t routed;    /* all legs in the index go where the table of this epoch says */
 	struct book_totals totals;
+	struct index_kept kept;
 	char journal[JOURNAL_ID_LEN + 1];
 };
 
@@ -95,6 +102,7 @@ uint64_t index_names(const struct index *index);       /* for book_name() */
 uint64_t index_epoch(const struct index *index);
 uint64_t index_routed(const struct index *index);
 uint64_t index_position(const struct index *index);
+const struct index_kept *index_kept(const struct index *index);
 
 /* Totals, and the books' counts of what is unsettled. FAULT_DATA: they do not agree. */
 int index_totals(struct index *index, struct book *book, struct fault *fault);
@@ -168,6 +176,21 @@ int index_find(struct index *index, uint64_t name, uint64_t below, size_t limit,
 
 /* How many of these there are below `below`, counted up to max. */
 int index_count(struct index *index, uint64_t name, uint64_t below, uint64_t max, uint64_t *ret, struct fault *fault);
+
+/* Whether anything of the message is unsettled. */
+int index_is_live(struct index *index, uint64_t number, bool *ret, struct fault *fault);
+
+/* The first record that an unsettled message needs, of all of them; UINT64_MAX: there is none. Looks at each. */
+int index_first_needed(struct index *index, uint64_t *ret, struct fault *fault);
+
+/* Forgets these messages: where records are that name them, and by what they are found. */
+struct index_forgotten {
+	uint64_t number;
+	uint64_t *names; /* of book_name() */
+	size_t n_names;
+};
+
+int index_forget(struct index *index, const struct index_forgotten *messages, size_t n, struct fault *fault);
 
 /* Where the records are that name a message, in order. */
 int index_events(struct index *index, uint64_t number, struct arena *arena, struct book_place **ret, size_t *ret_n,

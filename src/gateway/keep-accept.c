@@ -321,6 +321,8 @@ SUSPENDS static int accept_message(struct accepting *a, struct fault *fault)
 	digest_content(a);
 	inbound_key(keep->inbound, &a->accept.record, a->key);
 	r = suppress(a, fault);
+	if (r > 0)
+		keep_message_abandon(keep, a->message);
 	if (r != 0)
 		return r < 0 ? -1 : 0;
 	see_loops(a);
@@ -361,6 +363,7 @@ SUSPENDS static int accept_fiber(void *arg, struct fault *fault)
 
 	if (a->message && a->message->is_refused) {
 		fault_set(fault, FAULT_LIMIT, REACH_PROCESS, AGAIN_LATER, "the journal had no room for its content");
+		keep_message_abandon(a->edge->keep, a->message);
 		say_why_not(a, fault);
 	} else if (accept_message(a, fault) < 0) {
 		say_why_not(a, fault);

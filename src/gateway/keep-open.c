@@ -130,6 +130,7 @@ SUSPENDS int keep_open(struct keeper *k, struct fault *fault)
 
 	keep->k = k;
 	list_init(&keep->edges);
+	list_init(&keep->coming);
 	keep->inbound = inbound_new(k->seed);
 	keep->loops = loops_new(k->seed);
 	keep->hash = journal_hash_new();

@@ -138,6 +138,7 @@ struct keep_message *keep_message_free(struct keep_message *m)
 	if (!m)
 		return NULL;
 
+	list_remove(&m->of_coming);
 	free((char *)(uintptr_t)m->content.p);
 	free(m->bodies);
 	journal_hash_free(m->hash);
@@ -146,10 +147,31 @@ struct keep_message *keep_message_free(struct keep_message *m)
 	return NULL;
 }
 
+void keep_message_abandon(struct keep *keep, struct keep_message *m)
+{
+	if (m)
+		queue_give_up(keep->k->queue, m->bodies, m->n_bodies);
+}
+
+uint64_t keep_first_body(const struct keep *keep)
+{
+	uint64_t first = UINT64_MAX;
+
+	list_for_each(link, &keep->coming) {
+		const struct keep_message *m = list_entry(link, struct keep_message, of_coming);
+
+		if (m->bodies[0] < first)
+			first = m->bodies[0];
+	}
+	return first;
+}
+
 static struct keep_message *message_of(struct keep_slot *slot)
 {
-	if (!slot->message)
+	if (!slot->message) {
 		slot->message = xzalloc(sizeof(*slot->message));
+		list_init(&slot->message->of_coming);
+	}
 	return slot->message;
 }
 
@@ -180,6 +202,8 @@ SUSPENDS static int append_piece(struct keep_edge *edge, struct keep_message *m,
 		return -1;
 	m->bodies = xgrow(m->bodies, &m->size_bodies, m->n_bodies + 1, sizeof(*m->bodies));
 	m->bodies[m->n_bodies++] = sequence;
+	if (m->n_bodies == 1)
+		list_append(&edge->keep->coming, &m->of_coming);
 	return 0;
 }
 
@@ -291,6 +315,7 @@ SUSPENDS static int on_slot_frame(struct keep_edge *edge, const struct link_fram
 	case EDGE_FINISH:
 		return keep_finish(edge, slot, frame->payload, fault);
 	case EDGE_DROP:
+		keep_message_abandon(edge->keep, slot->message);
 		slot->message = keep_message_free(slot->message);
 		return 0;
 	case EDGE_HEARD:
@@ -419,6 +444,7 @@ struct keep_edge *keep_edge_free(struct keep_edge *edge)
 
 	list_remove(&edge->of_keep);
 	for (size_t i = 0; i < edge->n_slots; i++) {
+		keep_message_abandon(edge->keep, edge->slots[i]->message);
 		keep_message_free(edge->slots[i]->message);
 		list_remove(&edge->slots[i]->unheard);
 		free(edge->slots[i]);

@@ -31,11 +31,15 @@ struct keep {
 	struct keep_counts counts;
 	struct list edges; /* of struct keep_edge */
 	bool walls_told;
+	struct list coming; /* of struct keep_message: those that have bodies in the journal */
 };
 
 /* Reads the key of the tokens, or makes it, and what the journal's end says of senders. The queue is open; sets k->keep. */
 SUSPENDS int keep_open(struct keeper *k, struct fault *fault);
 struct keep *keep_free(struct keep *keep); /* after its edges; accepts NULL, returns NULL */
+
+/* The first BODY record of messages that are on their way in; UINT64_MAX: there is none. */
+uint64_t keep_first_body(const struct keep *keep);
 
 /* An edge at the other end of `stream` (owned). */
 struct keep_edge *keep_edge_new(struct keep *keep, struct stream *stream, unsigned number);
@@ -65,6 +69,7 @@ struct waiters *keep_edge_news(struct keep_edge *edge); /* woken when its state 
 /* A message that is on its way in. */
 struct keep_message {
 	struct bytes content;       /* of one with a single piece: all of it; owned, not in the journal yet */
+	struct list of_coming;
 	uint64_t *bodies;           /* else: the records it is in */
 	size_t n_bodies, size_bodies;
 	uint64_t size;
@@ -101,6 +106,9 @@ struct keep_edge {
 };
 
 struct keep_message *keep_message_free(struct keep_message *m);
+
+/* It will not be accepted: what the journal has of it may go. */
+void keep_message_abandon(struct keep *keep, struct keep_message *m);
 
 void keep_say(struct keep_edge *edge, uint64_t id, const struct smtp_answer *answer);
 void keep_say_text(struct keep_edge *edge, uint64_t id, unsigned code, const char *enhanced, const char *text);

@@ -387,6 +387,7 @@ static void take_routes(struct queue *queue, struct index_batch *batch)
 	queue->routes_whole = false;
 	batch->epoch = router_epoch(queue->latest);
 	batch->routed = queue->routed;
+	batch->kept = queue->kept;
 	memcpy(batch->journal, queue->id, sizeof(batch->journal));
 }
 

@@ -59,11 +59,16 @@ struct queue {
 	size_t n_routes, routes_size;
 	bool routes_whole;
 	uint64_t routed;         /* as index_routed() will be */
+	struct index_kept kept;  /* as index_kept() will be */
 	struct waiters direct;   /* for the fiber that follows changed routes */
 
 	struct list doubts;      /* legs IN_DOUBT */
 	struct list undecided;   /* legs that must be held, or get a copy, by their route */
 	struct list expired;     /* parked ones that nobody has yet */
+	uint64_t *abandoned;     /* bodies that no message will name */
+	size_t n_abandoned, abandoned_size;
+	struct queue_walk *walk; /* queue-retain.c */
+
 	struct list cache;       /* messages with envelope or content in memory, the oldest first */
 	size_t cached;
 };
@@ -136,6 +141,15 @@ SUSPENDS int queue_hold_some(struct queue *queue, const struct book_message *mes
 int queue_route_fiber(void *arg, struct fault *fault);
 int queue_apply_routes(struct router **router, const struct journal_routes *routes, uint32_t changed_s, struct fault *fault);
 void queue_note_routes(struct queue *queue, const struct journal_routes *routes, uint32_t changed_s);
+
+/* --- queue-retain.c --------------------------------------------------------------------------- */
+
+enum { QUEUE_ABANDONED_MAX = 1 << 16 };
+
+/* A DROPPED record: how far we are by it. */
+void queue_note_dropped(struct queue *queue, const struct journal_dropped *dropped);
+
+void queue_walk_free(struct queue_walk *walk); /* accepts NULL */
 
 /* --- queue-recover.c -------------------------------------------------------------------------- */
 

@@ -30,6 +30,9 @@ struct replay {
 	struct arena arena;      /* of one record */
 	uint64_t records;
 	size_t kept;             /* legs that may stay in memory */
+	uint64_t from;           /* the record that was asked for first */
+	uint64_t first_segment;  /* where replaying began; 0: it has not */
+	bool in_the_middle;      /* book_begin_in_the_middle(), until the end */
 	bool index_failed;       /* the index is at fault, not the journal */
 };
 
@@ -65,6 +68,7 @@ static int load_index(struct queue *queue, struct fault *fault)
 	if (index_totals(queue->index, queue->book, fault) < 0 || load_routes(queue, fault) < 0)
 		return -1;
 	queue->routed = index_routed(queue->index);
+	queue->kept = *index_kept(queue->index);
 	queue->indexed = book_position(queue->book);
 	return 0;
 }
@@ -98,6 +102,7 @@ static void forget_all(struct queue *queue, const struct open_job *job)
 	router_free(queue->latest);
 	queue->latest = router_new((const uint64_t[2]){ job->seed, job->names }, queue->settings.separator);
 	queue->indexed = queue->routed = 0;
+	queue->kept = (struct index_kept){ 0 };
 }
 
 static int open_index(void *arg, struct fault *fault)
@@ -153,7 +158,8 @@ static void let_all_go(struct queue *queue)
 static int flush_replay(struct replay *replay, struct fault *fault)
 {
 	struct queue *queue = replay->queue;
-	struct index_batch batch = { .epoch = router_epoch(queue->latest), .routed = queue->routed };
+	struct index_batch batch = { .epoch = router_epoch(queue->latest), .routed = queue->routed,
+				     .kept = queue->kept };
 	uint64_t position = book_position(queue->book);
 	int r;
 
@@ -163,7 +169,8 @@ static int flush_replay(struct replay *replay, struct fault *fault)
 	batch.is_whole = queue->routes_whole;
 	queue->n_routes = queue->routes_size = 0;
 	queue->routes_whole = false;
-	memcpy(batch.journal, queue->id, sizeof(batch.journal));
+	/* Half of that is of no use to a later start. */
+	memcpy(batch.journal, replay->in_the_middle ? "-----" : queue->id, sizeof(batch.journal));
 	r = index_write(queue->index, &batch, fault);
 	for (size_t i = 0; i < batch.n_routes; i++) {
 		free((void *)(uintptr_t)batch.routes[i].key.p);
@@ -253,6 +260,31 @@ union any {
 	struct journal_dropped dropped;
 };
 
+/* What was before was removed: the whole journal is what there is. An index that has some of it is too old. */
+static int begin_replay(struct replay *replay, const struct journal_record *r, struct fault *fault)
+{
+	replay->first_segment = r->segment;
+	if (r->head.sequence == replay->from)
+		return 0;
+	if (replay->from == 1) {
+		replay->in_the_middle = true;
+		book_begin_in_the_middle(replay->queue->book);
+		return 0;
+	}
+	replay->index_failed = true;
+	return fault_set(fault, FAULT_DATA, REACH_PROCESS, AGAIN_NEVER, "the index is older than what is left of the journal");
+}
+
+static void replay_dropped(struct replay *replay, const struct journal_dropped *dropped)
+{
+	queue_note_dropped(replay->queue, dropped);
+	for (size_t i = 0; i < dropped->n_bodies; i++)
+		book_drop_body(replay->queue->book, dropped->bodies[i].sequence);
+	/* Segments go one after the other, each with a record: this is what stood before the first one there is. */
+	if (dropped->n_base && replay->in_the_middle && dropped->segments_to + 1 == replay->first_segment)
+		book_add_base(replay->queue->book, &dropped->base[0]);
+}
+
 static int replay_record(void *arg, const struct journal_record *r, struct fault *fault)
 {
 	struct replay *replay = arg;
@@ -260,6 +292,9 @@ static int replay_record(void *arg, const struct journal_record *r, struct fault
 	const struct field_table *table = journal_table(r->head.type);
 	struct book_place place = { .sequence = r->head.sequence, .segment = r->segment, .offset = (uint32_t)r->offset };
 	union any any;
+
+	if (!replay->first_segment && begin_replay(replay, r, fault) < 0)
+		return -1;
 
 	if (r->head.type == JOURNAL_BODY) {
 		place.length = r->head.length;
@@ -273,6 +308,8 @@ static int replay_record(void *arg, const struct journal_record *r, struct fault
 	if (fields_decode(table, r->payload, &replay->arena, &any, fault) < 0 ||
 	    bring_in_for(replay, r->head.type, &any, fault) < 0)
 		return -1;
+	if (r->head.type == JOURNAL_DROPPED)
+		replay_dropped(replay, &any.dropped);
 	if (r->head.type == JOURNAL_ROUTES && replay_routes(replay, &any.routes, r->head.wall_us, fault) < 0)
 		return -1;
 	if (book_apply(queue->book, (enum journal_type)r->head.type, &any, BYTES_NULL, &place, r->head.wall_us, fault) < 0)
@@ -286,9 +323,16 @@ static int finish_replay(void *arg, struct fault *fault)
 {
 	struct replay *replay = arg;
 	struct queue *queue = replay->queue;
+	bool is_needed = replay->in_the_middle;
+	struct book_place *orphans;
+	size_t n = book_orphans(queue->book, &orphans);
 
+	for (size_t i = 0; i < n; i++)
+		queue_give_up(queue, &orphans[i].sequence, 1);
+	free(orphans);
 	book_end_replay(queue->book);
-	if (book_position(queue->book) == queue->indexed && queue->n_routes == 0)
+	replay->in_the_middle = false;
+	if (book_position(queue->book) == queue->indexed && queue->n_routes == 0 && !is_needed)
 		return 0;
 	return flush_replay(replay, fault);
 }
@@ -378,6 +422,9 @@ static int open_journal(struct queue *queue, struct replay *replay, struct fault
 
 	buf_appendf(&path, "%s/journal", queue->state);
 	config.path = buf_str(&path);
+	replay->from = config.replay_from;
+	replay->first_segment = 0;
+	replay->in_the_middle = false;
 	return journal_open(&config, &queue->journal, fault);
 }
 

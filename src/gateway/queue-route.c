@@ -324,6 +324,8 @@ static enum route route_of(const struct journal_route_entry *e)
 static int apply_entry(struct router_change *change, const struct journal_route_entry *e, uint32_t changed_s,
 		       struct fault *fault)
 {
+	if (e->changed_s && e->changed_s < changed_s)
+		changed_s = (uint32_t)e->changed_s;
 	if (e->target.n > 0)
 		return router_change_alias(change, e->address, e->target, changed_s, fault);
 	if (e->route == 0) {

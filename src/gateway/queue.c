@@ -134,6 +134,8 @@ static void queue_free(struct queue *queue)
 		free((void *)(uintptr_t)queue->routes[i].target.p);
 	}
 	free(queue->routes);
+	free(queue->abandoned);
+	queue_walk_free(queue->walk);
 	free(queue->state);
 	free(queue);
 }

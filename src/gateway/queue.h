@@ -105,6 +105,31 @@ SUSPENDS int queue_put_content(struct queue *queue, struct bytes content, struct
 /* Puts any record that is about no leg (NOTE, SUPPRESSED), durable when it returns. */
 SUSPENDS int queue_note(struct queue *queue, enum journal_type type, const void *record, struct fault *fault);
 
+/* --- giving back -----------------------------------------------------------------------------
+
+ * What is settled needs its content no more, and what is settled for long its records neither. In portions: who calls again
+ * and again pauses between. Killed at any moment, it goes on where it was, or does the last portion again, which is harmless. */
+
+struct queue_given {
+	uint64_t messages, bodies, bytes; /* of content */
+	bool is_more;                     /* there may be more at once */
+};
+
+/* Content of messages whose last record is older than `before_us` (wall clock) and of which nothing is unsettled. */
+SUSPENDS int queue_drop_contents(struct queue *queue, int64_t before_us, const char *reason, struct queue_given *ret,
+				 struct fault *fault);
+
+/* These BODY records will be named by no ACCEPT: a transaction that was given up. */
+void queue_give_up(struct queue *queue, const uint64_t *bodies, size_t n);
+
+/* … and goes with the next one of these. */
+SUSPENDS int queue_drop_abandoned(struct queue *queue, struct queue_given *ret, struct fault *fault);
+
+/* Removes the oldest segment if its last record is older than `before_us`, nothing unsettled began in it, and no BODY from
+ * `under_way` on (UINT64_MAX: none) lies in it: a message that is not accepted yet. Routes that only it tells of are written
+ * anew, the index forgets its messages; what the books count stays. 1: it has gone; 0: it may not. */
+SUSPENDS int queue_expire(struct queue *queue, int64_t before_us, uint64_t under_way, struct fault *fault);
+
 /* --- delivering ------------------------------------------------------------------------------ */
 
 struct queue_job {

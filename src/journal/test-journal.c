@@ -248,6 +248,7 @@ static bool gets_low(struct testing_journal *t, bool low, struct fault *fault)
 /* Of a quota of three segments new messages get two and what is not the reserve, results more. */
 static int fill_quota(void *arg, struct fault *fault)
 {
+	struct journal_dropped dropped = { .segments_to = 1, .reason = BYTES("old") };
 	struct testing_journal *t = arg;
 	struct check *check = t->check;
 	uint64_t sequence = 0, accepted = 0;
@@ -270,7 +271,7 @@ static int fill_quota(void *arg, struct fault *fault)
 		    journal_commit(t->journal, sequence, fault) < 0)
 			return -1;
 	/* what is removed makes room */
-	if (journal_expire(t->journal, 1, "old", fault) < 0)
+	if (journal_expire(t->journal, &dropped, fault) < 0 || journal_remove(t->journal, 1, fault) < 0)
 		return -1;
 	EXPECT(gets_low(t, false, fault));
 	return testing_message(t->journal, 1, 100000, &sequence, fault);

@@ -18,9 +18,12 @@ class Session(socketserver.StreamRequestHandler):
             while line := self.rfile.readline(4096):
                 verb = line.split()[0].upper() if line.split() else b""
                 if verb in (b"EHLO", b"LHLO"):
-                    self.wfile.write(b"250-sink.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n")
+                    words = ["sink.example", *sink.offers]
+                    for n, word in enumerate(words):
+                        self.say(("250 " if n + 1 == len(words) else "250-") + word)
                 elif verb == b"MAIL":
                     sender, recipients = line.split(b":", 1)[1].split()[0].decode().strip("<>"), []
+                    sink.mails.append(line.decode().strip())
                     self.say("250 2.1.0 sender ok")
                 elif verb == b"RCPT":
                     address = line.split(b":", 1)[1].split()[0].decode().strip("<>")
@@ -61,10 +64,12 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 class Sink:
-    """answers: what to say to RCPT or DATA instead of 250, as ("RCPT" or "DATA", address): [first time, second time, …]."""
+    """answers: what to say to RCPT or DATA instead of 250, as ("RCPT" or "DATA", address): [first time, second time, …].
+    offers: what EHLO says, may be changed. mails: the lines of MAIL."""
 
-    def __init__(self, answers=None):
+    def __init__(self, answers=None, offers=("PIPELINING", "8BITMIME", "SMTPUTF8")):
         self.answers, self.messages, self.lock = answers or {}, [], threading.Lock()
+        self.offers, self.mails = offers, []
         self.server = Server(("127.0.0.1", 0), Session)
         self.server.sink = self
         self.port = self.server.server_address[1]

@@ -20,10 +20,10 @@ from server import free_ports
 
 PLATFORMS = """
 [platform old]
-smtp = smtp://127.0.0.1:9
+smtp = smtp://127.0.0.1:{old}
 smtp_tls = none
 [platform new]
-smtp = smtp://127.0.0.1:9
+smtp = smtp://127.0.0.1:{new}
 smtp_tls = none
 """
 
@@ -44,7 +44,7 @@ class Gateway:
     def __init__(self, tls=False, platforms=PLATFORMS, **keys):
         self.folder = tempfile.mkdtemp(prefix="mailferry-gateway-")
         os.chmod(self.folder, 0o755)
-        self.platforms = platforms
+        self.text = platforms
         self.port = free_ports(1)[0]
         self.keys = {"hostname": "mx.example.org", "listen": f"127.0.0.1:{self.port}", "keep_free": "1M", "drain": "2s",
                      "domain_route": "example.org=old", **keys}
@@ -55,14 +55,21 @@ class Gateway:
             self.keys["user"] = "nobody"
         self.config = os.path.join(self.folder, "mailferry.conf")
         self.state = os.path.join(self.folder, "state")
+        self.old = self.new = 9  # nobody is there
         self.write()
         self.child = None
 
     def write(self):
-        lines = ["[mailferry]", f"state = {self.state}", self.platforms, "[gateway]", "domain = example.org", "domain = example.net"]
+        platforms = self.text.replace("{old}", str(self.old)).replace("{new}", str(self.new))
+        lines = ["[mailferry]", f"state = {self.state}", platforms, "[gateway]", "domain = example.org", "domain = example.net"]
         with open(self.config, "w") as f:
             f.write("\n".join(lines + [f"{key} = {value}" for key, value in self.keys.items()]) + "\n")
         os.chmod(self.config, 0o644)
+
+    def deliver_to(self, old, new=None):
+        """Ports."""
+        self.old, self.new = old, new or old
+        self.write()
 
     def start(self, ready=True, **environment):
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -115,12 +122,15 @@ class Gateway:
         self.notify.close()
         return status
 
-    def audit(self):
-        """(messages, legs, held); the journal is sound."""
+    def audit_text(self):
         done = subprocess.run([product.PROGRAM, "audit", os.path.join(self.state, "journal")], capture_output=True, text=True)
         if done.returncode:
             raise AssertionError(done.stdout + done.stderr)
-        found = re.search(r"(\d+) messages, (\d+) recipients.* (\d+) held", done.stdout)
+        return done.stdout
+
+    def audit(self):
+        """(messages, legs, held); the journal is sound."""
+        found = re.search(r"(\d+) messages, (\d+) recipients.* (\d+) held", self.audit_text())
         return tuple(int(n) for n in found.groups())
 
     def text(self):
