@@ -462,6 +462,8 @@ SUSPENDS int smtp_serve(struct stream **stream, const struct smtp_settings *sett
 	smtp_session_reset(&s);
 	if (r < 0)
 		say_farewell(&s, fault->kind);
+	/* Once both sides have closed, in order, the socket looks as if it had been broken off. */
+	see_heard(&s);
 	close_stream(&s);
 	wait_until_heard(&s);
 	arena_done(&s.t.arena);
