@@ -12,7 +12,7 @@
 #include "journal/moves.h"
 #include "os/step.h"
 
-enum { FORGET = 500, ROUTES_SIZE = 512 << 10 };
+enum { FORGET = 100, ROUTES_SIZE = 512 << 10 };
 
 struct expiring_message {
 	uint64_t number;
