@@ -24,16 +24,16 @@ struct side {
 
 /* What the list says of this side. */
 struct cells {
-	const char *login, *url, *password_file, *password_command;
+	const char *login, *url, *password_file, *password_command, *authzid;
 };
 
 static struct cells cells_of(const struct side *side, const struct config_mailbox *m)
 {
 	if (side->new)
 		return (struct cells){ m->new_login, m->new_url, m->new_password_file,
-				       m->new_password_command };
+				       m->new_password_command, m->new_authzid };
 	return (struct cells){ m->old_login, m->old_url, m->old_password_file,
-			       m->old_password_command };
+			       m->old_password_command, m->old_authzid };
 }
 
 static bool is_pipe(const char *url)
@@ -231,6 +231,35 @@ static int check_mailbox(const struct side *side, const struct config_mailbox *m
 	return 0;
 }
 
+/* A login that is the same for all opens the same mailbox for all, unless it says on whose behalf: one person's mail would
+ * be copied into everybody's mailbox, or everybody's into one. */
+static int check_whose(const struct side *side, struct fault *fault)
+{
+	const struct config *config = side->conf->config;
+	const struct config_platform *p = side->platform;
+	const struct config_mailbox *first = NULL;
+
+	if (side->pipe || side->url_words || !p->login || words_of(p->login) || words_of(p->authzid))
+		return 0;
+
+	for (size_t i = 0; i < config->mailboxes_n; i++) {
+		const struct config_mailbox *m = &config->mailboxes[i];
+		struct cells cells = cells_of(side, m);
+
+		if (m->skip || cells.url[0] || cells.authzid[0])
+			continue;
+		if (!first) {
+			first = m;
+			continue;
+		}
+		fault_usage(fault, "%.60s is the same for all, so %.80s and %.80s (lines %d and %d of the list) would be one "
+			    "mailbox: write authzid = {login} for a login that opens others' mailboxes, or leave this out",
+			    p->authzid ? p->authzid : p->login, first->address, m->address, first->line, m->line);
+		return fault_at(side, p->authzid ? "authzid" : "login", fault);
+	}
+	return 0;
+}
+
 static int check_side(const struct conf *conf, const struct conf_section *section,
 		      struct fault *fault)
 {
@@ -246,7 +275,7 @@ static int check_side(const struct conf *conf, const struct conf_section *sectio
 		if (!config->mailboxes[i].skip &&
 		    check_mailbox(&side, &config->mailboxes[i], fault) < 0)
 			return -1;
-	return 0;
+	return check_whose(&side, fault);
 }
 
 int check_all(const struct conf *conf, struct fault *fault)

@@ -259,6 +259,31 @@ static void wrong_platforms(struct check *check)
 	    { CONF("mailboxes = other.csv", "", ""), NULL, ":2: mailboxes: ", "other.csv: No such file" });
 }
 
+/* One login for all, and nobody says whose mailboxes it opens. */
+static void one_mailbox_for_all(struct check *check)
+{
+	static const char two[] = "address\na@example.org\nb@example.org\n";
+
+	TRY({ CONF("", "login = master", ""), two, ":6: login: ",
+	      "a@example.org and b@example.org (lines 2 and 3 of the list) would be one mailbox: write authzid = {login}" },
+	    { CONF("", "login = master\nauthzid = anna", ""), two, ":7: authzid: ", "anna is the same for all" },
+	    { CONF("", "login = master", ""), "address,old_authzid\na@example.org,a\nb@example.org,\nc@example.org,\n",
+	      ":6: login: ", "b@example.org and c@example.org" });
+	{
+		READ(CONF("", "login = master\nauthzid = {local}", ""), two);
+		CHECK_EQ(config.mailboxes_n, 2);
+	}
+	{
+		READ(CONF("", "login = {local}*master", ""), two);
+		CHECK_EQ(config.mailboxes_n, 2);
+	}
+	{
+		READ(CONF("", "login = master", ""), "address,old_authzid,skip\na@example.org,,\nb@example.org,b,\n"
+						    "c@example.org,,yes\n");
+		CHECK_EQ(config.mailboxes_n, 3);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static const struct check_case cases[] = {
@@ -271,6 +296,7 @@ int main(int argc, char **argv)
 		{ "wrong keys", wrong_keys },
 		{ "wrong values", wrong_values },
 		{ "wrong platforms", wrong_platforms },
+		{ "one mailbox for all", one_mailbox_for_all },
 		{ 0 },
 	};
 
