@@ -139,6 +139,8 @@ struct keep_message *keep_message_free(struct keep_message *m)
 		return NULL;
 
 	list_remove(&m->of_coming);
+	for (size_t i = 0; i < m->n_bodies; i++)
+		journal_forget(m->journal, m->bodies[i]);
 	free((char *)(uintptr_t)m->content.p);
 	free(m->bodies);
 	journal_hash_free(m->hash);
@@ -204,6 +206,8 @@ SUSPENDS static int append_piece(struct keep_edge *edge, struct keep_message *m,
 	m->bodies[m->n_bodies++] = sequence;
 	if (m->n_bodies == 1)
 		list_append(&edge->keep->coming, &m->of_coming);
+	m->journal = journal;
+	journal_remember(journal, sequence);
 	return 0;
 }
 

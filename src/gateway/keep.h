@@ -72,6 +72,7 @@ struct keep_message {
 	struct list of_coming;
 	uint64_t *bodies;           /* else: the records it is in */
 	size_t n_bodies, size_bodies;
+	struct journal *journal;    /* which remembers where they are, as long as this is there */
 	uint64_t size;
 	struct journal_hash *hash;  /* else */
 	uint64_t text;              /* loops_text() */

@@ -161,6 +161,18 @@ static void cache_message(struct queue *queue, struct book_message *message, str
 		queue_uncache(queue, list_entry(queue->cache.next, struct book_message, of_cache));
 }
 
+/* Those that are durable by now may be old, and found in the files only with much reading later. */
+static void find_bodies(struct queue *queue, struct book_message *message)
+{
+	for (size_t i = 0; i < message->n_bodies; i++) {
+		struct book_place *place = &message->bodies[i];
+		uint64_t offset;
+
+		if (!place->segment && journal_known_place(queue->journal, place->sequence, &place->segment, &offset))
+			place->offset = (uint32_t)offset;
+	}
+}
+
 int queue_put_accept(struct queue *queue, struct queue_accept *accept, struct book_message **ret, struct fault *fault)
 {
 	_cleanup_(buf_done) struct buf payload = BUF_NULL;
@@ -172,6 +184,7 @@ int queue_put_accept(struct queue *queue, struct queue_accept *accept, struct bo
 		return -1;
 	*ret = book_message(queue->book, accept->record.message);
 	(*ret)->users++;
+	find_bodies(queue, *ret);
 	cache_message(queue, *ret, accept->content);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include "gateway/edge.h"
 #include "gateway/keep.h"
 #include "journal/audit.h"
+#include "journal/inside.h"
 #include "lib/check.h"
 #include "os/testing.h"
 
@@ -343,6 +344,9 @@ static int take_large(struct scene *s, struct fault *fault)
 		if (r < 0)
 			return -1;
 		EXPECT(strncmp(reply, "250", 3) == 0);
+		/* it was remembered where the pieces are, and is no longer */
+		EXPECT(sizes[i] < 2 * LINK_PAYLOAD_MAX || queue_journal(s->k.queue)->kept_size >= 2);
+		EXPECT(queue_journal(s->k.queue)->n_kept == 0);
 	}
 	return 0;
 }

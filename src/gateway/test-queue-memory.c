@@ -201,12 +201,52 @@ static void waiting_for_room(struct check *check)
 	run(&t, let_go_without_room);
 }
 
+/* --- bodies that came long before their envelope -------------------------------------------------- */
+
+/* Where they are is known by then. If it were not, each would be looked for by reading a whole segment. */
+static int slow_upload(struct test *t, struct fault *fault)
+{
+	struct check *check = t->check;
+	struct journal *journal = t->queue->journal;
+	struct journal_recipient recipient = { .address = BYTES("a@a.example") };
+	struct bytes piece = BYTES("x");
+	uint64_t bodies[2], number;
+	struct queue_accept a = { .record = { .recipients = &recipient, .n_recipients = 1, .bodies = bodies, .n_bodies = 2,
+					      .size = 2 } };
+	struct book_message *message;
+
+	for (unsigned i = 0; i < 2; i++) {
+		if (journal_append(journal, JOURNAL_BODY, &piece, 1, &bodies[i], fault) < 0)
+			return -1;
+		journal_remember(journal, bodies[i]);
+	}
+	if (journal_commit(journal, bodies[1], fault) < 0)
+		return -1;
+	journal->first_place = UINT64_MAX; /* as if many records had followed */
+	if (queue_put_accept(t->queue, &a, &message, fault) < 0)
+		return -1;
+	journal->first_place = bodies[1] + 1;
+	EXPECT(message->bodies[0].segment == 1 && message->bodies[0].offset == JOURNAL_FIRST);
+	EXPECT(message->bodies[1].segment == 1 && message->bodies[1].offset == JOURNAL_FIRST + 72);
+	number = message->number;
+	queue_accepted(t->queue, message);
+	queue_release(t->queue, message);
+	return number == 1 ? queue_flush(t->queue, fault) : -1;
+}
+
+static void slow_bodies(struct check *check)
+{
+	TEST;
+	run(&t, slow_upload);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct check_case cases[] = {
 		{ "a leg that goes away where the index was read to (G5)", behind_the_cursor },
 		{ "a leg that goes away while the index is read (G5)", while_reading },
 		{ "a held leg that goes away while its release has no room (G8)", waiting_for_room },
+		{ "bodies that came long before their envelope", slow_bodies },
 		{ 0 },
 	};
 

@@ -32,6 +32,14 @@ struct journal_batch {
 /* segment << 27 | offset / 8 */
 typedef uint64_t journal_packed_place;
 
+/* A record whose place somebody wants to know however late. place 0: not durable yet; JOURNAL_FORGOTTEN: nobody does any more. */
+struct journal_kept {
+	uint64_t sequence;
+	journal_packed_place place;
+};
+
+#define JOURNAL_FORGOTTEN UINT64_MAX
+
 /* What a flush works on. */
 struct journal_writer {
 	const char *path;
@@ -77,6 +85,8 @@ struct journal {
 
 	journal_packed_place *places; /* of record n at n % JOURNAL_PLACES */
 	uint64_t first_place;       /* the first record that was written by this process */
+	struct journal_kept *kept;  /* by sequence */
+	size_t n_kept, kept_size, n_forgotten;
 
 	enum journal_spare spare;
 	struct waiters upkeep;
@@ -88,6 +98,9 @@ struct journal {
 
 	struct nursery nursery;
 };
+
+/* Records first and up were written there. */
+void journal_note_places(struct journal *j, uint64_t first, const journal_packed_place *places, size_t n);
 
 /* The fiber that keeps a spare segment and an eye on the free space. */
 int journal_upkeep(void *arg, struct fault *fault);

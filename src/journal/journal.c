@@ -108,8 +108,7 @@ static void after_flush(struct journal *j, const struct flush_job *job)
 {
 	uint64_t end = job->batch.first + job->batch.records;
 
-	for (uint64_t n = job->batch.first; n < end; n++)
-		j->places[n % JOURNAL_PLACES] = job->places[n - job->batch.first];
+	journal_note_places(j, job->batch.first, job->places, job->batch.records);
 	j->durable = end - 1;
 	j->batches++;
 	j->records += job->batch.records;
@@ -366,6 +365,7 @@ static void journal_free(struct journal *j)
 	journal_hash_free(j->hash);
 	journal_files_done(&j->files);
 	free(j->places);
+	free(j->kept);
 	free(j->path);
 	free(j);
 }

@@ -69,7 +69,16 @@ SUSPENDS int journal_commit(struct journal *j, uint64_t sequence, struct fault *
 
 uint64_t journal_durable(const struct journal *j); /* the last record that is; 0: none */
 
-/* Where the record is. It must be durable. */
+/* Where the record is, if that is known without looking into the files: it is durable, and one of the last 131,072 or
+ * remembered. */
+bool journal_known_place(const struct journal *j, uint64_t sequence, uint64_t *ret_segment, uint64_t *ret_offset);
+
+/* Where the record that was just appended will be is known until journal_forget(), however many follow: for a BODY whose ACCEPT
+ * may take long to come. Forgetting what is not remembered is harmless. */
+void journal_remember(struct journal *j, uint64_t sequence);
+void journal_forget(struct journal *j, uint64_t sequence);
+
+/* Where the record is. It must be durable. May have to read a whole segment. */
 SUSPENDS int journal_place(struct journal *j, uint64_t sequence, uint64_t *ret_segment, uint64_t *ret_offset,
 			   struct fault *fault);
 

@@ -75,6 +75,45 @@ static void append_and_read(struct check *check)
 	CHECK_STR(buf_str(&list), "1 body\n2 accept\n3 body\n4 accept\n5 body\n6 accept\n");
 }
 
+/* --- places ---------------------------------------------------------------------------------- */
+
+static int long_ago(void *arg, struct fault *fault)
+{
+	struct testing_journal *t = arg;
+	struct check *check = t->check;
+	struct bytes piece = BYTES("x");
+	uint64_t forgotten, sequence = 0, segment, offset;
+
+	if (testing_open(t, fault) < 0 || journal_append(t->journal, JOURNAL_BODY, &piece, 1, &forgotten, fault) < 0)
+		return -1;
+	journal_remember(t->journal, forgotten);
+	if (journal_append(t->journal, JOURNAL_BODY, &piece, 1, &sequence, fault) < 0)
+		return -1;
+	journal_remember(t->journal, sequence);
+	EXPECT(!journal_known_place(t->journal, 2, &segment, &offset));
+	for (unsigned i = 0; i < JOURNAL_PLACES; i++)
+		if (journal_append(t->journal, JOURNAL_NOTE, &piece, 1, &sequence, fault) < 0)
+			return -1;
+	if (journal_commit(t->journal, sequence, fault) < 0)
+		return -1;
+	EXPECT(journal_known_place(t->journal, 2, &segment, &offset) && segment == 1 && offset == JOURNAL_FIRST + 72);
+	EXPECT(journal_known_place(t->journal, sequence, &segment, &offset) && segment > 1);
+	journal_forget(t->journal, forgotten);
+	EXPECT(!journal_known_place(t->journal, forgotten, &segment, &offset) && t->journal->n_kept == 2);
+	EXPECT(journal_known_place(t->journal, 2, &segment, &offset) && segment == 1 && offset == JOURNAL_FIRST + 72);
+	journal_forget(t->journal, 2);
+	journal_forget(t->journal, 2);
+	EXPECT(t->journal->n_kept == 0 && !journal_known_place(t->journal, 2, &segment, &offset));
+	return journal_place(t->journal, 2, &segment, &offset, fault);
+}
+
+static void places(struct check *check)
+{
+	JOURNAL;
+
+	run_in(&t, long_ago);
+}
+
 /* --- many fibers ----------------------------------------------------------------------------- */
 
 enum { FIBERS = 50, EACH = 40 };
@@ -379,6 +418,7 @@ int main(int argc, char **argv)
 {
 	static const struct check_case cases[] = {
 		{ "append and read (J1)", append_and_read },
+		{ "places that are remembered", places },
 		{ "group commit and rolls (J3)", group_commit },
 		{ "dropping bodies (J10)", dropping },
 		{ "removing segments (J10)", expiring },

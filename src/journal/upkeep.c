@@ -128,6 +128,76 @@ int journal_upkeep(void *arg, struct fault *fault)
 
 /* --- places ---------------------------------------------------------------------------------- */
 
+/* Where the first of the remembered records is that is not before `sequence`. */
+static size_t find_kept(const struct journal *j, uint64_t sequence)
+{
+	size_t low = 0, high = j->n_kept;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (j->kept[middle].sequence < sequence)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+void journal_note_places(struct journal *j, uint64_t first, const journal_packed_place *places, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		j->places[(first + i) % JOURNAL_PLACES] = places[i];
+	for (size_t i = find_kept(j, first); i < j->n_kept && j->kept[i].sequence < first + n; i++)
+		if (j->kept[i].place != JOURNAL_FORGOTTEN)
+			j->kept[i].place = places[j->kept[i].sequence - first];
+}
+
+void journal_remember(struct journal *j, uint64_t sequence)
+{
+	assert(sequence + 1 == j->next);
+	j->kept = xgrow(j->kept, &j->kept_size, j->n_kept + 1, sizeof(*j->kept));
+	j->kept[j->n_kept++] = (struct journal_kept){ .sequence = sequence };
+}
+
+void journal_forget(struct journal *j, uint64_t sequence)
+{
+	size_t at = find_kept(j, sequence), n = 0;
+
+	if (at == j->n_kept || j->kept[at].sequence != sequence || j->kept[at].place == JOURNAL_FORGOTTEN)
+		return;
+	j->kept[at].place = JOURNAL_FORGOTTEN;
+	if (++j->n_forgotten * 2 <= j->n_kept)
+		return;
+	for (size_t i = 0; i < j->n_kept; i++)
+		if (j->kept[i].place != JOURNAL_FORGOTTEN)
+			j->kept[n++] = j->kept[i];
+	j->n_kept = n;
+	j->n_forgotten = 0;
+}
+
+static bool is_in_ring(const struct journal *j, uint64_t sequence)
+{
+	return sequence >= j->first_place && sequence <= j->durable && j->durable - sequence < JOURNAL_PLACES;
+}
+
+bool journal_known_place(const struct journal *j, uint64_t sequence, uint64_t *ret_segment, uint64_t *ret_offset)
+{
+	journal_packed_place place = 0;
+
+	if (is_in_ring(j, sequence)) {
+		place = j->places[sequence % JOURNAL_PLACES];
+	} else if (j->n_kept > 0) {
+		size_t at = find_kept(j, sequence);
+
+		if (at < j->n_kept && j->kept[at].sequence == sequence && j->kept[at].place != JOURNAL_FORGOTTEN)
+			place = j->kept[at].place;
+	}
+	*ret_segment = place >> 27;
+	*ret_offset = (place & ((1 << 27) - 1)) * JOURNAL_ALIGN;
+	return place != 0;
+}
+
 struct find_job {
 	const char *path;
 	uint64_t sequence, segment, offset;
@@ -157,13 +227,8 @@ int journal_place(struct journal *j, uint64_t sequence, uint64_t *ret_segment, u
 {
 	struct find_job job = { .path = j->path, .sequence = sequence };
 
-	if (sequence >= j->first_place && sequence <= j->durable && j->durable - sequence < JOURNAL_PLACES) {
-		journal_packed_place place = j->places[sequence % JOURNAL_PLACES];
-
-		*ret_segment = place >> 27;
-		*ret_offset = (place & ((1 << 27) - 1)) * JOURNAL_ALIGN;
+	if (journal_known_place(j, sequence, ret_segment, ret_offset))
 		return 0;
-	}
 	if (pool_call("looking into the journal", find_job, &job, fault) < 0)
 		return -1;
 	*ret_segment = job.segment;
