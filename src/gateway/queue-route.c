@@ -392,14 +392,16 @@ void queue_note_routes(struct queue *queue, const struct journal_routes *routes,
 	}
 	for (size_t i = 0; i < routes->n_entries; i++) {
 		const struct journal_route_entry *e = &routes->entries[i];
-		struct router_answer answer = router_find(queue->latest, e->address);
+		struct router_entry entry;
 
 		/* An entry that had this route before keeps its moment. */
+		if (!router_get(queue->latest, e->address, &entry))
+			entry.changed_s = changed_s;
 		queue->routes = xgrow(queue->routes, &queue->routes_size, queue->n_routes + 1, sizeof(*queue->routes));
 		queue->routes[queue->n_routes++] = (struct index_route){
 			.key = own_copy(e->address), .target = own_copy(e->target),
 			.route = route_of(e), .is_out = e->target.n == 0 && e->route == 0,
-			.changed_s = bytes_equal(answer.key, e->address) ? answer.changed_s : changed_s };
+			.changed_s = entry.changed_s };
 	}
 }
 

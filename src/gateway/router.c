@@ -197,6 +197,15 @@ static struct router_answer answer(const struct router_entry *entry, enum router
 	return (struct router_answer){ entry->route, match, entry->key, entry->changed_s };
 }
 
+/* It changed when either of the two did. */
+static struct router_answer answer_by(const struct router_entry *alias, const struct router_entry *meant)
+{
+	struct router_answer a = answer(meant, ROUTER_ALIAS);
+
+	a.changed_s = alias->changed_s > a.changed_s ? alias->changed_s : a.changed_s;
+	return a;
+}
+
 static ptrdiff_t find_domain(struct bytes key)
 {
 	const char *at = key.n ? memrchr(key.p, '@', key.n) : NULL;
@@ -218,13 +227,13 @@ struct router_answer router_find(const struct router *router, struct bytes key)
 		return answer(&whole, ROUTER_ADDRESS);
 
 	if (whole.target.n && find(router, whole.target, &meant) && !meant.target.n)
-		return answer(&meant, ROUTER_ALIAS);
+		return answer_by(&whole, &meant);
 
 	without = without_subaddress(router, key, (size_t)at, shorter);
 	if (without.n && find(router, without, &base) && !base.target.n)
 		return answer(&base, ROUTER_SUBADDRESS);
 	if (base.target.n && find(router, base.target, &meant) && !meant.target.n)
-		return answer(&meant, ROUTER_ALIAS);
+		return answer_by(&base, &meant);
 
 	if (find(router, bytes_skip(key, (size_t)at), &meant))
 		return answer(&meant, ROUTER_DOMAIN);

@@ -51,7 +51,7 @@ struct router_answer {
 	enum route route;
 	enum router_match match;
 	struct bytes key;     /* of the entry that decided, in the table: lives as long; empty when not ours */
-	uint32_t changed_s;   /* when that entry got its route: seconds since 1970 */
+	uint32_t changed_s;   /* when that entry, or the alias that led to it, became what it is: seconds since 1970 */
 };
 
 /* An empty table of epoch 0, with one user. separator divides local part and subaddress ('+'); '\0': there are

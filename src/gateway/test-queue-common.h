@@ -18,6 +18,7 @@ struct test {
 	struct queue *queue;
 	int (*fn)(struct test *t, struct fault *fault);
 	uint64_t seen[JOURNAL_TYPES];
+	uint64_t kept; /* from one run to the next */
 };
 
 static inline void seen(void *arg, const struct book *book, enum journal_type type, const void *record, uint64_t sequence,

@@ -409,6 +409,46 @@ static int moved_again(struct test *t, struct fault *fault)
 	return wait_until(t, moved, fault);
 }
 
+static int alias_to(struct test *t, const char *key, const char *target, struct fault *fault)
+{
+	struct journal_route_entry entry = { .address = bytes_of(key), .target = bytes_of(target) };
+	struct journal_routes routes = { .operator = BYTES("test"), .entries = &entry, .n_entries = 1 };
+
+	return queue_change_routes(t->queue, &routes, fault);
+}
+
+/* Said again, it is no change. */
+static int alias_twice(struct test *t, struct fault *fault)
+{
+	struct check *check = t->check;
+	struct router_entry entry;
+
+	if (alias_to(t, "info@a.example", "ann@a.example", fault) < 0)
+		return -1;
+	EXPECT(router_get(queue_router(t->queue), BYTES("info@a.example"), &entry));
+	t->kept = entry.changed_s;
+	if (run_sleep(1100 * MSEC, fault) < 0 || alias_to(t, "info@a.example", "ann@a.example", fault) < 0)
+		return -1;
+	EXPECT(router_get(queue_router(t->queue), BYTES("info@a.example"), &entry) && entry.changed_s == t->kept);
+	return 0;
+}
+
+static int alias_later(struct test *t, struct fault *fault)
+{
+	struct check *check = t->check;
+	struct router_entry entry;
+
+	EXPECT(router_get(queue_router(t->queue), BYTES("info@a.example"), &entry) && entry.changed_s == t->kept);
+	return 0;
+}
+
+static void aliases(struct check *check)
+{
+	TEST;
+	run(&t, alias_twice);
+	run(&t, alias_later);
+}
+
 static int accept_one(struct test *t, struct fault *fault)
 {
 	uint64_t number;
@@ -613,6 +653,7 @@ int main(int argc, char **argv)
 		{ "attempts that a crash interrupted (G6)", dies },
 		{ "attempts that were abandoned (G6)", abandons },
 		{ "routes that change (G8)", routes },
+		{ "since when an alias is one", aliases },
 		{ "an index that is ahead (G4)", index_ahead },
 		{ "both sides (G9)", both },
 		{ "orders and lists", orders },

@@ -44,6 +44,7 @@ static void looks_in_order(struct check *check)
 {
 	_cleanup_(router_freep) struct router *none = router_new(SEED, '+'), *router = NULL;
 	struct router_change *change = router_change_new(none);
+	struct fault fault = FAULT_INIT;
 
 	put(check, change, "ann@example.org", ROUTE_NEW, 5);
 	put(check, change, "ann+news@example.org", ROUTE_HOLD, 6);
@@ -54,11 +55,13 @@ static void looks_in_order(struct check *check)
 	alias(check, change, "info2@example.org", "info@example.org");
 	alias(check, change, "lost@example.org", "nobody@example.org");
 	alias(check, change, "bob+x@example.org", "ann@example.org");
+	if (router_change_alias(change, BYTES("new@example.org"), BYTES("bob@example.org"), 20, &fault) < 0)
+		CHECK_FAIL("%s", fault.text);
 	put(check, change, "carl@example.com", ROUTE_OLD, 1);
 	router = router_change_finish(change, 3);
 
 	CHECK_EQ(router_epoch(router), 3);
-	CHECK_EQ(router_count(router), 10);
+	CHECK_EQ(router_count(router), 11);
 	is_answer(check, router, "ann@example.org", ROUTER_ADDRESS, ROUTE_NEW);
 	is_answer(check, router, "ann+news@example.org", ROUTER_ADDRESS, ROUTE_HOLD);
 	is_answer(check, router, "ann+any+thing@example.org", ROUTER_SUBADDRESS, ROUTE_NEW);
@@ -79,6 +82,10 @@ static void looks_in_order(struct check *check)
 	CHECK_BYTES(router_find(router, BYTES("ann+q@example.org")).key, BYTES("ann@example.org"));
 	CHECK_EQ(router_find(router, BYTES("ann+q@example.org")).changed_s, 5);
 	CHECK_EQ(router_find(router, BYTES("eve@example.org")).changed_s, 8);
+	/* of an alias, when it or what it stands for changed */
+	CHECK_EQ(router_find(router, BYTES("info@example.org")).changed_s, 7);
+	CHECK_EQ(router_find(router, BYTES("new@example.org")).changed_s, 20);
+	CHECK_EQ(router_find(router, BYTES("new+x@example.org")).changed_s, 20);
 	is_answer(check, none, "ann@example.org", ROUTER_NOT_OURS, ROUTE_UNKNOWN);
 }
 
