@@ -11,7 +11,8 @@ import unittest
 
 import product
 from server import ROOT
-from test_gateway import certificate, free_port
+from test_gateway import certificate
+from test_gateway_control import free_port
 
 UNIT = os.path.join(ROOT, "examples", "systemd", "mailferry-gateway.service")
 CONF = os.path.join(ROOT, "examples", "gateway.conf")
