@@ -178,7 +178,7 @@ class Session:
     def run(self):
         if not self.reply("greeting", b"220 target ESMTP\r\n"):
             return
-        to = []
+        to, has_sender = [], False
         offers = b"250-target\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
         while True:
             line = self.line().rstrip()
@@ -192,11 +192,11 @@ class Session:
                     self.file = self.socket.makefile("rb")
             elif verb == "MAIL":
                 to = []
-                self.reply("MAIL", b"250 2.1.0 ok\r\n")
+                has_sender = self.reply("MAIL", b"250 2.1.0 ok\r\n")
             elif verb == "RCPT":
                 address = re.search(b"<(.*?)>", line)[1].decode()
                 place = "RCPT " + address if "RCPT " + address in self.target.script else "RCPT"
-                if self.reply(place, b"250 2.1.5 ok\r\n"):
+                if self.reply(place, b"250 2.1.5 ok\r\n" if has_sender else b"503 5.5.1 from whom?\r\n"):
                     to.append(address)
             elif verb == "DATA":
                 if self.reply("DATA", b"354 go on\r\n" if to else b"554 5.5.1 nobody\r\n") and to:

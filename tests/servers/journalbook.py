@@ -6,7 +6,7 @@ import hashlib
 import os
 import struct
 
-ACCEPT, ROUTES, LEG, ATTEMPT, INTENT, RESULT, DOUBT, RETURNED, SUPPRESSED, NOTE = 2, 3, 4, 5, 6, 7, 11, 12, 13, 14
+ACCEPT, ROUTES, LEG, ATTEMPT, INTENT, RESULT, HOLD, RELEASE, DOUBT, RETURNED, SUPPRESSED, NOTE = 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14
 BODY, END = 1, 17
 OPEN, IN_DOUBT, HELD, DELIVERED, IS_RETURNED = 1, 3, 4, 5, 6
 
@@ -96,7 +96,7 @@ class Message:
 
 
 class Journal:
-    """messages: number → Message; legs: (message, recipient, copy) → [fate after each RESULT, DOUBT, RETURNED]; flagged: how often
+    """messages: number → Message; legs: (message, recipient, copy) → [its fates in turn]; flagged: how often
     such a leg was sent again with a mark that it may be a duplicate."""
 
     def __init__(self, folder):
@@ -127,9 +127,9 @@ class Journal:
                 self.legs[key].append(outcome.number(4))
                 if outcome.number(11):
                     self.flagged[key] = self.flagged.get(key, 0) + 1
-        elif kind == RETURNED:
+        elif kind in (HOLD, RELEASE, RETURNED):
             for leg in record.list(5):
-                self.legs[leg.number(1), leg.number(2), leg.number(3)].append(IS_RETURNED)
+                self.legs[leg.number(1), leg.number(2), leg.number(3)].append({HOLD: HELD, RELEASE: OPEN, RETURNED: IS_RETURNED}[kind])
         elif kind == SUPPRESSED:
             self.suppressed.append(record.number(1))
         elif kind == NOTE:
