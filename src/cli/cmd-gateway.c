@@ -13,6 +13,7 @@
 #include "gateway/edge.h"
 #include "gateway/gateway.h"
 #include "os/notify.h"
+#include "os/process.h"
 
 enum { PART_KEEPER, PART_OF_EDGE, PART_OF_COURIER };
 
@@ -82,6 +83,7 @@ static int run_keeper(const struct options *o, struct fault *fault)
 
 static int run_part(const struct options *o, struct fault *fault)
 {
+	os_keep_memory();
 	if (o->part == PART_OF_EDGE)
 		return edge_process(o->listeners, fault);
 	if (o->part == PART_OF_COURIER)

@@ -10,7 +10,7 @@
 
 #include "base/xalloc.h"
 #include "net/accept.h"
-#include "net/stream.h"
+#include "net/socket.h"
 
 struct listener {
 	int fd;
@@ -66,6 +66,7 @@ static int settle(struct listener *self)
 
 	if (getsockname(self->fd, &address.any, &n) < 0)
 		return -1;
+	tcp_set_options(self->fd);
 	self->port = port_of(&address);
 	format_address(&address, self->name, sizeof(self->name));
 	self->watch = watch_new(self->fd);
@@ -120,7 +121,7 @@ static struct stream *accepted(int fd, const union address *address)
 	char peer[INET6_ADDRSTRLEN + 16];
 
 	format_address(address, peer, sizeof(peer));
-	return tcp_stream_new(fd, peer);
+	return tcp_stream_accepted(fd, peer);
 }
 
 SUSPENDS static int accept_one(struct listener *self, int *ret_fd, union address *ret_address, struct fault *fault)

@@ -129,6 +129,22 @@ static void on_idle(void *arg)
 		push(self, BYTES_NULL);
 }
 
+/* Spares the read that would find nothing. Who must not wait, as his time is over, looks all the same. */
+SUSPENDS static int wait_if_drained(struct socket_stream *self, struct fault *fault)
+{
+	struct fault why;
+
+	if (!self->drained || self->error)
+		return 0;
+
+	self->drained = false;
+	self->in_a_row = 0;
+	if (watch_wait(self->watch, RUN_READABLE, "bytes from the peer", &why) == 0 || why.kind == FAULT_TIMEOUT)
+		return 0;
+	*fault = why;
+	return -1;
+}
+
 SUSPENDS int socket_read(struct stream *s, void *p, size_t n, struct fault *fault)
 {
 	struct socket_stream *self = socket_of(s);
@@ -139,12 +155,16 @@ SUSPENDS int socket_read(struct stream *s, void *p, size_t n, struct fault *faul
 			return -1;
 	}
 
+	if (wait_if_drained(self, fault) < 0)
+		return -1;
+
 	/* What came before an error is still delivered: often it says why. */
 	for (;;) {
 		ssize_t got = recv(self->fd, p, n, MSG_DONTWAIT);
 
 		if (got > 0) {
 			self->in_a_row += (size_t)got;
+			self->drained = (size_t)got < n;
 			return (int)got;
 		}
 		if (got < 0 && errno == EINTR)

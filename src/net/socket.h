@@ -16,6 +16,7 @@ struct socket_stream {
 	struct idle_work flush; /* sends what small enqueues left in the queue */
 	size_t in_a_row, out_in_a_row; /* bytes that passed since the fiber last let others run */
 	int error;     /* errno that ended the connection, or 0 */
+	bool drained;  /* the last read got less than it asked for: there was no more */
 	bool blocked;  /* the kernel's buffer is full: the loop calls when it takes more */
 	bool ended;    /* shutdown was called: FIN once the queue is empty */
 	bool fin_sent;
@@ -30,6 +31,10 @@ int socket_enqueue(struct stream *s, struct bytes bytes, struct fault *fault);
 SUSPENDS int socket_wait_room(struct stream *s, struct fault *fault);
 SUSPENDS int socket_drain(struct stream *s, struct fault *fault);
 void socket_shutdown(struct stream *s);
+
+/* net/tcp.c: what our TCP sockets have set. Those that a listener accepts have it from the listener. */
+void tcp_set_options(int fd);
+struct stream *tcp_stream_accepted(int fd, const char *peer_name);
 
 /* net/tcp.c: tcp_connect() once the name is looked up; `peer` is for faults. */
 SUSPENDS int tcp_connect_any(const struct addresses *addresses, const char *peer,

@@ -43,7 +43,7 @@ static void set_option(int fd, int level, int option, int value)
 
 /* Writes are gathered by socket.c, so Nagle's wait only costs. A peer that is gone without a word (a
  * firewall that forgot us) is noticed after two to three minutes. */
-static void set_options(int fd)
+void tcp_set_options(int fd)
 {
 	set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
@@ -83,7 +83,7 @@ SUSPENDS static int attempt_connect(struct attempt *attempt, struct fault *fault
 	if (fd < 0)
 		return errno;
 
-	set_options(fd);
+	tcp_set_options(fd);
 	if (connect(fd, address, attempt->address_n) < 0) {
 		int r = errno == EINPROGRESS ? finish_connect(fd, fault) : errno;
 
@@ -199,13 +199,18 @@ static const struct stream_ops tcp_ops = {
 	.free = tcp_free,
 };
 
-struct stream *tcp_stream_new(int fd, const char *peer_name)
+struct stream *tcp_stream_accepted(int fd, const char *peer_name)
 {
 	struct socket_stream *self = xmalloc(sizeof(*self));
 
-	set_options(fd);
 	socket_init(self, &tcp_ops, fd, peer_name);
 	return &self->stream;
+}
+
+struct stream *tcp_stream_new(int fd, const char *peer_name)
+{
+	tcp_set_options(fd);
+	return tcp_stream_accepted(fd, peer_name);
 }
 
 SUSPENDS int tcp_connect_any(const struct addresses *addresses, const char *peer,

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -22,6 +23,14 @@ void os_forbid_dumps(void)
 		setrlimit(RLIMIT_CORE, &limit);
 	}
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+void os_keep_memory(void)
+{
+	/* By default glibc gives back what is above 128 KiB at the end of the heap, page by page anew each time. */
+	mallopt(M_TRIM_THRESHOLD, 8 << 20);
+	mallopt(M_TOP_PAD, 1 << 20);
+	mallopt(M_MMAP_THRESHOLD, 1 << 20);
 }
 
 unsigned os_raise_file_limit(void)

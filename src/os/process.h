@@ -13,6 +13,10 @@ void os_forbid_dumps(void);
 /* Lets this process open as many files as its hard limit allows; returns how many that is. */
 unsigned os_raise_file_limit(void);
 
+/* Memory that is given back is kept for the next use, some MiB of it: for processes that take and give back the same
+ * all the time. */
+void os_keep_memory(void);
+
 /* A process as others can know it: numbers are used again, so the moment it began belongs to it. */
 struct os_process {
 	long pid;

@@ -41,10 +41,13 @@ enum { STACK_SIZE = 256 * 1024 };
 enum { STACK_SIZE = 64 * 1024 };
 #endif
 
-enum { POOL_KEEPS = 64 };
+enum { POOL_KEEPS = 256 };
 
 struct fiber_stack {
 	struct fiber_stack *next; /* in the pool */
+	struct fiber_context *of; /* who runs on it */
+	jmp_buf rest;             /* where it goes on with the next one */
+	bool is_warm;             /* it is there */
 	char *map;                /* a guard page, then STACK_SIZE bytes */
 	char *bottom;
 	unsigned valgrind_id;
@@ -155,6 +158,7 @@ void fiber_context_init(struct fiber_context *c, struct fiber_pool *pool, void (
 			void *arg)
 {
 	*c = (struct fiber_context){ .entry = entry, .arg = arg, .stack = pool_take(pool) };
+	c->stack->of = c;
 	tell_stack_used(c->stack);
 }
 
@@ -166,27 +170,41 @@ void fiber_context_done(struct fiber_context *c, struct fiber_pool *pool)
 	c->stack = NULL;
 }
 
-/* The first function on a new stack. makecontext() passes ints only. */
-static void first_frame(unsigned high, unsigned low)
+/* What a stack is used for by one context. */
+static void serve(struct fiber_context *c)
 {
-	struct fiber_context *c =
-		(struct fiber_context *)(((uintptr_t)high << 16 << 16) | (uintptr_t)low);
-
 	tell_arrived(NULL, &c->outside_bottom, &c->outside_size);
 	c->entry(c->arg);
 	c->ended = true;
 	/* NULL: this stack's fake frames are not needed again. */
 	tell_leaving(NULL, c->outside_bottom, c->outside_size);
-	_longjmp(c->outside, 1);
+}
+
+/* The first function on a new stack, which it never leaves: the next context that gets the stack goes on here, without
+ * the system calls that a new one takes. makecontext() passes ints only. Not instrumented: red zones around this frame
+ * would be taken away from under it. */
+__attribute__((no_sanitize_address)) static void first_frame(unsigned high, unsigned low)
+{
+	struct fiber_stack *stack =
+		(struct fiber_stack *)(((uintptr_t)high << 16 << 16) | (uintptr_t)low);
+
+	for (;;) {
+		serve(stack->of);
+		stack->is_warm = true;
+		if (_setjmp(stack->rest) == 0)
+			_longjmp(stack->of->outside, 1);
+	}
 }
 
 /* Not instrumented: setcontext() leaves this frame, and red zones around it would stay behind. */
 __attribute__((no_sanitize_address)) static void start(struct fiber_context *c)
 {
-	uintptr_t address = (uintptr_t)c;
+	uintptr_t address = (uintptr_t)c->stack;
 	ucontext_t context;
 
 	c->started = true;
+	if (c->stack->is_warm)
+		_longjmp(c->stack->rest, 1);
 	if (getcontext(&context) < 0)
 		abort();
 	context.uc_stack.ss_sp = c->stack->bottom;

@@ -230,7 +230,7 @@ smtpd_tls_key_file = {self.key}
 
 def source(port, size, sessions, count, kept):
     """Seconds that smtp-source takes."""
-    words = ["smtp-source", "-s", str(sessions), "-l", str(size), "-m", str(count), "-f", "from@example.org", "-t", "to@example.net",
+    words = ["smtp-source", "-N", "-s", str(sessions), "-l", str(size), "-m", str(count), "-f", "from@example.org", "-t", "to@example.net",
              *(["-d"] if kept else []), f"{HOST}:{port}"]
     began = time.monotonic()
     done = subprocess.run(words, capture_output=True, text=True)
