@@ -44,6 +44,7 @@ struct queue {
 
 	/* The fiber that makes records durable that nobody waits for. */
 	struct waiters commit;
+	uint64_t soon;           /* this one and those before are to be durable soon */
 
 	/* The index: one at a time. */
 	bool busy;

@@ -62,7 +62,11 @@ static int put_payload(struct queue *queue, enum journal_type type, const void *
 	if (book_apply(queue->book, type, record, is_accept ? payload : BYTES_NULL, &place, now, fault) < 0)
 		assert(!"a record that the books allowed");
 	*ret_sequence = place.sequence;
-	waiters_wake_one(&queue->commit);
+	/* An attempt that is lost was none. */
+	if (type != JOURNAL_ATTEMPT) {
+		queue->soon = place.sequence;
+		waiters_wake_one(&queue->commit);
+	}
 	if (book_n_dirty(queue->book) >= QUEUE_BATCH_MESSAGES || place.sequence - queue->indexed >= QUEUE_BATCH_RECORDS)
 		waiters_wake_one(&queue->upkeep);
 	return 0;

@@ -9,22 +9,28 @@
 #include "base/xalloc.h"
 #include "gateway/queue-inside.h"
 
+#define SOON (5 * MSEC) /* within which results become durable */
+
 enum { LEGS_DEFAULT = 100000, CACHE_DEFAULT = 64 << 20 };
 
-/* Results and the like: nobody waits for them, but they must not wait for long. */
+/* Results and the like: nobody waits for them, but they must not wait for long. Mostly others' commits take them along. */
 static int commit_fiber(void *arg, struct fault *fault)
 {
 	struct queue *queue = arg;
 
 	run_shield(MOMENT_NEVER);
 	while (!queue->is_closing && !queue->why.kind) {
-		if (book_position(queue->book) > journal_durable(queue->journal)) {
-			if (queue_commit(queue, book_position(queue->book), fault) < 0)
-				queue_fail(queue, fault);
+		uint64_t soon = queue->soon;
+
+		if (soon <= journal_durable(queue->journal)) {
+			if (waiters_wait(&queue->commit, "records to be made durable", fault) < 0)
+				return -1;
 			continue;
 		}
-		if (waiters_wait(&queue->commit, "records to be made durable", fault) < 0)
+		if (run_sleep(SOON, fault) < 0)
 			return -1;
+		if (soon > journal_durable(queue->journal) && queue_commit(queue, soon, fault) < 0)
+			queue_fail(queue, fault);
 	}
 	return 0;
 }

@@ -148,6 +148,15 @@ static bool has_work(const struct journal *j)
 	       (j->wanted > j->durable || j->filling.bytes >= JOURNAL_KICK || j->is_closing);
 }
 
+/* Whoever became ready with us may have something for the same batch, and so may whom these start. */
+static void let_others_append(void)
+{
+	struct fault ignored;
+
+	run_yield(&ignored);
+	run_yield(&ignored);
+}
+
 static int write_batches(void *arg, struct fault *fault)
 {
 	struct journal *j = arg;
@@ -160,6 +169,7 @@ static int write_batches(void *arg, struct fault *fault)
 				return -1;
 			continue;
 		}
+		let_others_append();
 		if (flush(j, fault) < 0) {
 			j->why = *fault;
 			fault_prefix(&j->why, "the journal cannot be written any more");
