@@ -158,6 +158,15 @@ static void make_end(struct flush *f, const struct cursor *c, int64_t wall_us, u
 	add_piece(f, raw, JOURNAL_HEAD);
 }
 
+/* Zeros, which are there already, up to the end of the page: else the kernel would have to read it first. */
+static void pad(struct flush *f, uint64_t end)
+{
+	static const char zeros[OS_BLOCK_PAGE];
+
+	if (end % OS_BLOCK_PAGE && end + OS_BLOCK_PAGE <= f->w->segment_size)
+		add_piece(f, zeros, OS_BLOCK_PAGE - end % OS_BLOCK_PAGE);
+}
+
 /* Writes and syncs what fits. */
 static int write_stretch(struct flush *f, int64_t wall_us, struct fault *fault)
 {
@@ -169,6 +178,8 @@ static int write_stretch(struct flush *f, int64_t wall_us, struct fault *fault)
 
 	if (full)
 		make_end(f, &c, wall_us, end);
+	else
+		pad(f, offset);
 	if (os_block_write(w->block, w->offset, f->pieces, f->n, fault) < 0 || os_block_sync(w->block, fault) < 0)
 		return -1;
 

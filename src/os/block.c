@@ -86,23 +86,41 @@ static int write_pieces(int fd, uint64_t offset, const struct bytes *pieces, siz
 	return 0;
 }
 
+/* Past the kernel's cache, or not. False: this file system does not know that. */
+static bool set_direct(int fd, bool direct)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && fcntl(fd, F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT) == 0;
+}
+
+/* Zeros past the cache: through it they cost as much as what is written over them later. */
 static int fill(int fd, uint64_t size)
 {
-	_cleanup_(freep) char *zeros = xzalloc(FILL_PIECE);
+	_cleanup_(freep) char *room = xzalloc(FILL_PIECE + OS_BLOCK_PAGE);
+	const char *zeros = room + (OS_BLOCK_PAGE - (uintptr_t)room % OS_BLOCK_PAGE);
+	bool direct = size % OS_BLOCK_PAGE == 0 && set_direct(fd, true);
 
 	for (uint64_t at = 0; at < size;) {
 		uint64_t left = size - at;
 		struct bytes piece = { zeros, left < FILL_PIECE ? (size_t)left : FILL_PIECE };
 
 		step_point("block-fill");
-		if (step_fails("fill") || write_pieces(fd, at, &piece, 1) < 0)
+		if (step_fails("fill"))
 			return -1;
+		if (write_pieces(fd, at, &piece, 1) < 0) {
+			if (!direct || errno != EINVAL)
+				return -1;
+			/* It wants more alignment than that. */
+			direct = !set_direct(fd, false);
+			continue;
+		}
 		at += piece.n;
 		/* A little at a time: others wait for this disk. */
 		if ((at % FILL_SYNC == 0 || at == size) && fdatasync(fd) < 0)
 			return -1;
 	}
-	return 0;
+	return direct && !set_direct(fd, false) ? -1 : 0;
 }
 
 int os_block_create(const char *path, uint64_t size, struct os_block **ret, struct fault *fault)
@@ -134,18 +152,21 @@ static int fail(struct os_block *block, const char *what, struct fault *fault)
 	return -1;
 }
 
-/* A crash may leave any part of it, in whole sectors: here the first half of the pieces. (Of one, down to a multiple of 8:
- * that is where sectors may cut what is aligned to 8.) */
-static int write_in_halves(struct os_block *block, uint64_t offset, const struct bytes *pieces, size_t n)
+/* A crash may leave any part of it, in whole sectors: here the first half, down to a multiple of 8, where sectors may cut what is
+ * aligned to 8. */
+static int write_in_halves(struct os_block *block, uint64_t offset, const struct bytes *pieces, size_t n, uint64_t sum)
 {
-	struct bytes half = n == 1 ? bytes_head(pieces[0], pieces[0].n / 2 & ~(size_t)7) : BYTES_NULL;
-	size_t first = n / 2;
+	uint64_t left = sum / 2 & ~UINT64_C(7), at = offset;
 
 	step_point("block-write");
-	if (n == 1 && write_pieces(block->fd, offset, &half, 1) < 0)
-		return -1;
-	if (n > 1 && write_pieces(block->fd, offset, pieces, first) < 0)
-		return -1;
+	for (size_t i = 0; i < n && left > 0; i++) {
+		struct bytes piece = bytes_head(pieces[i], left);
+
+		if (write_pieces(block->fd, at, &piece, 1) < 0)
+			return -1;
+		at += piece.n;
+		left -= piece.n;
+	}
 	step_point("block-write-half");
 	return write_pieces(block->fd, offset, pieces, n);
 }
@@ -162,7 +183,7 @@ int os_block_write(struct os_block *block, uint64_t offset, const struct bytes *
 	if (block->broken || step_fails("write"))
 		return fail(block, "write", fault);
 
-	r = step_is_on() ? write_in_halves(block, offset, pieces, n)
+	r = step_is_on() ? write_in_halves(block, offset, pieces, n, sum)
 			 : write_pieces(block->fd, offset, pieces, n);
 	return r < 0 ? fail(block, "write", fault) : 0;
 }

@@ -17,6 +17,8 @@
 
 struct os_block;
 
+enum { OS_BLOCK_PAGE = 4096 }; /* who writes whole ones spares the kernel to read what else is in them */
+
 /* Makes the file path, mode 0600, `size` zeros long, in place of what was there. Neither it nor its name is durable
  * before os_block_sync() and os_move_durably(). On failure the file is gone. FAULT_LIMIT when the disk is full. */
 int os_block_create(const char *path, uint64_t size, struct os_block **ret, struct fault *fault);
