@@ -10,7 +10,7 @@
 #include "gateway/edge.h"
 #include "os/step.h"
 
-enum { BODY_FIRST = 8192 };
+enum { BODY_FIRST = 8192, WELCOME_MAX = 16384 };
 
 static struct edge_session *session_of(struct smtp_host *host)
 {
@@ -49,10 +49,26 @@ static void give_back(struct edge *edge, struct edge_slot *slot)
 	edge->free_slots = slot;
 }
 
+/* What the client has heard goes before whatever else is said of its slot: so it takes no system call of its own. */
+static void say_heard(struct edge_session *s)
+{
+	if (s->owes_heard)
+		link_put(s->edge->link, EDGE_HEARD, id_of(s->slot), BYTES_NULL, BYTES_NULL);
+	s->owes_heard = false;
+}
+
+static void put(struct edge_session *s, enum edge_frame type, struct bytes payload)
+{
+	say_heard(s);
+	link_put(s->edge->link, type, id_of(s->slot), payload, BYTES_NULL);
+}
+
 void edge_slot_leave(struct edge *edge, struct edge_slot *slot)
 {
 	struct edge_session *s = slot->session;
 
+	if (s)
+		say_heard(s);
 	if (s && s->unheard)
 		link_put(edge->link, EDGE_UNHEARD, id_of(slot), BYTES_NULL, BYTES_NULL);
 	slot->session = NULL;
@@ -61,6 +77,14 @@ void edge_slot_leave(struct edge *edge, struct edge_slot *slot)
 }
 
 /* --- answers --------------------------------------------------------------------------------- */
+
+/* A yes is no promise: what the keeper takes it decides when the message is there. */
+static void remember_welcome(struct edge *edge, struct bytes key)
+{
+	if (map_count(&edge->welcome) >= WELCOME_MAX)
+		map_done(&edge->welcome);
+	map_put(&edge->welcome, key, edge);
+}
 
 static void take_answer(struct edge *edge, struct edge_slot *slot, const struct keep_say *say)
 {
@@ -77,6 +101,8 @@ static void take_answer(struct edge *edge, struct edge_slot *slot, const struct 
 		return;
 	}
 
+	if (owed == EDGE_OWED_ASK && say->code < 300)
+		remember_welcome(edge, s->asked);
 	snprintf(text, sizeof(text), "%.*s", BYTES_ARG(say->text));
 	snprintf(enhanced, sizeof(enhanced), "%.*s", BYTES_ARG(say->enhanced));
 	smtp_say_set(&s->say, (unsigned)say->code, enhanced, "%s", text);
@@ -138,11 +164,14 @@ SUSPENDS static int ask(struct smtp_host *host, const struct smtp_client *client
 	}
 	if (!s->slot)
 		return fault_cancelled(fault);
+	if (map_has(&edge->welcome, r->key))
+		return 0;
 
 	buf_reset(&edge->payload);
 	fields_encode(&edge_ask_table, &question, &edge->payload);
 	s->slot->owed = EDGE_OWED_ASK;
-	link_put(edge->link, EDGE_ASK, id_of(s->slot), buf_bytes(&edge->payload), BYTES_NULL);
+	s->asked = r->key;
+	put(s, EDGE_ASK, buf_bytes(&edge->payload));
 	if (wait_for_answer(s, say, fault) < 0)
 		return -1;
 	if (say->code >= 300)
@@ -164,7 +193,7 @@ SUSPENDS static int begin(struct smtp_host *host, const struct smtp_client *clie
 
 static void send_body(struct edge_session *s)
 {
-	link_put(s->edge->link, EDGE_BODY, id_of(s->slot), buf_bytes(&s->body), BYTES_NULL);
+	put(s, EDGE_BODY, buf_bytes(&s->body));
 	buf_reset(&s->body);
 	s->has_sent = true;
 }
@@ -269,8 +298,8 @@ static void send_finish(struct edge_session *s, const struct journal_accept *acc
 	buf_reset(&edge->payload);
 	fields_encode(&edge_finish_table, &finish, &edge->payload);
 	for (rest = buf_bytes(&edge->payload); rest.n > LINK_PAYLOAD_MAX; rest = bytes_skip(rest, LINK_PAYLOAD_MAX))
-		link_put(edge->link, EDGE_ENVELOPE, id_of(s->slot), bytes_head(rest, LINK_PAYLOAD_MAX), BYTES_NULL);
-	link_put(edge->link, EDGE_FINISH, id_of(s->slot), rest, BYTES_NULL);
+		put(s, EDGE_ENVELOPE, bytes_head(rest, LINK_PAYLOAD_MAX));
+	put(s, EDGE_FINISH, rest);
 }
 
 SUSPENDS static int finish(struct smtp_host *host, const struct smtp_client *client, struct smtp_transaction *t,
@@ -304,7 +333,7 @@ static void heard(struct smtp_host *host)
 	struct edge_session *s = session_of(host);
 
 	s->unheard = false;
-	link_put(s->edge->link, EDGE_HEARD, id_of(s->slot), BYTES_NULL, BYTES_NULL);
+	s->owes_heard = true;
 }
 
 static void drop(struct smtp_host *host)
@@ -312,7 +341,7 @@ static void drop(struct smtp_host *host)
 	struct edge_session *s = session_of(host);
 
 	if (s->has_sent)
-		link_put(s->edge->link, EDGE_DROP, id_of(s->slot), BYTES_NULL, BYTES_NULL);
+		put(s, EDGE_DROP, BYTES_NULL);
 	s->slot->turn++;
 	buf_done(&s->body);
 }

@@ -344,6 +344,8 @@ SUSPENDS static int listen_to_keeper(void *arg, struct fault *fault)
 			r = edge_hear(edge, &frame, fault);
 		else if (frame.type == KEEP_STOP)
 			r = begin_stop(edge, frame.payload, fault);
+		else if (frame.type == KEEP_FORGET)
+			map_done(&edge->welcome);
 		else
 			r = fault_protocol(fault, "the keeper gave settings twice");
 		if (r < 0)
@@ -419,6 +421,7 @@ void edge_done(struct edge *edge)
 	link_free(edge->link);
 	tls_context_free(edge->settings.tls);
 	map_done(&edge->addresses);
+	map_done(&edge->welcome);
 	buf_done(&edge->scratch);
 	buf_done(&edge->payload);
 	arena_done(&edge->arena);
@@ -446,6 +449,7 @@ static int process(void *arg, struct fault *fault)
 	os_raise_file_limit();
 	run_random(&seed, sizeof(seed));
 	map_init(&edge.addresses, seed);
+	map_init(&edge.welcome, seed);
 	edge.link = link_new(tcp_stream_new(0, "the keeper"), KEEP_FRAMES);
 	edge.listeners = xreallocarray(NULL, *listeners + 1, sizeof(struct listener *));
 	for (; edge.n_listeners < *listeners && r == 0; edge.n_listeners += r == 0)

@@ -45,6 +45,7 @@ struct edge {
 	struct edge_slot **slots, *free_slots;
 	size_t n_slots, size_slots;
 	struct map addresses; /* prefix → how many sessions */
+	struct map welcome;   /* keys of recipients that the keeper takes; values mean nothing */
 	struct edge_counts counts;
 	bool counts_changed;
 	struct buf scratch, payload; /* while a frame is made */
@@ -77,9 +78,11 @@ struct edge_session {
 	size_t counted;
 
 	struct waiters answered;
+	struct bytes asked;  /* the recipient, while that is owed */
 	struct smtp_say say; /* the answer */
 	struct buf body;     /* content not sent to the keeper yet */
 	bool has_sent, unheard;
+	bool owes_heard; /* EDGE_HEARD, before the next frame */
 	size_t envelope; /* bytes that the recipients take */
 };
 

@@ -266,6 +266,7 @@ SUSPENDS static int reload(struct gateway *g, struct fault *fault)
 	if (listen_as_configured(g, fault) < 0)
 		return -1;
 	deliver_reload(g->k.deliver, config);
+	keep_look(g->k.keep);
 	waiters_wake_all(&g->k.changed);
 	return parts_renew_edges(&g->parts, SESSIONS_END, fault);
 }

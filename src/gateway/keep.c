@@ -95,6 +95,28 @@ static const struct smtp_answer *judge_unknown(struct keep *keep, struct bytes k
 	return g->unknown == CONFIG_UNKNOWN_DEFER ? &later : &unknown;
 }
 
+void keep_look(struct keep *keep)
+{
+	struct keep_grounds now;
+	struct journal_stand stand;
+
+	if (!keep)
+		return;
+
+	journal_stand(queue_journal(keep->k->queue), &stand);
+	now = (struct keep_grounds){ keep->k->config, router_epoch(queue_router(keep->k->queue)), keep->k->is_unsure, stand.is_low };
+	if (now.config == keep->grounds.config && now.epoch == keep->grounds.epoch &&
+	    now.is_unsure == keep->grounds.is_unsure && now.is_low == keep->grounds.is_low)
+		return;
+	keep->grounds = now;
+	list_for_each(link, &keep->edges) {
+		struct keep_edge *edge = list_entry(link, struct keep_edge, of_keep);
+
+		if (!edge->is_gone && edge->state != KEEP_EDGE_STARTING)
+			link_put(edge->link, KEEP_FORGET, 0, BYTES_NULL, BYTES_NULL);
+	}
+}
+
 const struct smtp_answer *keep_judge(struct keep *keep, struct bytes key)
 {
 	static const struct smtp_answer not_ours = { 550, "5.7.1", "Mail for that domain is not taken here" };
@@ -305,6 +327,7 @@ SUSPENDS static int on_slot_frame(struct keep_edge *edge, const struct link_fram
 {
 	struct keep_slot *slot = slot_of(edge, frame->id);
 
+	keep_look(edge->keep);
 	if (!slot)
 		return fault_protocol(fault, "edge %u has more sessions than it may", edge->number);
 	if (slot->is_finishing)

@@ -22,8 +22,16 @@ struct keep_counts {
 	uint64_t asked, unknown, not_ours, unsure, low; /* recipients: in all; refused or deferred, why */
 };
 
+/* What it depends on whether a recipient is taken. */
+struct keep_grounds {
+	const struct config *config;
+	uint64_t epoch;
+	bool is_unsure, is_low;
+};
+
 struct keep {
 	struct keeper *k;
+	struct keep_grounds grounds; /* of what edges know */
 	struct inbound *inbound;
 	struct loops *loops;
 	struct token_maker *tokens;
@@ -51,6 +59,9 @@ SUSPENDS int keep_edge_serve(struct keep_edge *edge, struct fault *fault);
 
 /* No more connections; sessions that are left after within_us are cut. Its link ends by itself then. */
 void keep_edge_stop(struct keep_edge *edge, int64_t within_us);
+
+/* Routes, recipients or configuration may have changed: edges ask anew, if so. NULL does nothing. */
+void keep_look(struct keep *keep);
 
 enum keep_edge_state { KEEP_EDGE_STARTING, KEEP_EDGE_READY, KEEP_EDGE_STOPPING, KEEP_EDGE_DONE };
 

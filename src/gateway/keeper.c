@@ -7,7 +7,7 @@
 
 #include "base/xalloc.h"
 #include "gateway/events.h"
-#include "gateway/keeper.h"
+#include "gateway/keep.h"
 #include "gateway/metrics.h"
 
 /* --- parts ----------------------------------------------------------------------------------- */
@@ -132,5 +132,6 @@ int keeper_take_routes(struct keeper *k, struct fault *fault)
 void keeper_give_routes(struct keeper *k)
 {
 	k->are_routes_taken = false;
+	keep_look(k->keep);
 	waiters_wake_one(&k->routes_given);
 }

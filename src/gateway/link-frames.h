@@ -13,12 +13,13 @@
  * number that rises with each transaction of the slot. A slot gets another session when no answer is owed to the last one. */
 enum edge_frame {
 	EDGE_READY = 1, /* link_word: it serves from here on; the words are about its walls */
-	EDGE_ASK,       /* edge_ask: may this recipient come? Answered by KEEP_SAY */
+	EDGE_ASK,       /* edge_ask: may this recipient come? Answered by KEEP_SAY. A yes holds for all who ask, until KEEP_FORGET */
 	EDGE_BODY,      /* content, in order */
 	EDGE_ENVELOPE,  /* the beginning of an EDGE_FINISH that is too large for one frame */
 	EDGE_FINISH,    /* edge_finish: all content has come. Answered by KEEP_SAY, once it is durable */
 	EDGE_DROP,      /* after EDGE_BODY: the message will not come */
-	EDGE_HEARD,     /* of the slot: the client went on after all answers of 2xx to EDGE_FINISH so far, so it has heard them */
+	EDGE_HEARD,     /* of the slot: the client went on after all answers of 2xx to EDGE_FINISH so far, so it has heard them. Said
+			 * before the slot's next frame, or at its session's end */
 	EDGE_UNHEARD,   /* of the slot: it went away before it said anything else */
 	EDGE_COUNTS,    /* edge_counts, now and then */
 	EDGE_DONE,      /* after KEEP_STOP: no session is left */
@@ -31,7 +32,8 @@ enum keep_frame {
 	KEEP_SAY,       /* keep_say, for the transaction */
 	KEEP_STOP,      /* link_number: accept no more connections, and end once the sessions have; those that are
 			 * left after so many microseconds are cancelled (421) */
-	KEEP_FRAMES = KEEP_STOP,
+	KEEP_FORGET,    /* recipients that were taken may not be any more: ask again */
+	KEEP_FRAMES = KEEP_FORGET,
 };
 
 struct link_word {

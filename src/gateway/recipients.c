@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/xalloc.h"
+#include "gateway/keep.h"
 #include "os/file.h"
 #include "os/look.h"
 #include "os/spawn.h"
@@ -129,6 +130,7 @@ static void tell_why(struct recipients *r, const char *why)
 	free(r->why);
 	r->why = why ? xstrdup(why) : NULL;
 	r->k->is_unsure = why != NULL;
+	keep_look(r->k->keep);
 }
 
 /* --- changing the table ---------------------------------------------------------------------- */

@@ -270,7 +270,7 @@ static int take_one(struct scene *s, struct fault *fault)
 	EXPECT(strcmp(reply, want) == 0);
 	EXPECT(s->k.keep->counts.accepted == 1 && inbound_count(s->k.keep->inbound) == 1);
 	/* It goes on, so it has heard: nothing is kept of it. */
-	if (say(s, client, "QUIT\r\n", "221", fault) < 0)
+	if (say(s, client, "QUIT\r\n", "221", fault) < 0 || run_sleep(10 * MSEC, fault) < 0)
 		return -1;
 	EXPECT(inbound_count(s->k.keep->inbound) == 0);
 	return 0;
@@ -308,6 +308,52 @@ static int judge_recipients(struct scene *s, struct fault *fault)
 	s->k.is_unsure = false;
 	s->config.gateway.unknown = CONFIG_UNKNOWN_DEFER;
 	return say(s, client, "RCPT TO:<carl@example.net>\r\n", "451 4.1.1", fault);
+}
+
+SUSPENDS static int ask_for_anna(struct scene *s, struct stream *client, uint64_t *ret_asked, struct fault *fault)
+{
+	uint64_t before = s->k.keep->counts.asked;
+
+	if (say(s, client, "RSET\r\n", "250", fault) < 0 || say(s, client, "MAIL FROM:<>\r\n", "250", fault) < 0 ||
+	    say(s, client, "RCPT TO:<Anna@example.net>\r\n", "250", fault) < 0)
+		return -1;
+	*ret_asked = s->k.keep->counts.asked - before;
+	return 0;
+}
+
+/* A yes is asked for once, until something changes that it depends on; a no each time. */
+static int ask_once(struct scene *s, struct fault *fault)
+{
+	struct check *check = s->check;
+	_cleanup_(stream_freep) struct stream *client = NULL;
+	uint64_t first, second, third, before;
+
+	connect_edge(s, true);
+	if (run_sleep(10 * MSEC, fault) < 0)
+		return -1;
+	client = client_new(s);
+	if (greet(s, client, fault) < 0 || ask_for_anna(s, client, &first, fault) < 0 || ask_for_anna(s, client, &second, fault) < 0)
+		return -1;
+	s->k.is_unsure = true;
+	keep_look(s->k.keep);
+	keep_look(s->k.keep);
+	if (run_sleep(10 * MSEC, fault) < 0 || ask_for_anna(s, client, &third, fault) < 0)
+		return -1;
+	EXPECT(first == 1 && second == 0 && third == 1);
+	before = s->k.keep->counts.asked;
+	if (say(s, client, "RCPT TO:<bob@example.net>\r\n", "451 4.3.0", fault) < 0 ||
+	    say(s, client, "RCPT TO:<bob@example.net>\r\n", "451 4.3.0", fault) < 0)
+		return -1;
+	EXPECT(s->k.keep->counts.asked == before + 2);
+	return 0;
+}
+
+static void asks_once(struct check *check)
+{
+	struct scene s;
+
+	play(check, &s, ask_once);
+	audit(check, &s, 0, 0, 0);
 }
 
 static void judges_recipients(struct check *check)
@@ -760,6 +806,7 @@ int main(int argc, char **argv)
 {
 	static const struct check_case cases[] = {
 		{ "takes a message", takes_one },
+		{ "asks once for a recipient that is taken", asks_once },
 		{ "judges recipients", judges_recipients },
 		{ "takes large messages", takes_large },
 		{ "a session outlives its listener", outlives_its_listener },
