@@ -44,7 +44,7 @@ class Gateway:
     def __init__(self, tls=False, platforms=PLATFORMS, **keys):
         self.folder = tempfile.mkdtemp(prefix="mailferry-gateway-")
         os.chmod(self.folder, 0o755)
-        self.text = platforms
+        self.platforms = platforms
         self.port = free_ports(1)[0]
         self.keys = {"hostname": "mx.example.org", "listen": f"127.0.0.1:{self.port}", "keep_free": "1M", "drain": "2s",
                      "domain_route": "example.org=old", **keys}
@@ -60,7 +60,7 @@ class Gateway:
         self.child = None
 
     def write(self):
-        platforms = self.text.replace("{old}", str(self.old)).replace("{new}", str(self.new))
+        platforms = self.platforms.replace("{old}", str(self.old)).replace("{new}", str(self.new))
         lines = ["[mailferry]", f"state = {self.state}", platforms, "[gateway]", "domain = example.org", "domain = example.net"]
         with open(self.config, "w") as f:
             f.write("\n".join(lines + [f"{key} = {value}" for key, value in self.keys.items()]) + "\n")
