@@ -516,7 +516,7 @@ static void count_surveys(struct copy *copy)
 static int finish(struct copy *copy, struct fault *fault)
 {
 	struct copy_worker w = { .copy = copy, .to = TAKE_PTR(copy->to) };
-	int r = copy_vanished_settle(copy, fault);
+	int r = copy_vanished_settle(&w, fault);
 
 	if (r == 0)
 		r = copy_removals_tell(copy, fault);

@@ -48,8 +48,8 @@ struct copy_vanished *copy_vanished_find(struct copy *copy, uint64_t size, int64
 bool copy_vanished_any_left(const struct copy *copy);
 
 /* At the end of a pass: what was not found again is gone. Its rows say so; where deletions are mirrored the copies
- * are removed. */
-SUSPENDS int copy_vanished_settle(struct copy *copy, struct fault *fault);
+ * are removed, over worker->to, which is opened if it is NULL. */
+SUSPENDS int copy_vanished_settle(struct copy_worker *worker, struct fault *fault);
 
 /* --- removals.c ------------------------------------------------------------------------------ */
 

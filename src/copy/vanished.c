@@ -335,20 +335,19 @@ static bool is_whole(const struct imap_session *to, const struct imap_messages *
 }
 
 /* Who has gone from the destination, too, is neither removed nor counted as kept. A copy that does not come when it is asked
- * for may be there: only a listing of all tells. */
+ * for may be there: only a listing of all tells. Their folder is selected. */
 static int drop_absent(struct copy *copy, struct copy_worker *w, struct copy_vanished *v, size_t n,
 		       struct fault *fault)
 {
 	_cleanup_(freep) struct imap_range *ranges = NULL;
-	struct bytes name = v->folder->destination_name;
+	uint32_t uidvalidity = w->to->selected.uidvalidity;
 	struct imap_messages there;
 	size_t ranges_n = 0, found;
-	uint32_t uidvalidity;
 	int r = 0;
 
-	if (imap_select(w->to, name, true, fault) < 0)
-		return -1;
-	uidvalidity = w->to->selected.uidvalidity;
+	if (!uidvalidity)
+		return 0;
+
 	imap_messages_init(&there);
 	found = set_of_copies(v, n, uidvalidity, &ranges, &ranges_n);
 	if (found)
@@ -369,7 +368,7 @@ static int drop_absent(struct copy *copy, struct copy_worker *w, struct copy_van
 		}
 	}
 	imap_messages_done(&there);
-	return r < 0 ? -1 : imap_unselect(w->to, name, fault);
+	return r;
 }
 
 static size_t count_copies(const struct copy_vanished *v, size_t n)
@@ -397,21 +396,16 @@ static int make_intents_durable(struct copy *copy, const struct copy_vanished *v
 	return ledger_commit(copy->options.ledger, fault);
 }
 
-/* \Deleted is set first, and only what we set it on is expunged: what the user deleted there is hers. */
+/* \Deleted is set first, and only what we set it on is expunged: what the user deleted there is hers. The folder is selected. */
 static int delete_copies(struct copy *copy, struct copy_worker *w, struct copy_vanished *v, size_t n,
 			 struct fault *fault)
 {
 	_cleanup_(freep) struct imap_range *ranges = NULL;
-	const struct ledger_folder *folder = v->folder;
-	size_t ranges_n = 0, found;
-	uint32_t uidvalidity;
+	uint32_t uidvalidity = w->to->selected.uidvalidity;
+	size_t ranges_n = 0, found = set_of_copies(v, n, uidvalidity, &ranges, &ranges_n);
 
-	if (imap_select(w->to, folder->destination_name, false, fault) < 0)
-		return -1;
-	uidvalidity = w->to->selected.uidvalidity;
-	found = uidvalidity ? set_of_copies(v, n, uidvalidity, &ranges, &ranges_n) : 0;
 	if (!found)
-		return imap_unselect(w->to, folder->destination_name, fault);
+		return 0;
 
 	if (make_intents_durable(copy, v, n, uidvalidity, fault) < 0 ||
 	    imap_store(w->to, ranges, ranges_n, true, "\\Deleted", fault) < 0 ||
@@ -420,7 +414,7 @@ static int delete_copies(struct copy *copy, struct copy_worker *w, struct copy_v
 
 	note_mirrored(copy, v, n, uidvalidity);
 	*count_of(copy, v, true) += found;
-	return imap_unselect(w->to, folder->destination_name, fault);
+	return 0;
 }
 
 /* What is there to be removed: why it is not, in words, or "" if it may be. */
@@ -435,6 +429,8 @@ static int may_delete(struct copy *copy, struct copy_worker *w, const struct cop
 		snprintf(why, 250, "%s", copy->options.keep_all);
 	else if (!imap_can(&w->to->capabilities, IMAP_CAP_UIDPLUS))
 		snprintf(why, 250, "this server cannot remove single messages (no UIDPLUS)");
+	else if (!w->to->selected.uidvalidity)
+		snprintf(why, 250, "this server does not tell which folder its UIDs are of (no UIDVALIDITY)");
 	else if (within_limit(copy, v, copies, &within, &stay, fault) < 0)
 		return -1;
 	else if (!within && !stay && copy->options.delete_limit)
@@ -445,8 +441,8 @@ static int may_delete(struct copy *copy, struct copy_worker *w, const struct cop
 	return 0;
 }
 
-static int mirror_those_there(struct copy *copy, struct copy_worker *w, struct copy_vanished *v, size_t n,
-			      struct fault *fault)
+static int mirror_selected(struct copy *copy, struct copy_worker *w, struct copy_vanished *v, size_t n,
+			   const struct fault *refused, struct fault *fault)
 {
 	uint64_t copies;
 	char why[250];
@@ -458,10 +454,32 @@ static int mirror_those_there(struct copy *copy, struct copy_worker *w, struct c
 		return 0;
 	if (may_delete(copy, w, v, copies, why, fault) < 0)
 		return -1;
+	if (!why[0] && refused)
+		snprintf(why, sizeof(why), "%s", refused->server[0] ? refused->server : refused->text);
 	if (why[0])
 		return hold(copy, v, copies, why, fault);
 
 	return delete_copies(copy, w, v, n, fault);
+}
+
+/* One SELECT for all of it. A folder that cannot be opened for writing is looked at all the same. */
+static int mirror_those_there(struct copy *copy, struct copy_worker *w, struct copy_vanished *v, size_t n,
+			      struct fault *fault)
+{
+	struct bytes name = v->folder->destination_name;
+	bool read_only = copy->options.keep_all || !imap_can(&w->to->capabilities, IMAP_CAP_UIDPLUS);
+	struct fault why;
+	bool refused = imap_select(w->to, name, read_only, &why) < 0;
+
+	if (refused && (read_only || why.reach > REACH_FOLDER || imap_is_throttle(&why))) {
+		*fault = why;
+		return -1;
+	}
+	if ((refused && imap_select(w->to, name, true, fault) < 0) ||
+	    mirror_selected(copy, w, v, n, refused ? &why : NULL, fault) < 0)
+		return -1;
+
+	return imap_unselect(w->to, name, fault);
 }
 
 /* Copies of one folder, from v on. */
@@ -520,33 +538,30 @@ static void keep_deletable(struct copy *copy)
 		qsort(copy->vanished, kept, sizeof(*copy->vanished), by_folder);
 }
 
-static int mirror_patiently(struct copy *copy, struct fault *fault)
+static int mirror_patiently(struct copy *copy, struct copy_worker *w, struct fault *fault)
 {
-	struct copy_worker w = { .copy = copy };
-	int r;
-
 	keep_deletable(copy);
 	if (!copy->vanished_n)
 		return 0;
 
-	r = copy_connect_destination(&w, fault);
-	if (r == 0) /* of a try before: its \Deleted would pass for its user's */
-		r = copy_removals_settle(&w, 0, fault);
-	if (r == 0)
-		r = mirror(copy, &w, fault);
-	imap_logout(w.to);
-	return r;
+	/* What a try before left: its \Deleted would pass for its user's. */
+	if (copy_connect_destination(w, fault) < 0 || copy_removals_settle(w, 0, fault) < 0)
+		return -1;
+
+	return mirror(copy, w, fault);
 }
 
-int copy_vanished_settle(struct copy *copy, struct fault *fault)
+int copy_vanished_settle(struct copy_worker *w, struct fault *fault)
 {
+	struct copy *copy = w->copy;
+
 	/* Deletions of passes that did not mirror them count, too. Before those of this one are among them. */
 	if (copy->options.mirror_deletes && copy_vanished_index(copy, fault) < 0)
 		return -1;
 
 	note_gone(copy);
 	copy_links_forget_lost(copy);
-	if (copy->options.mirror_deletes && mirror_patiently(copy, fault) < 0)
+	if (copy->options.mirror_deletes && mirror_patiently(copy, w, fault) < 0)
 		return -1;
 
 	return count_lost(copy, fault) < 0 ? -1 : ledger_commit(copy->options.ledger, fault);
