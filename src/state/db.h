@@ -20,6 +20,7 @@ struct db {
 	struct disk *disk;
 	char *path;
 	bool read_only;
+	bool not_durable; /* commits are not synced at the moment */
 	bool marked; /* the file says that it is in use */
 	sqlite3_stmt *statements[SQL_COUNT_];
 };

@@ -28,9 +28,9 @@ struct ledger {
 	struct waiters turn;
 	atomic_flag on_thread; /* a thread is in it: asserts that the above holds */
 
-	/* Operations, oldest first. queued and written count those of all times. */
+	/* Operations, oldest first. queued, written (readers see them) and synced (durable) count those of all times. */
 	struct batch *first, *last, *spare;
-	uint64_t queued, written;
+	uint64_t queued, written, synced;
 	bool leading; /* a fiber waits for its turn to write all of them, or writes */
 	struct waiters followers;
 
@@ -56,7 +56,7 @@ void ledger_drop_queue(struct ledger *ledger);
 /* What ran on the pool: fn gets the connection, and `arg`. */
 typedef int (*ledger_fn)(struct db *db, void *arg, struct fault *fault);
 
-/* Commits what is queued, then runs fn on the pool. */
+/* Writes what is queued, without making it durable, then runs fn on the pool. */
 SUSPENDS int ledger_run(struct ledger *ledger, const char *what, ledger_fn fn, void *arg,
 			struct fault *fault);
 

@@ -266,7 +266,7 @@ static int close_on_pool(void *arg, struct fault *fault)
 	struct db *db = &ledger->db;
 
 	step_point("ledger-close");
-	if (!ledger->dead && ledger->first && ops_write(db, ledger->first, fault) < 0)
+	if (!ledger->dead && ledger->synced < ledger->queued && ops_write(db, ledger->first, true, fault) < 0)
 		ledger->dead = true;
 	if (ledger->dead)
 		db_trust(db, false);

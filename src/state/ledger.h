@@ -4,7 +4,7 @@
  * connection, behind a lock that names its holder.
  *
  * Writing is queued and cheap; ledger_commit() makes everything queued so far durable, in one transaction,
- * together with whatever other fibers queued meanwhile. Reading sees everything queued: it commits first.
+ * together with whatever other fibers queued meanwhile. Reading sees everything queued, durable or not.
  * SQLite runs on the worker pool; any number of fibers of the process may share a ledger.
  *
  * What must stay true:

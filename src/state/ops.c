@@ -352,13 +352,29 @@ static int write_batches(struct db *db, const struct batch *batch)
 	return 0;
 }
 
-int ops_write(struct db *db, const struct batch *first, struct fault *fault)
+/* A transaction that is not synced lies in the WAL, in order; the next one that is takes it along. */
+static int set_durable(struct db *db, bool durable, struct fault *fault)
+{
+	if (db->not_durable == !durable)
+		return 0;
+	if (db_exec(db, durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", fault) < 0)
+		return -1;
+
+	db->not_durable = !durable;
+	return 0;
+}
+
+int ops_write(struct db *db, const struct batch *first, bool durable, struct fault *fault)
 {
 	step_point("ledger-commit");
+	if (set_durable(db, durable, fault) < 0)
+		return -1;
 	if (run_plain(db, SQL_BEGIN) < 0)
 		return db_fault(db, fault);
 
-	if ((!db->marked && run_plain(db, SQL_MARK_USED) < 0) || write_batches(db, first) < 0 ||
+	/* A transaction that changes nothing syncs nothing; one that changes a row twice, to what it was, does. */
+	if ((!first && run_plain(db, SQL_MARK_IN_ORDER) < 0) ||
+	    ((!db->marked || !first) && run_plain(db, SQL_MARK_USED) < 0) || write_batches(db, first) < 0 ||
 	    run_plain(db, SQL_COMMIT) < 0) {
 		db_fault(db, fault);
 		run_plain(db, SQL_ROLLBACK);

@@ -57,7 +57,8 @@ struct batch *batch_new(void);
 struct batch *batch_free(struct batch *batch); /* accepts NULL, returns NULL; not those behind it */
 void batch_add(struct batch *batch, struct op op);
 
-/* Writes a list of batches as one transaction. */
-int ops_write(struct db *db, const struct batch *first, struct fault *fault);
+/* Writes a list of batches (NULL: none) as one transaction. durable: it is synced to the disk before it counts, and so is what was
+ * written without before. */
+int ops_write(struct db *db, const struct batch *first, bool durable, struct fault *fault);
 
 #endif

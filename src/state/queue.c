@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ledger's queue and its one connection. Whoever first needs what is queued to be durable
- * leads: in its turn it takes all there is and writes it as one transaction on the pool; what
+/* The ledger's queue and its one connection. Whoever first needs what is queued to be durable, or to
+ * be read, leads: in its turn it takes all there is and writes it as one transaction on the pool; what
  * others queue meanwhile goes with the next one, led by the first of those who waited. A leader
- * that was cancelled before a thread had begun puts everything back. */
+ * that was cancelled before a thread had begun puts everything back. For readers nothing is synced:
+ * the next one who wants it durable syncs that, too. */
 #include <assert.h>
 
 #include "state/inside.h"
@@ -86,9 +87,16 @@ static void end_turn(struct ledger *ledger)
 		waiters_wake_one(&ledger->turn);
 }
 
+struct writing {
+	const struct batch *first;
+	bool durable;
+};
+
 static int write_all(struct db *db, void *arg, struct fault *fault)
 {
-	return ops_write(db, arg, fault);
+	const struct writing *writing = arg;
+
+	return ops_write(db, writing->first, writing->durable, fault);
 }
 
 /* Returns how many operations they were. Keeps the memory of one batch. */
@@ -115,6 +123,8 @@ static size_t drop(struct ledger *ledger, struct batch *batch)
 
 static void put_back(struct ledger *ledger, struct batch *first, struct batch *last)
 {
+	if (!last)
+		return;
 	last->next = ledger->first;
 	ledger->first = first;
 	if (!ledger->last)
@@ -122,10 +132,11 @@ static void put_back(struct ledger *ledger, struct batch *first, struct batch *l
 }
 
 /* In the caller's turn. */
-static int write_queued(struct ledger *ledger, struct fault *fault)
+static int write_queued(struct ledger *ledger, bool durable, struct fault *fault)
 {
 	struct batch *first = TAKE_PTR(ledger->first), *last = TAKE_PTR(ledger->last);
-	struct job job = { .ledger = ledger, .fn = write_all, .arg = first };
+	struct writing writing = { .first = first, .durable = durable };
+	struct job job = { .ledger = ledger, .fn = write_all, .arg = &writing };
 	int r = pool_call("a commit of the ledger", on_pool, &job, fault);
 
 	if (!job.began) {
@@ -134,6 +145,8 @@ static int write_queued(struct ledger *ledger, struct fault *fault)
 	}
 
 	ledger->written += drop(ledger, first);
+	if (r == 0 && durable)
+		ledger->synced = ledger->written;
 	if (r == 0)
 		return 0;
 
@@ -144,14 +157,14 @@ static int write_queued(struct ledger *ledger, struct fault *fault)
 	return -1;
 }
 
-static int lead(struct ledger *ledger, struct fault *fault)
+static int lead(struct ledger *ledger, bool durable, struct fault *fault)
 {
 	int r;
 
 	ledger->leading = true;
 	r = take_turn(ledger, "its turn to commit to the ledger", fault);
 	if (r == 0) {
-		r = write_queued(ledger, fault);
+		r = write_queued(ledger, durable, fault);
 		end_turn(ledger);
 	}
 	ledger->leading = false;
@@ -159,13 +172,14 @@ static int lead(struct ledger *ledger, struct fault *fault)
 	return r;
 }
 
-static int commit(struct ledger *ledger, struct fault *fault)
+static int commit(struct ledger *ledger, bool durable, struct fault *fault)
 {
+	const uint64_t *done = durable ? &ledger->synced : &ledger->written;
 	uint64_t want = ledger->queued;
 
-	while (!ledger->dead && ledger->written < want) {
+	while (!ledger->dead && *done < want) {
 		if (!ledger->leading) {
-			if (lead(ledger, fault) < 0)
+			if (lead(ledger, durable, fault) < 0)
 				return -1;
 		} else if (waiters_wait(&ledger->followers, "a commit of the ledger", fault) < 0) {
 			return -1;
@@ -184,7 +198,7 @@ int ledger_commit(struct ledger *ledger, struct fault *fault)
 		return fault_usage(
 			fault, "the ledger %s is open for reading: nothing can be written to it",
 			db_words(&ledger->db));
-	return commit(ledger, fault);
+	return commit(ledger, true, fault);
 }
 
 int ledger_run(struct ledger *ledger, const char *what, ledger_fn fn, void *arg,
@@ -193,7 +207,7 @@ int ledger_run(struct ledger *ledger, const char *what, ledger_fn fn, void *arg,
 	struct job job = { .ledger = ledger, .fn = fn, .arg = arg };
 	int r;
 
-	if (commit(ledger, fault) < 0 || take_turn(ledger, what, fault) < 0)
+	if (commit(ledger, false, fault) < 0 || take_turn(ledger, what, fault) < 0)
 		return -1;
 
 	if (ledger->dead) { /* meanwhile */

@@ -14,6 +14,7 @@ enum { PER_COMMIT = 10, LOST = 200, BROKEN, WRONG, WENT_ON };
 
 struct plan {
 	int commits;
+	bool read;  /* between queueing and commit, twice */
 	bool large; /* rows of 700 bytes, ten times as many: checkpoints happen on the way */
 };
 
@@ -59,6 +60,26 @@ static void queue(struct testing_ledger *t, int k)
 	ledger_set_fact(t->ledger, "k", number);
 }
 
+/* What is queued by then can be seen, and is not durable. The same again is queued and seen. */
+static int read_twice(struct testing_ledger *t, int k, struct fault *fault)
+{
+	for (int i = 0; i < 2; i++) {
+		struct ledger_message row = testing_message(1, 1, 0);
+		struct ledger_messages m;
+		int r;
+
+		row.size = (uint64_t)k;
+		ledger_put_message(t->ledger, &row);
+		r = ledger_load_bare(t->ledger, 1, 1, 1, &m, fault);
+		if (r == 0 && (m.n != 1 || m.p[0].size != (uint64_t)k))
+			abort();
+		ledger_messages_done(&m);
+		if (r < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int write_rows(void *arg, struct fault *fault)
 {
 	struct testing_ledger *t = arg;
@@ -70,6 +91,8 @@ static int write_rows(void *arg, struct fault *fault)
 	k = ledger_fact(t->ledger, "k") ? (int)strtol(ledger_fact(t->ledger, "k"), NULL, 10) : 0;
 	for (int i = 0; i < plan->commits; i++) {
 		queue(t, ++k);
+		if (plan->read && read_twice(t, k, fault) < 0)
+			return -1;
 		if (ledger_commit(t->ledger, fault) < 0)
 			return -1;
 		tell(t);
@@ -221,6 +244,21 @@ static void killed_anywhere(struct check *check)
 	n = kill_all(check, &t, "", stride(11));
 	printf("# killed %d times\n", n);
 	CHECK(n > 3);
+}
+
+/* Who reads waits for no disk, and who commits does, for all that was read before. */
+static void read_before_commits(struct check *check)
+{
+	LEDGER_TEST(t);
+	struct plan plan = { .commits = 3 }, reading = { .commits = 3, .read = true };
+	int syncs;
+
+	t.data = &plan;
+	syncs = kill_all(check, &t, "ledger-sync", 1);
+	t.data = &reading;
+	CHECK_EQ(kill_all(check, &t, "ledger-sync", 1), syncs);
+	CHECK_EQ(kill_all(check, &t, "ledger-commit", 1), 3 * 3);
+	CHECK(kill_all(check, &t, "", stride(11)) > 3);
 }
 
 static void killed_at_names(struct check *check)
@@ -444,6 +482,7 @@ int main(int argc, char **argv)
 	static const struct check_case cases[] = {
 		{ "killed anywhere", killed_anywhere },
 		{ "killed at named steps", killed_at_names },
+		{ "read before commits", read_before_commits },
 		{ "killed at checkpoints", killed_at_checkpoints },
 		{ "the log's end is lost", short_logs },
 		{ "the log's end is lost after a checkpoint", short_logs_after_checkpoint },
