@@ -274,15 +274,17 @@ static size_t intend(struct feed *f, size_t first, size_t end, size_t most, enum
 	return n;
 }
 
-/* The intents of what is asked for are durable before it can be sent. Those of the next FETCH are queued already, so
+/* The intents of what is asked for, and the folder's mark, are durable before it can be sent. Those of the next FETCH are queued already, so
  * that they are durable by then without anybody waiting. */
 static int make_intents_durable(struct feed *f, const struct fetch *fetch, struct fault *fault)
 {
 	struct copy *copy = f->worker->copy;
 	bool late = intend(f, fetch->first, fetch->end, SIZE_MAX, MESSAGE_ASKED) > 0;
 
-	if ((late || copy->commits_done <= f->intended_at) && ledger_commit(copy->options.ledger, fault) < 0)
+	if ((late || f->pass->mark_due || copy->commits_done <= f->intended_at) &&
+	    ledger_commit(copy->options.ledger, fault) < 0)
 		return -1;
+	f->pass->mark_due = false;
 
 	if (intend(f, fetch->end, f->pass->messages.n, FETCH_MESSAGES, MESSAGE_WAITING)) {
 		f->intended_at = copy->commits_begun;

@@ -79,9 +79,9 @@ static int cannot_look(struct copy_pass *pass, struct fault *fault)
 	return copy_tell(copy, EVENT_EXCEPTION, copy->books.exceptions_n - 1, fault);
 }
 
-int copy_pass_set_mark(struct copy_pass *pass, struct fault *fault)
+void copy_pass_set_mark(struct copy_pass *pass)
 {
-	return copy_record_mark(pass, pass->there_uidnext, fault);
+	copy_record_mark(pass, pass->there_uidnext);
 }
 
 /* Each round settles a message or takes a way of sending it out of use, so the rounds end. */
@@ -95,9 +95,10 @@ static int copy_rounds(struct copy_pass *pass, struct fault *fault)
 		return -1;
 	if (any_waiting(pass) && copy_settle_unseen(pass, fault) < 0)
 		return -1;
-	if ((any_waiting(pass) || pass->moving) &&
-	    (copy_moves(pass, fault) < 0 || copy_pass_set_mark(pass, fault) < 0))
+	if ((any_waiting(pass) || pass->moving) && copy_moves(pass, fault) < 0)
 		return -1;
+	if (any_waiting(pass))
+		copy_pass_set_mark(pass);
 
 	if (copy_stores_run(pass, fault) < 0) /* of a try before that was interrupted */
 		return -1;

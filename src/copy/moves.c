@@ -259,7 +259,11 @@ static int make_intents_durable(struct copy_pass *pass, struct move *p, size_t n
 		ledger_put_removal(ledger, &removal);
 	}
 	pass->moving = true;
-	return ledger_commit(ledger, fault);
+	if (ledger_commit(ledger, fault) < 0)
+		return -1;
+
+	pass->mark_due = false;
+	return 0;
 }
 
 /* Where \Deleted will have to be set: which have it already. */
@@ -428,7 +432,7 @@ int copy_moves(struct copy_pass *pass, struct fault *fault)
 
 	r = match(pass, &moves, fault);
 	if (r == 0 && moves.n)
-		r = copy_pass_set_mark(pass, fault);
+		copy_pass_set_mark(pass);
 	if (r == 0 && moves.n)
 		r = move_groups(pass, &moves, fault);
 	for (size_t i = 0; i < moves.n; i++) /* those that could not be are copied, and gone where they were */

@@ -46,15 +46,15 @@ void copy_record_folder(struct copy_pass *pass)
 	}
 }
 
-int copy_record_mark(struct copy_pass *pass, uint32_t uidnext, struct fault *fault)
+void copy_record_mark(struct copy_pass *pass, uint32_t uidnext)
 {
 	struct ledger_folder *known = pass->worker->copy->links[pass->index].known;
 
 	if (known->mark)
-		return 0;
+		return;
 
 	ledger_set_mark(ledger_of(pass), known, uidnext ? uidnext : 1);
-	return ledger_commit(ledger_of(pass), fault);
+	pass->mark_due = true;
 }
 
 void copy_record_no_mark(struct copy_pass *pass)

@@ -10,9 +10,9 @@
 /* The folder's row: made when there is none yet, with the UIDVALIDITYs of both sides as opened now. */
 void copy_record_folder(struct copy_pass *pass);
 
-/* The intent, durable when it returns 0: from UID `uidnext` on the destination may hold what no row knows. Does
- * nothing when a mark is set already. */
-SUSPENDS int copy_record_mark(struct copy_pass *pass, uint32_t uidnext, struct fault *fault);
+/* The folder's intent: from UID `uidnext` on the destination may hold what no row knows. Does nothing when a mark is set
+ * already. It goes with the commit of the first messages' intents; pass->mark_due until then. */
+void copy_record_mark(struct copy_pass *pass, uint32_t uidnext);
 
 /* All messages from the mark on are known. */
 void copy_record_no_mark(struct copy_pass *pass);

@@ -111,6 +111,7 @@ struct copy_pass {
 	uint64_t there_messages;     /* … and how many it held */
 	struct copy_unseen *unseen;  /* what lay there that no pass had seen, once it was listed; … */
 	bool looked_unseen;          /* … and was held against the window at hand */
+	bool mark_due;               /* the folder's mark is queued, and not known to be durable */
 	bool moving;                 /* a move was begun, and is not known to have ended: copy/moves.c */
 	uint32_t placed_to;          /* the highest UID at the destination that is known to be one of ours */
 	uint32_t *flag_ids;          /* numbers in the ledger of the flag sets of `messages`, + 1; 0: not looked up yet */
@@ -172,8 +173,8 @@ SUSPENDS int copy_folder_lose_formers(struct copy_pass *pass, struct fault *faul
  * What it is now is in *ret. The source folder is selected, pass->messages is used. */
 SUSPENDS int copy_folder_look_there(struct copy_pass *pass, struct imap_folder *ret, struct fault *fault);
 
-/* From now on there may be messages at the destination that the ledger does not know. */
-SUSPENDS int copy_pass_set_mark(struct copy_pass *pass, struct fault *fault);
+/* From the next commit on there may be messages at the destination that the ledger does not know. */
+void copy_pass_set_mark(struct copy_pass *pass);
 
 /* --- settle*.c ------------------------------------------------------------------------------- */
 
