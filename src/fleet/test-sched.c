@@ -12,7 +12,7 @@
 /* What a job does in each of its tries; after the last, nothing but succeed. */
 struct script {
 	const struct fault *tries[8];
-	bool progresses, skipped, lets_in;
+	bool progresses, skipped, lets_in, gives_up;
 	int64_t takes_us;
 };
 
@@ -134,6 +134,8 @@ static int work(void *arg, struct sched_job *sched_job, struct fault *fault)
 	EXPECT(sched_job->connections >= 1 && sched_job->connections <= w->settings.connections);
 
 	r = try(w, job, fault);
+	if (job->script.gives_up)
+		sched_give_up(&w->sched, sched_job->gate, &never);
 	w->active--;
 	w->connections -= sched_job->connections;
 	job->working = false;
@@ -435,6 +437,33 @@ static void never_for_all(struct check *check)
 	world_done(&w);
 }
 
+/* A gate is given up from inside, open or shut: its jobs that were not begun end, those of others do not. */
+static void given_up(struct check *check)
+{
+	for (int shut = 0; shut < 2; shut++) {
+		struct world w;
+
+		world_init(&w, check, 400, 8);
+		w.gates_n = 2;
+		for (size_t i = 0; i < w.n; i++)
+			w.jobs[i].script.takes_us = MSEC;
+		w.jobs[4].script = (struct script){ .tries = { &never }, .gives_up = true, .lets_in = true,
+						    .takes_us = 2 * MSEC };
+		w.jobs[0].script.tries[0] = shut ? &server : &later;
+		w.jobs[2].script.takes_us = 10 * MSEC; /* goes on */
+		world_run(&w);
+		CHECK_EQ(w.result, 0);
+		CHECK(w.jobs[4].end == SCHED_FAILED && w.jobs[0].end == SCHED_STOPPED);
+		CHECK_EQ(w.jobs[2].end, SCHED_DONE);
+		for (size_t i = 1; i < w.n; i += 2)
+			CHECK_EQ(w.jobs[i].end, SCHED_DONE);
+		CHECK_EQ(count(&w, SCHED_FAILED), 1);
+		CHECK(count(&w, SCHED_STOPPED) > 100);
+		CHECK_EQ(w.given_up, 0); /* who gave it up tells */
+		world_done(&w);
+	}
+}
+
 /* Who fails before it meets the server says nothing of it: it stays shut until somebody was let in. */
 static void no_answer(struct check *check)
 {
@@ -656,6 +685,7 @@ int main(int argc, char **argv)
 		{ "a server goes and comes back", a_server_goes_and_comes },
 		{ "a server that never comes back", a_server_never_comes },
 		{ "never, for all", never_for_all },
+		{ "given up", given_up },
 		{ "faults that say nothing of the server", no_answer },
 		{ "a gate opened by another", a_gate_opened_by_another },
 		{ "never, for one", never_for_one },
