@@ -14,7 +14,7 @@ struct deliver_peer *deliver_choose(struct deliver *d)
 	list_for_each(link, &d->couriers) {
 		struct deliver_peer *peer = list_entry(link, struct deliver_peer, of_deliver);
 
-		if (peer->is_ready && !peer->is_over && peer->configuration == d->configuration &&
+		if (peer->is_ready && !peer->is_over && !peer->is_retired && peer->config == d->settings.config &&
 		    (!best || peer->n_jobs < best->n_jobs))
 			best = peer;
 	}
@@ -40,17 +40,19 @@ static void put_target(const struct config *config, const struct config_platform
 						      bytes_of(smtp->hosts.p[i].host), smtp->hosts.p[i].port };
 }
 
-static void put_setup(struct deliver_peer *peer)
+static void put_setup(struct deliver_peer *peer, const struct config *config)
 {
 	const struct deliver_settings *s = &peer->deliver->settings;
 	struct courier_target targets[BOOK_TARGETS];
 	struct courier_setup setup = {
-		.helo = bytes_of(s->config->gateway.hostname), .sandbox = s->sandbox,
+		.helo = bytes_of(config->gateway.hostname), .sandbox = s->sandbox,
 		.timeout_us = (uint64_t)s->courier_timeout_us, .targets = targets, .n_targets = BOOK_TARGETS,
 	};
 
-	put_target(s->config, &s->config->old, &peer->arena, &targets[BOOK_OLD]);
-	put_target(s->config, &s->config->new, &peer->arena, &targets[BOOK_NEW]);
+	put_target(config, &config->old, &peer->arena, &targets[BOOK_OLD]);
+	put_target(config, &config->new, &peer->arena, &targets[BOOK_NEW]);
+	for (unsigned t = 0; t < BOOK_TARGETS; t++)
+		peer->hosts[t] = (unsigned)targets[t].n_hosts;
 	courier_put_order(peer->link, ORDER_SETUP, 0, &setup);
 	arena_reset(&peer->arena);
 }
@@ -180,6 +182,8 @@ static int hear(struct deliver_peer *peer, const struct link_frame *frame, struc
 	int r;
 
 	if (frame->type == REPORT_READY) {
+		if (!peer->is_ready && peer->ready)
+			peer->ready(peer->arg);
 		peer->is_ready = true;
 		waiters_wake_all(queue_work(peer->deliver->settings.queue));
 		return 0;
@@ -232,6 +236,8 @@ SUSPENDS static int hear_all(void *arg, struct fault *fault)
 			r = -1;
 			break;
 		}
+	if (peer->is_over) /* it was let go */
+		return 0;
 	if (r == 0)
 		r = fault_transport(fault, "the courier ended unasked");
 	peer->result = r;
@@ -246,13 +252,14 @@ static bool may_go(const struct deliver_peer *peer)
 {
 	const struct deliver *d = peer->deliver;
 
-	return peer->n_jobs == 0 && (d->is_stopping || peer->configuration != d->configuration);
+	return peer->n_jobs == 0 && (d->is_stopping || peer->is_retired);
 }
 
-SUSPENDS int deliver_courier(struct deliver *d, struct stream *stream, struct fault *fault)
+SUSPENDS int deliver_courier(struct deliver *d, const struct config *config, struct stream *stream, void (*ready)(void *arg),
+			     void *arg, struct fault *fault)
 {
-	struct deliver_peer peer = { .deliver = d, .link = link_new(stream, REPORT_REPORTS),
-				     .configuration = d->configuration };
+	struct deliver_peer peer = { .deliver = d, .link = link_new(stream, REPORT_REPORTS), .config = config,
+				     .ready = ready, .arg = arg };
 	struct nursery nursery;
 	uint64_t seed;
 	int r = 0;
@@ -262,7 +269,7 @@ SUSPENDS int deliver_courier(struct deliver *d, struct stream *stream, struct fa
 	waiters_init(&peer.changed);
 	list_init(&peer.jobs);
 	list_append(&d->couriers, &peer.of_deliver);
-	put_setup(&peer);
+	put_setup(&peer, config);
 	nursery_init(&nursery, "courier");
 	nursery_start(&nursery, hear_all, &peer, "what a courier says");
 	while (!peer.is_over && !may_go(&peer) && r == 0)

@@ -17,7 +17,6 @@ struct deliver {
 	struct list couriers; /* of struct deliver_peer */
 	struct nursery *nursery; /* deliver_run()'s: jobs, doubts, returns */
 	bool is_stopping;
-	uint64_t configuration; /* counts reloads */
 	unsigned n_jobs, n_doubts, n_returns;
 	struct deliver_view view;
 };
@@ -30,8 +29,11 @@ struct deliver_peer {
 	struct arena arena; /* of a frame */
 	struct list jobs;   /* of struct deliver_job: all it has, … */
 	struct map by_id;   /* … and those it was told of and has not ended */
-	uint64_t configuration;
-	bool is_ready, is_over;
+	const struct config *config; /* that it was set up by: to compare with only */
+	unsigned hosts[BOOK_TARGETS]; /* that it knows */
+	void (*ready)(void *arg);
+	void *arg;
+	bool is_ready, is_over, is_retired;
 	int result;
 	struct fault fault;
 	struct waiters changed;
@@ -53,6 +55,7 @@ struct deliver_job {
 	struct arena arena;
 	struct journal_accept accept;
 	const char *host;
+	bool is_lmtp;
 	struct book_leg **legs; /* those that were sent, by index of the JOB */
 	struct deliver_said *said;
 	unsigned n;

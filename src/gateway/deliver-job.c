@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One job, the keeper's side: a transaction of some legs of one message with one host, from its ATTEMPT to its RESULT. */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -289,12 +290,9 @@ struct after {
 /* Before the RESULT: a leg that was settled is gone after it. */
 static void note_successes(struct deliver_job *j, const struct queue_answer *answers, struct after *after)
 {
-	const struct endpoints *hosts = &deliver_smtp(j->deliver, j->job->target)->hosts;
-	bool lmtp = j->job->host < hosts->n && hosts->p[j->job->host].scheme == CONFIG_LMTP;
-
-	if (j->result.offers_dsn && !lmtp)
+	if (j->result.offers_dsn && !j->is_lmtp)
 		return; /* the other server tells */
-	after->success = lmtp ? DSN_DELIVERED : DSN_RELAYED;
+	after->success = j->is_lmtp ? DSN_DELIVERED : DSN_RELAYED;
 	for (unsigned i = 0; i < j->n; i++) {
 		const struct book_leg *leg = answers[i].leg;
 
@@ -352,14 +350,18 @@ SUSPENDS static int hold_damaged(struct deliver_job *j, const struct fault *why,
 
 /* --- a job ----------------------------------------------------------------------------------- */
 
-static const char *name_host(struct deliver_job *j)
+/* While the configuration is the one by which schedule and courier know the host. */
+static void name_host(struct deliver_job *j)
 {
 	const struct endpoints *hosts = &deliver_smtp(j->deliver, j->job->target)->hosts;
-	char text[264] = "?";
+	const struct endpoint *host;
+	char text[264];
 
-	if (j->job->host < hosts->n)
-		endpoint_format(&hosts->p[j->job->host], text);
-	return arena_strdup(&j->arena, text);
+	assert(j->job->host < hosts->n && j->job->host < j->peer->hosts[j->job->target]);
+	host = &hosts->p[j->job->host];
+	endpoint_format(host, text);
+	j->host = arena_strdup(&j->arena, text);
+	j->is_lmtp = host->scheme == CONFIG_LMTP;
 }
 
 SUSPENDS static int read_message(struct deliver_job *j, struct courier_recipient *recipients, struct fault *fault)
@@ -475,7 +477,7 @@ void deliver_start_job(struct deliver *d, struct deliver_peer *peer, struct queu
 	waiters_init(&j->news);
 	list_append(&peer->jobs, &j->of_peer);
 	peer->n_jobs++;
-	j->host = name_host(j);
+	name_host(j);
 	d->n_jobs++;
 	nursery_start(d->nursery, run_job, j, "a job");
 }

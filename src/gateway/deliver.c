@@ -77,7 +77,12 @@ void deliver_stop(struct deliver *d)
 void deliver_reload(struct deliver *d, const struct config *config)
 {
 	d->settings.config = config;
-	d->configuration++;
+	list_for_each(link, &d->couriers) {
+		struct deliver_peer *peer = list_entry(link, struct deliver_peer, of_deliver);
+
+		if (peer->config != config)
+			peer->is_retired = true;
+	}
 	wake(d);
 }
 

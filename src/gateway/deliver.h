@@ -40,16 +40,18 @@ DEFINE_FREEP(struct deliver, deliver_free);
  * called and no job is under way. Negative: the journal failed, or it was cancelled. */
 SUSPENDS int deliver_run(struct deliver *deliver, struct fault *fault);
 
-/* A courier is at the other end of `stream` (owned): a process that runs courier_serve(). Returns when the link has ended: 0 when it was
- * let go, after deliver_stop() or deliver_reload() with no job left; negative: lost, or it said what it may not. Its jobs are
- * settled then: those with an intent are doubts. */
-SUSPENDS int deliver_courier(struct deliver *deliver, struct stream *stream, struct fault *fault);
+/* A courier is at the other end of `stream` (owned): a process that runs courier_serve(). It is set up as config says (which is not
+ * looked at any more after the first suspension), and gets jobs while that is the configuration in force. ready(arg) is called when it
+ * is set up; NULL: nobody asks. Returns when the link has ended: 0 when it was let go, after deliver_stop() or deliver_reload() with
+ * no job left; negative: lost, or it said what it may not. Its jobs are settled then: those with an intent are doubts. */
+SUSPENDS int deliver_courier(struct deliver *deliver, const struct config *config, struct stream *stream,
+			     void (*ready)(void *arg), void *arg, struct fault *fault);
 
 /* No new jobs. What is under way ends. */
 void deliver_stop(struct deliver *deliver);
 
-/* Another configuration, from the next job on; couriers are told with their next start: those at hand are let go in
- * order, as soon as they have no jobs. */
+/* The configuration in force from the next job on. Couriers that were set up by another get no more jobs, and are let go when they have
+ * none. The schedule must have been told of its hosts in the same moment (queue_change_targets()). */
 void deliver_reload(struct deliver *deliver, const struct config *config);
 
 struct deliver_view {

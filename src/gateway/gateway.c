@@ -30,7 +30,7 @@ enum { COURIERS = 1 };
 
 struct gateway {
 	const struct gateway_options *options;
-	struct config *config, *former; /* former: some may look at it still */
+	struct config *config;
 	struct keeper k;
 	struct parts parts;
 	struct nursery nursery;
@@ -42,56 +42,49 @@ struct gateway {
 
 /* --- listeners ------------------------------------------------------------------------------- */
 
-static struct listener *find_listener(struct parts *parts, const struct endpoint *at)
+static struct listener *find_listener(struct listener *const *listeners, size_t n, const struct endpoint *at)
 {
-	char name[264];
-
-	endpoint_format(at, name);
-	for (size_t i = 0; i < parts->n_listeners; i++)
-		if (parts->listeners[i] && strcmp(listener_name(parts->listeners[i]), name) == 0)
-			return TAKE_PTR(parts->listeners[i]);
+	for (size_t i = 0; i < n; i++)
+		if (listener_is_at(listeners[i], at->host, at->port))
+			return listeners[i];
 
 	return NULL;
 }
 
-static void close_listeners(struct listener **listeners, size_t n)
+/* Those that another plan does not have, too. */
+static void close_listeners(struct parts_plan *plan, const struct parts_plan *but)
 {
-	for (size_t i = 0; i < n; i++)
-		listener_free(listeners[i]);
-	free(listeners);
+	for (size_t i = 0; i < plan->n_listeners; i++) {
+		bool stays = false;
+
+		for (size_t j = 0; but && j < but->n_listeners; j++)
+			stays = stays || but->listeners[j] == plan->listeners[i];
+		if (!stays)
+			listener_free(plan->listeners[i]);
+	}
+	free(plan->listeners);
+	plan->listeners = NULL;
+	plan->n_listeners = 0;
 }
 
-/* Those that are open and wanted stay open: nobody who connects meanwhile is refused. */
-static int listen_as_configured(struct gateway *g, struct fault *fault)
+/* What is wanted, sharing what is open: nobody who connects meanwhile is refused. On failure nothing has changed. */
+static int open_listeners(struct gateway *g, struct parts_plan *plan, struct fault *fault)
 {
-	const struct endpoints *wanted = &g->k.config->gateway.listen;
-	struct listener **listeners = xzalloc((wanted->n + 1) * sizeof(struct listener *));
-	int r = 0;
+	const struct endpoints *wanted = &plan->config->gateway.listen;
+	const struct parts_plan *open = &g->parts.plan;
 
-	for (size_t i = 0; i < wanted->n && r == 0; i++) {
-		listeners[i] = find_listener(&g->parts, &wanted->p[i]);
-		if (!listeners[i])
-			r = listener_new(wanted->p[i].host, wanted->p[i].port, &listeners[i], fault);
+	plan->listeners = xzalloc((wanted->n + 1) * sizeof(struct listener *));
+	for (size_t i = 0; i < wanted->n; i++) {
+		const struct endpoint *at = &wanted->p[i];
+		struct listener *listener = find_listener(open->listeners, open->n_listeners, at);
+
+		if (!listener && listener_new(at->host, at->port, &listener, fault) < 0) {
+			close_listeners(plan, open);
+			return -1;
+		}
+		plan->listeners[plan->n_listeners++] = listener;
 	}
-	if (r < 0) {
-		/* What was open before is open still, and no more. */
-		for (size_t i = 0; i < g->parts.n_listeners; i++)
-			for (size_t j = 0; j < wanted->n && !g->parts.listeners[i]; j++)
-				g->parts.listeners[i] = TAKE_PTR(listeners[j]);
-		close_listeners(listeners, wanted->n);
-		return -1;
-	}
-	close_listeners(g->parts.listeners, g->parts.n_listeners);
-	g->parts.listeners = listeners;
-	g->parts.n_listeners = wanted->n;
 	return 0;
-}
-
-static void stop_listening(struct gateway *g)
-{
-	close_listeners(g->parts.listeners, g->parts.n_listeners);
-	g->parts.listeners = NULL;
-	g->parts.n_listeners = 0;
 }
 
 /* A keeper that was killed leaves edges which end in a moment, and have its addresses until then. */
@@ -99,12 +92,15 @@ SUSPENDS static int listen_at_start(struct gateway *g, struct fault *fault)
 {
 	int64_t until = run_now() + EDGES_END;
 
-	while (listen_as_configured(g, fault) < 0) {
+	struct parts_plan plan = { .config = g->k.config };
+
+	while (open_listeners(g, &plan, fault) < 0) {
 		struct fault told;
 
 		if (run_now() > until || fault->kind != FAULT_LOCAL || run_sleep(50 * MSEC, &told) < 0)
 			return -1;
 	}
+	g->parts.plan = plan;
 	return 0;
 }
 
@@ -250,25 +246,64 @@ static void config_free(struct config *config)
 	free(config);
 }
 
+static bool are_others(const struct endpoints *before, const struct endpoints *now)
+{
+	if (before->n != now->n)
+		return true;
+	for (size_t i = 0; i < now->n; i++)
+		if (before->p[i].scheme != now->p[i].scheme || before->p[i].port != now->p[i].port ||
+		    strcmp(before->p[i].host, now->p[i].host) != 0)
+			return true;
+	return false;
+}
+
+/* All that can fail was done. No suspension in between: nobody sees a part of it, and nobody may look at the former configuration
+ * after one (keeper.h). */
+static void put_in_force(struct gateway *g, struct config *config, struct parts_plan *plan)
+{
+	struct parts_plan former_plan = g->parts.plan;
+	struct config *former = g->config;
+	const struct schedule_settings *targets[BOOK_TARGETS] = { &g->targets[BOOK_OLD], &g->targets[BOOK_NEW] };
+	bool others[BOOK_TARGETS] = { are_others(&former->old.smtp.hosts, &config->old.smtp.hosts),
+				      are_others(&former->new.smtp.hosts, &config->new.smtp.hosts) };
+
+	g->config = config;
+	g->k.config = config;
+	g->k.reloads++;
+	set_target(g, BOOK_OLD, &config->old.smtp, "old");
+	set_target(g, BOOK_NEW, &config->new.smtp, "new");
+	queue_change_targets(g->k.queue, targets, others, config->gateway.queue_life_us);
+	parts_commit(&g->parts, SESSIONS_END);
+	deliver_reload(g->k.deliver, config);
+	close_listeners(&former_plan, plan);
+	config_free(former);
+	keep_look(g->k.keep);
+	waiters_wake_all(&g->k.changed);
+}
+
+/* First everything is made ready beside what there is, then it takes over. */
 SUSPENDS static int reload(struct gateway *g, struct fault *fault)
 {
 	struct config *config = xzalloc(sizeof(*config));
 	struct read_job job = { g->options->config, config };
+	struct parts_plan plan = { .config = config };
 
 	if (pool_call("the configuration", read_config, &job, fault) < 0) {
 		free(config);
 		return -1;
 	}
-	config_free(g->former);
-	g->former = g->config;
-	g->config = config;
-	g->k.config = config;
-	if (listen_as_configured(g, fault) < 0)
+	if (open_listeners(g, &plan, fault) < 0) {
+		config_free(config);
 		return -1;
-	deliver_reload(g->k.deliver, config);
-	keep_look(g->k.keep);
-	waiters_wake_all(&g->k.changed);
-	return parts_renew_edges(&g->parts, SESSIONS_END, fault);
+	}
+	if (parts_prepare(&g->parts, &plan, fault) < 0) {
+		deliver_reload(g->k.deliver, g->config); /* couriers that were ready go */
+		close_listeners(&plan, &g->parts.plan);
+		config_free(config);
+		return -1;
+	}
+	put_in_force(g, config, &plan);
+	return 0;
 }
 
 SUSPENDS static int reload_and_tell(struct gateway *g, struct fault *fault)
@@ -276,6 +311,8 @@ SUSPENDS static int reload_and_tell(struct gateway *g, struct fault *fault)
 	g->wants_reload = false;
 	os_notify_reloading();
 	if (reload(g, fault) < 0) {
+		if (g->k.is_stopping)
+			return 0;
 		if (fault->kind == FAULT_CANCELLED || queue_failed(g->k.queue))
 			return -1;
 		keeper_alarm(&g->k, "reload", "%s; the gateway goes on as it was", fault->text);
@@ -342,7 +379,7 @@ SUSPENDS static int drain(struct gateway *g, struct fault *fault)
 	int r;
 
 	os_notify("STOPPING=1");
-	stop_listening(g);
+	close_listeners(&g->parts.plan, NULL);
 	deliver_stop(g->k.deliver);
 	parts_stop(&g->parts, within);
 	former = run_deadline_narrow(within + 10 * SECOND);
@@ -410,7 +447,7 @@ SUSPENDS static int keeper_main(void *arg, struct fault *fault)
 	events_close(g->k.events);
 	queue_close(g->k.queue);
 	metrics_free(g->k.metrics);
-	stop_listening(g);
+	close_listeners(&g->parts.plan, NULL);
 	return r;
 }
 
@@ -429,7 +466,6 @@ int gateway_run(const struct gateway_options *options, struct config *config, st
 	g.k.config = g.config;
 	g.k.folder = buf_str(&folder);
 	r = run_main("keeper", keeper_main, &g, fault);
-	config_free(g.former);
 	config_free(g.config);
 	return r;
 }

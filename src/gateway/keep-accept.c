@@ -102,7 +102,7 @@ static int check(struct accepting *a, struct fault *fault)
 		return fault_protocol(fault, "edge %u sent a sender that is none", a->edge->number);
 	if (r->envid.n && !smtp_envid_is_good(r->envid, &a->arena))
 		return fault_protocol(fault, "edge %u sent an ENVID that is none", a->edge->number);
-	if (r->n_recipients == 0 || r->n_recipients > a->edge->keep->k->config->gateway.max_recipients)
+	if (r->n_recipients == 0 || r->n_recipients > a->edge->max_recipients)
 		return fault_protocol(fault, "edge %u sent a message for nobody", a->edge->number);
 	return check_recipients(a, fault);
 }

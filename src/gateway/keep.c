@@ -52,9 +52,8 @@ void keep_edge_stop(struct keep_edge *edge, int64_t within_us)
 	set_state(edge, KEEP_EDGE_STOPPING);
 }
 
-static void send_settings(struct keep_edge *edge)
+static void send_settings(struct keep_edge *edge, const struct config_gateway *g)
 {
-	const struct config_gateway *g = &edge->keep->k->config->gateway;
 	struct keep_setup setup = {
 		.hostname = bytes_of(g->hostname), .cert_file = bytes_of(g->cert_file), .key_file = bytes_of(g->key_file),
 		.offered = edge->keep->k->offered, .max_message = g->max_message, .max_recipients = g->max_recipients,
@@ -242,7 +241,7 @@ SUSPENDS static int on_body(struct keep_edge *edge, struct keep_slot *slot, stru
 	step_point("keep-body");
 	if (slot->is_finishing || m->is_last || piece.n == 0)
 		return fault_protocol(fault, "edge %u sent content out of order", edge->number);
-	if (m->size + piece.n > edge->keep->k->config->gateway.max_message + LINK_PAYLOAD_MAX)
+	if (m->size + piece.n > edge->max_message + LINK_PAYLOAD_MAX)
 		return too_much(edge, fault);
 	if (m->size == 0)
 		m->text = loops_text(edge->keep->loops, piece);
@@ -437,7 +436,6 @@ SUSPENDS int keep_edge_serve(struct keep_edge *edge, struct fault *fault)
 	int r;
 
 	nursery_init(&edge->accepting, "accepting");
-	send_settings(edge);
 	r = listen_to_edge(edge, fault);
 	edge->is_gone = true;
 	set_state(edge, KEEP_EDGE_DONE);
@@ -450,17 +448,20 @@ SUSPENDS int keep_edge_serve(struct keep_edge *edge, struct fault *fault)
 
 /* --- an edge --------------------------------------------------------------------------------- */
 
-struct keep_edge *keep_edge_new(struct keep *keep, struct stream *stream, unsigned number)
+struct keep_edge *keep_edge_new(struct keep *keep, const struct config_gateway *g, struct stream *stream, unsigned number)
 {
 	struct keep_edge *edge = xzalloc(sizeof(*edge));
 
 	edge->keep = keep;
 	edge->number = number;
 	edge->link = link_new(stream, EDGE_FRAMES);
-	edge->max_slots = keep->k->config->gateway.sessions;
+	edge->max_slots = g->sessions;
+	edge->max_message = g->max_message;
+	edge->max_recipients = g->max_recipients;
 	edge->slots = xreallocarray(NULL, edge->max_slots, sizeof(*edge->slots));
 	waiters_init(&edge->news);
 	list_append(&keep->edges, &edge->of_keep);
+	send_settings(edge, g);
 	return edge;
 }
 

@@ -49,11 +49,11 @@ struct keep *keep_free(struct keep *keep); /* after its edges; accepts NULL, ret
 /* The first BODY record of messages that are on their way in; UINT64_MAX: there is none. */
 uint64_t keep_first_body(const struct keep *keep);
 
-/* An edge at the other end of `stream` (owned). */
-struct keep_edge *keep_edge_new(struct keep *keep, struct stream *stream, unsigned number);
+/* An edge at the other end of `stream` (owned), which is told to serve as g says. */
+struct keep_edge *keep_edge_new(struct keep *keep, const struct config_gateway *g, struct stream *stream, unsigned number);
 struct keep_edge *keep_edge_free(struct keep_edge *edge); /* accepts NULL, returns NULL */
 
-/* Gives it the settings, then serves it until its link has ended and all that it brought was answered: 0, and negative when it said
+/* Serves it until its link has ended and all that it brought was answered: 0, and negative when it said
  * what it may not, or was lost. Queue failures are keeper's: queue_failed(). */
 SUSPENDS int keep_edge_serve(struct keep_edge *edge, struct fault *fault);
 
@@ -106,6 +106,7 @@ struct keep_edge {
 	struct list of_keep;
 	struct keep_slot **slots; /* which do not move: lists begin in them */
 	size_t n_slots, max_slots;
+	uint64_t max_message, max_recipients; /* as it was told */
 	enum keep_edge_state state;
 	char walls[100];
 	struct edge_counts counts;

@@ -24,6 +24,7 @@ struct control; /* control.h */
 struct keeper {
 	/* Replaced by a reload: neither it nor what it points to may be used any more after a suspension. */
 	const struct config *config;
+	uint64_t reloads;       /* how often it was */
 	const char *folder;     /* STATE/gateway: the index, the control socket */
 	uint64_t seed[2];       /* of hash tables; unpredictable */
 

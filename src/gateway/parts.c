@@ -13,18 +13,24 @@
 #define LONGEST_PAUSE (30 * SECOND)
 #define LONG_LIFE MINUTE
 #define TO_END (5 * SECOND) /* from the end of its link to that of the process */
+#define TO_BE_READY MINUTE
 
 static const char *kind_name(enum part_kind kind)
 {
 	return kind == PART_EDGE ? "edge" : "courier";
 }
 
+static const struct parts_plan *plan_of(const struct part *part)
+{
+	return part->is_next ? part->parts->next : &part->parts->plan;
+}
+
 /* --- one life -------------------------------------------------------------------------------- */
 
 static int start_child(struct part *part, struct fault *fault)
 {
-	struct parts *parts = part->parts;
-	size_t n = part->kind == PART_EDGE ? parts->n_listeners : 0;
+	const struct parts_plan *plan = plan_of(part);
+	size_t n = part->kind == PART_EDGE ? plan->n_listeners : 0;
 	int *fds = xreallocarray(NULL, n + 1, sizeof(*fds));
 	char count[16];
 	const char *argv[] = { "mailferry", "gateway", "--part", kind_name(part->kind), "--listeners", count, NULL };
@@ -32,7 +38,7 @@ static int start_child(struct part *part, struct fault *fault)
 
 	snprintf(count, sizeof(count), "%zu", n);
 	for (size_t i = 0; i < n; i++)
-		fds[i] = listener_fd(parts->listeners[i]);
+		fds[i] = listener_fd(plan->listeners[i]);
 	r = os_part_start(argv, fds, n, &part->child, fault);
 	free(fds);
 	return r;
@@ -82,7 +88,7 @@ SUSPENDS static int watch_edge(void *arg, struct fault *fault)
 SUSPENDS static int serve_edge(struct part *part, struct stream *stream, struct fault *fault)
 {
 	_cleanup_(nursery_done) struct nursery watching;
-	struct keep_edge *edge = keep_edge_new(part->parts->k->keep, stream, part->number);
+	struct keep_edge *edge = keep_edge_new(part->parts->k->keep, &plan_of(part)->config->gateway, stream, part->number);
 	struct news news = { part, edge };
 	int r;
 
@@ -94,6 +100,19 @@ SUSPENDS static int serve_edge(struct part *part, struct stream *stream, struct 
 	part->edge = NULL;
 	keep_edge_free(edge);
 	return r;
+}
+
+static void courier_is_ready(void *arg)
+{
+	struct part *part = arg;
+
+	part->is_ready = true;
+	waiters_wake_all(&part->parts->changed);
+}
+
+SUSPENDS static int serve_courier(struct part *part, struct stream *stream, struct fault *fault)
+{
+	return deliver_courier(part->parts->k->deliver, plan_of(part)->config, stream, courier_is_ready, part, fault);
 }
 
 SUSPENDS static int live(struct part *part, struct fault *fault)
@@ -108,7 +127,7 @@ SUSPENDS static int live(struct part *part, struct fault *fault)
 	snprintf(name, sizeof(name), "%s %u", kind_name(part->kind), part->number);
 	stream = tcp_stream_new(part->child.link, name);
 	part->child.link = -1;
-	r = part->kind == PART_EDGE ? serve_edge(part, stream, &why) : deliver_courier(part->parts->k->deliver, stream, &why);
+	r = part->kind == PART_EDGE ? serve_edge(part, stream, &why) : serve_courier(part, stream, &why);
 	status = reap(part);
 	if (r == 0)
 		return 0;
@@ -123,8 +142,7 @@ SUSPENDS static int live(struct part *part, struct fault *fault)
 
 static bool is_over(const struct part *part)
 {
-	return part->is_retired || part->parts->k->is_stopping ||
-	       (part->kind == PART_EDGE && part->is_trial && !part->is_ready);
+	return part->is_retired || part->parts->k->is_stopping || (part->is_trial && !part->is_ready);
 }
 
 /* Not longer than until it is over. */
@@ -144,7 +162,7 @@ SUSPENDS static int live_again(struct part *part, struct fault *fault)
 	struct keeper *k = part->parts->k;
 	int64_t pause = FIRST_PAUSE;
 
-	for (;;) {
+	while (!part->is_retired) {
 		int64_t began = run_now();
 		int r = live(part, fault);
 		const struct fault *failed = queue_failed(k->queue);
@@ -159,9 +177,6 @@ SUSPENDS static int live_again(struct part *part, struct fault *fault)
 			return 0;
 		if (run_now() - began > LONG_LIFE)
 			pause = FIRST_PAUSE;
-		/* A courier that was let go, as after a reload. */
-		if (part->kind == PART_COURIER && (r == 0 || fault->kind == FAULT_CANCELLED))
-			continue;
 		keeper_alarm(k, "process", "%s %u: %s; it is started again", kind_name(part->kind), part->number,
 			     r < 0 ? fault->text : "it ended unasked");
 		if (wait_a_while(part, pause, fault) < 0)
@@ -170,6 +185,7 @@ SUSPENDS static int live_again(struct part *part, struct fault *fault)
 			return 0;
 		pause = pause * 2 < LONGEST_PAUSE ? pause * 2 : LONGEST_PAUSE;
 	}
+	return 0;
 }
 
 SUSPENDS static int run_part(void *arg, struct fault *fault)
@@ -196,53 +212,68 @@ void parts_init(struct parts *parts, struct keeper *k)
 	nursery_init(&parts->nursery, "processes");
 }
 
-static struct part *add(struct parts *parts, enum part_kind kind, unsigned number)
+static struct part *add(struct parts *parts, enum part_kind kind, unsigned number, bool is_trial)
 {
 	struct part *part = xzalloc(sizeof(*part));
 
 	part->parts = parts;
 	part->kind = kind;
 	part->number = number;
-	part->is_trial = true;
+	part->is_next = parts->next != NULL;
+	part->is_trial = is_trial;
 	part->child.pid = part->child.watch = part->child.link = -1;
 	list_append(&parts->list, &part->of_parts);
 	nursery_start(&parts->nursery, run_part, part, "%s %u", kind_name(kind), number);
 	return part;
 }
 
-static bool is_there(const struct parts *parts, const struct part *part)
+/* Until so many that are tried are ready: 0. -1: one of them ended before. */
+SUSPENDS static int wait_until_ready(struct parts *parts, unsigned n, struct fault *fault)
 {
-	list_for_each(link, &parts->list)
-		if (link == &part->of_parts)
-			return true;
+	for (;;) {
+		unsigned there = 0, ready = 0;
 
-	return false;
+		list_for_each(link, &parts->list) {
+			const struct part *part = list_entry(link, struct part, of_parts);
+
+			there += part->is_trial && !part->is_retired;
+			ready += part->is_trial && !part->is_retired && part->is_ready;
+		}
+		if (ready >= n)
+			return 0;
+		if (there < n)
+			return fault_local(fault, "one of the gateway's processes ended before it was ready");
+		if (parts->k->is_stopping)
+			return fault_cancelled(fault);
+		if (waiters_wait(&parts->changed, "processes to be ready", fault) < 0)
+			return -1;
+	}
 }
 
-/* 0 when it is, -1 when it ended before. */
-SUSPENDS static int wait_until_ready(struct parts *parts, const struct part *part, struct fault *fault)
+/* It counts like any other from now on. */
+static void end_trials(struct parts *parts)
 {
-	while (is_there(parts, part) && !part->is_ready)
-		if (waiters_wait(&parts->changed, "an edge to be ready", fault) < 0)
-			return -1;
+	list_for_each(link, &parts->list) {
+		struct part *part = list_entry(link, struct part, of_parts);
 
-	if (is_there(parts, part))
-		return 0;
-	return fault_local(fault, "an edge ended before it was ready");
+		part->is_trial = part->is_next = false;
+	}
 }
 
 SUSPENDS int parts_start(struct parts *parts, struct fault *fault)
 {
-	for (unsigned i = 0; i < parts->couriers; i++)
-		add(parts, PART_COURIER, i + 1);
-	for (unsigned i = 0; i < parts->k->config->gateway.edges; i++)
-		if (wait_until_ready(parts, add(parts, PART_EDGE, i + 1), fault) < 0)
-			return -1;
+	unsigned edges = parts->plan.config->gateway.edges;
 
+	for (unsigned i = 0; i < parts->couriers; i++)
+		add(parts, PART_COURIER, i + 1, false);
+	for (unsigned i = 0; i < edges; i++)
+		add(parts, PART_EDGE, i + 1, true);
+	if (wait_until_ready(parts, edges, fault) < 0)
+		return -1;
+	end_trials(parts);
 	return 0;
 }
 
-/* Couriers end by themselves when they have no more jobs: deliver_stop(). */
 static void retire(struct part *part, int64_t within_us)
 {
 	part->is_retired = true;
@@ -250,40 +281,46 @@ static void retire(struct part *part, int64_t within_us)
 		keep_edge_stop(part->edge, within_us);
 }
 
-/* The next that was there before and serves still. */
-static struct part *find_old(struct parts *parts, const struct part *first_new)
+/* Those of the plan in force, or of the next. */
+static void retire_all(struct parts *parts, bool are_next, int64_t within_us)
 {
 	list_for_each(link, &parts->list) {
 		struct part *part = list_entry(link, struct part, of_parts);
 
-		if (part == first_new)
-			return NULL;
-		if (part->kind == PART_EDGE && !part->is_retired)
-			return part;
+		if (part->is_next == are_next && !part->is_retired)
+			retire(part, within_us);
 	}
-	return NULL;
+	waiters_wake_all(&parts->changed);
 }
 
-SUSPENDS int parts_renew_edges(struct parts *parts, int64_t within_us, struct fault *fault)
+SUSPENDS int parts_prepare(struct parts *parts, const struct parts_plan *next, struct fault *fault)
 {
-	unsigned n = parts->k->config->gateway.edges;
-	struct part *first = NULL, *old;
+	unsigned edges = next->config->gateway.edges;
+	int64_t former;
+	int r;
 
-	for (unsigned i = 0; i < n; i++) {
-		struct part *part = add(parts, PART_EDGE, i + 1);
+	parts->next = next;
+	for (unsigned i = 0; i < parts->couriers; i++)
+		add(parts, PART_COURIER, i + 1, true);
+	for (unsigned i = 0; i < edges; i++)
+		add(parts, PART_EDGE, i + 1, true);
+	former = run_deadline_narrow(TO_BE_READY); /* ours: theirs are longer lives */
+	r = wait_until_ready(parts, parts->couriers + edges, fault);
+	run_deadline_restore(former);
+	if (r == 0)
+		return 0;
+	retire_all(parts, true, TO_END);
+	end_trials(parts);
+	parts->next = NULL;
+	return -1;
+}
 
-		if (wait_until_ready(parts, part, fault) < 0)
-			return -1;
-		if (!first)
-			first = part;
-		old = find_old(parts, first);
-		if (old)
-			retire(old, within_us);
-	}
-	/* There were more than there are to be. */
-	while ((old = find_old(parts, first)) != NULL)
-		retire(old, within_us);
-	return 0;
+void parts_commit(struct parts *parts, int64_t within_us)
+{
+	retire_all(parts, false, within_us);
+	parts->plan = *parts->next;
+	parts->next = NULL;
+	end_trials(parts);
 }
 
 void parts_stop(struct parts *parts, int64_t within_us)

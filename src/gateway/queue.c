@@ -35,6 +35,11 @@ static int commit_fiber(void *arg, struct fault *fault)
 	return 0;
 }
 
+static int64_t life_of(int64_t life_us)
+{
+	return life_us ? life_us : 5 * 24 * HOUR;
+}
+
 static struct queue *queue_new(const struct queue_settings *settings)
 {
 	struct queue *queue = xzalloc(sizeof(*queue));
@@ -44,8 +49,7 @@ static struct queue *queue_new(const struct queue_settings *settings)
 		queue->settings.max_legs = LEGS_DEFAULT;
 	if (!queue->settings.cache_bytes)
 		queue->settings.cache_bytes = CACHE_DEFAULT;
-	if (!queue->settings.life_us)
-		queue->settings.life_us = 5 * 24 * HOUR;
+	queue->settings.life_us = life_of(settings->life_us);
 	queue->state = xstrdup(settings->state);
 	waiters_init(&queue->work);
 	waiters_init(&queue->commit);
@@ -181,6 +185,34 @@ int queue_open(const struct queue_settings *settings, struct queue **ret, struct
 	nursery_start(&queue->nursery, queue_route_fiber, queue, "queue: routes");
 	*ret = queue;
 	return 0;
+}
+
+static void change_lives(struct queue *queue)
+{
+	list_for_each(at, book_messages(queue->book)) {
+		struct book_message *message = list_entry(at, struct book_message, of_book);
+
+		list_for_each(link, &message->legs) {
+			struct book_leg *leg = list_entry(link, struct book_leg, of_message);
+
+			if (leg->item.recipient)
+				schedule_live_until(&leg->item,
+						    queue_moment_of(leg->born_us + queue->settings.life_us));
+		}
+	}
+}
+
+void queue_change_targets(struct queue *queue, const struct schedule_settings *const targets[BOOK_TARGETS],
+			  const bool are_others[BOOK_TARGETS], int64_t life_us)
+{
+	for (unsigned t = 0; t < BOOK_TARGETS; t++)
+		if (queue->sides[t].target && targets[t])
+			schedule_change(queue->sides[t].target, targets[t], are_others[t], run_now());
+	if (life_of(life_us) != queue->settings.life_us) {
+		queue->settings.life_us = life_of(life_us);
+		change_lives(queue);
+	}
+	waiters_wake_all(&queue->work);
 }
 
 struct journal *queue_journal(struct queue *queue)

@@ -54,6 +54,11 @@ SUSPENDS int queue_open(const struct queue_settings *settings, struct queue **re
 /* Jobs must have ended. The index gets what it lacks (at most some seconds), the journal is closed. Accepts NULL, returns NULL. */
 SUSPENDS struct queue *queue_close(struct queue *queue);
 
+/* Other settings of targets (of those that were there) and another life of legs (0: as above), from this moment on; also of what waits.
+ * are_others: as of schedule_change(). */
+void queue_change_targets(struct queue *queue, const struct schedule_settings *const targets[BOOK_TARGETS],
+			  const bool are_others[BOOK_TARGETS], int64_t life_us);
+
 struct journal *queue_journal(struct queue *queue);
 const struct book *queue_book(const struct queue *queue);
 struct schedule *queue_schedule(struct queue *queue);

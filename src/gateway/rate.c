@@ -35,6 +35,14 @@ static double tokens_at(const struct rate_bucket *b, int64_t now)
 	return tokens < b->burst ? tokens : b->burst;
 }
 
+void rate_bucket_change(struct rate_bucket *b, double per_second, double burst, int64_t now)
+{
+	double tokens = b->per_second > 0 ? tokens_at(b, now) : burst;
+
+	rate_bucket_init(b, per_second, burst, now);
+	b->tokens = tokens < b->burst ? tokens : b->burst;
+}
+
 int64_t rate_bucket_moment(const struct rate_bucket *b, int64_t now)
 {
 	double missing;

@@ -24,6 +24,9 @@ struct rate_bucket {
 
 void rate_bucket_init(struct rate_bucket *b, double per_second, double burst, int64_t now); /* full */
 
+/* Other limits from now on; what is in it stays, as far as it fits. */
+void rate_bucket_change(struct rate_bucket *b, double per_second, double burst, int64_t now);
+
 /* When there is a whole token: now, or later. */
 int64_t rate_bucket_moment(const struct rate_bucket *b, int64_t now);
 

@@ -23,7 +23,7 @@ struct recipients {
 	struct keeper *k;
 	char *path;                  /* of what was read the last time */
 	struct recipient_table last; /* that */
-	const struct config *config; /* that it was read by */
+	uint64_t reloads;            /* before it was read */
 	char *why;                   /* it cannot be read; NULL: it can */
 	size_t foreign;              /* that were told about */
 };
@@ -308,11 +308,11 @@ SUSPENDS static int take(struct recipients *r, struct read_job *job, struct faul
 	struct fault why = FAULT_INIT;
 	struct last_job last;
 
-	r->config = r->k->config;
+	r->reloads = r->k->reloads;
 	job->file = g->recipients_file ? xstrdup(g->recipients_file) : NULL;
 	job->command = g->recipients_command ? xstrdup(g->recipients_command) : NULL;
 	recipient_table_init(&job->table, r->k->seed[0]);
-	add_config(r->config, &job->table, &job->foreign);
+	add_config(r->k->config, &job->table, &job->foreign);
 	if (pool_call("recipients", read_source, job, &why) < 0) {
 		size_t foreign = 0;
 
@@ -321,11 +321,11 @@ SUSPENDS static int take(struct recipients *r, struct read_job *job, struct faul
 			return -1;
 		}
 		/* What it said before it failed is not counted on. */
-		if (r->config != r->k->config)
+		if (r->reloads != r->k->reloads)
 			return 0;
 		recipient_table_done(&job->table);
 		recipient_table_init(&job->table, r->k->seed[0]);
-		add_config(r->config, &job->table, &foreign);
+		add_config(r->k->config, &job->table, &foreign);
 	} else if (has_source && job->table.n_source == 0 && r->last.n_source > 0) {
 		fault_set(&why, FAULT_DATA, REACH_PROCESS, AGAIN_LATER, "%s names nobody, and named %zu the last time",
 			  job->file ? job->file : "recipients_command", r->last.n_source);
@@ -390,7 +390,7 @@ int recipients_run(void *arg, struct fault *fault)
 		run_deadline_restore(former);
 		if (result < 0 && fault->kind != FAULT_TIMEOUT)
 			return -1;
-		if (r->k->is_stopping || (result == 0 && r->config == r->k->config))
+		if (r->k->is_stopping || (result == 0 && r->reloads == r->k->reloads))
 			continue;
 		if (read_all(r, fault) < 0) {
 			if (fault->kind == FAULT_CANCELLED || queue_failed(r->k->queue))

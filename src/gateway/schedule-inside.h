@@ -45,6 +45,8 @@ struct schedule_target {
 	struct schedule *schedule;
 	struct schedule_settings settings;
 	struct host *hosts;
+	unsigned size_hosts;  /* there were as many once: jobs with them may be under way */
+	unsigned turnover;    /* counts changes of the hosts */
 	unsigned next_host;
 	struct rate_bucket bucket;
 	struct rate rate;
@@ -67,7 +69,7 @@ struct schedule {
 
 struct schedule_job {
 	struct schedule_target *target;
-	unsigned host;
+	unsigned host, turnover;
 	unsigned n;
 	int64_t began;
 	bool accepted; /* any of its items */
@@ -83,6 +85,9 @@ void recipient_free(struct schedule_recipient *recipient);
 void recipient_place(struct schedule_recipient *recipient, int64_t now);
 void lane_put(struct schedule_item *item, int64_t due, int64_t life_ends);
 void lane_take(struct schedule_item *item);
+
+/* What recipients may get has changed. */
+void lanes_change(struct schedule_target *target, int64_t now);
 
 /* The first item that may go now, taking turns; NULL: none. */
 struct schedule_item *lanes_first(struct schedule_target *target, int64_t now);

@@ -117,6 +117,21 @@ void recipient_place(struct schedule_recipient *recipient, int64_t now)
 	forget_some(recipient->target, now);
 }
 
+void lanes_change(struct schedule_target *target, int64_t now)
+{
+	struct map_entry entry;
+	size_t at = 0;
+
+	while (map_next(&target->recipients, &at, &entry)) {
+		struct schedule_recipient *recipient = entry.value;
+
+		rate_bucket_change(&recipient->bucket, target->settings.recipient_per_second,
+				   target->settings.recipient_burst, now);
+		lane_place(&recipient->lanes[LANE_FRESH], now);
+		lane_place(&recipient->lanes[LANE_DEFERRED], now);
+	}
+}
+
 void lane_put(struct schedule_item *item, int64_t due, int64_t life_ends)
 {
 	struct schedule_recipient *recipient = item->recipient;

@@ -56,6 +56,44 @@ static void set_defaults(struct schedule_settings *s)
 	s->most_backoff_us = s->most_backoff_us ? s->most_backoff_us : 70 * MINUTE;
 }
 
+/* Those that are not there yet, or all of them. */
+static void begin_hosts(struct schedule_target *target, bool all)
+{
+	const struct schedule_settings *s = &target->settings;
+
+	if (s->hosts > target->size_hosts)
+		target->hosts = xreallocarray(target->hosts, s->hosts, sizeof(*target->hosts));
+	for (; target->size_hosts < s->hosts; target->size_hosts++) {
+		struct host *host = &target->hosts[target->size_hosts];
+
+		*host = (struct host){ .in_use = 0 };
+		window_init(&host->window, s->first_connections, s->most_connections);
+	}
+	for (unsigned i = 0; i < s->hosts; i++) {
+		struct host *host = &target->hosts[i];
+
+		window_limit(&host->window, s->first_connections, s->most_connections);
+		if (!all)
+			continue;
+		*host = (struct host){ .in_use = host->in_use };
+		window_init(&host->window, s->first_connections, s->most_connections);
+	}
+}
+
+void schedule_change(struct schedule_target *target, const struct schedule_settings *settings, bool are_others, int64_t now)
+{
+	assert(settings->hosts >= 1);
+
+	target->settings = *settings;
+	set_defaults(&target->settings);
+	target->turnover += are_others;
+	begin_hosts(target, are_others);
+	rate_bucket_change(&target->bucket, settings->per_second, settings->burst, now);
+	if (are_others)
+		rate_init(&target->rate, now);
+	lanes_change(target, now);
+}
+
 struct schedule_target *schedule_add_target(struct schedule *schedule,
 					    const struct schedule_settings *settings, int64_t now)
 {
@@ -66,10 +104,7 @@ struct schedule_target *schedule_add_target(struct schedule *schedule,
 	target->schedule = schedule;
 	target->settings = *settings;
 	set_defaults(&target->settings);
-	target->hosts = xzalloc(settings->hosts * sizeof(*target->hosts));
-	for (unsigned i = 0; i < settings->hosts; i++)
-		window_init(&target->hosts[i].window, target->settings.first_connections,
-			    target->settings.most_connections);
+	begin_hosts(target, true);
 	rate_bucket_init(&target->bucket, settings->per_second, settings->burst, now);
 	rate_init(&target->rate, now);
 	map_init(&target->recipients, rand_u64(&schedule->rand));
@@ -123,6 +158,18 @@ void schedule_retry(struct schedule_item *item, int64_t now)
 	lane_put(item, now, life_ends);
 	item->recipient->pause_until = 0;
 	recipient_place(item->recipient, now);
+}
+
+void schedule_live_until(struct schedule_item *item, int64_t life_ends)
+{
+	assert(item->recipient);
+
+	if (!heap_is_in(&item->life)) {
+		item->life.key = life_ends; /* in a job: when it comes back */
+		return;
+	}
+	heap_remove(&item->recipient->target->lives, &item->life);
+	heap_push(&item->recipient->target->lives, &item->life, life_ends, item->life.order);
 }
 
 struct schedule_item *schedule_expired(struct schedule_target *target, int64_t now)
@@ -231,6 +278,7 @@ struct schedule_job *schedule_next(struct schedule_target *target, int64_t now)
 	job = xzalloc(sizeof(*job));
 	job->target = target;
 	job->host = (unsigned)host;
+	job->turnover = target->turnover;
 	job->began = now;
 	list_init(&job->items);
 	target->next_host = (unsigned)host + 1;
@@ -367,7 +415,9 @@ void schedule_done(struct schedule_job *job, enum schedule_end end, int64_t told
 
 	assert(list_is_empty(&job->items));
 
-	if (job->accepted)
+	if (job->turnover != target->turnover || job->host >= target->settings.hosts)
+		end = SCHEDULE_UNUSED; /* it says nothing of those that are there now */
+	else if (job->accepted)
 		rate_accepted(&target->rate, now);
 	switch (end) {
 	case SCHEDULE_WORKED:
@@ -386,7 +436,7 @@ void schedule_done(struct schedule_job *job, enum schedule_end end, int64_t told
 	case SCHEDULE_UNUSED:
 		break;
 	}
-	if (told_us > 0)
+	if (told_us > 0 && end != SCHEDULE_UNUSED)
 		host->pause_until = later(host->pause_until,
 					  now + (told_us < TOLD_MOST ? told_us : TOLD_MOST));
 	host->in_use--;

@@ -67,6 +67,10 @@ DEFINE_FREEP(struct schedule, schedule_free);
 struct schedule_target *schedule_add_target(struct schedule *schedule,
 					    const struct schedule_settings *settings, int64_t now);
 
+/* Other settings from now on. What waits stays, jobs that are under way end as they would have. are_others: its hosts are others than
+ * before; nothing that was learned of those counts for these. */
+void schedule_change(struct schedule_target *target, const struct schedule_settings *settings, bool are_others, int64_t now);
+
 /* --- items ----------------------------------------------------------------------------------------- */
 
 /* Lets item (zeroed, or given back before) wait for target. recipient is the compare key of its address
@@ -81,6 +85,9 @@ void schedule_remove(struct schedule_item *item, int64_t now);
 
 /* A waiting item is due now, whatever it was told; its recipient's pause ends too. */
 void schedule_retry(struct schedule_item *item, int64_t now);
+
+/* Another end of an item's life. */
+void schedule_live_until(struct schedule_item *item, int64_t life_ends);
 
 /* An item whose life is over, given back; NULL: none. */
 struct schedule_item *schedule_expired(struct schedule_target *target, int64_t now);

@@ -17,7 +17,7 @@
 struct world {
 	struct check *check;
 	char folder[64];
-	struct config config;
+	struct config config, next;
 	struct endpoint hosts[BOOK_TARGETS][4];
 	struct schedule_settings schedule[BOOK_TARGETS];
 	struct sink *old, *new;
@@ -28,8 +28,10 @@ struct world {
 	struct buf alarms;
 	int64_t life_us;
 	size_t cache_bytes;
-	bool no_courier;
+	bool no_courier, two_hosts;
 	struct stream *to_courier;
+	const struct config *config_of_courier; /* that is started next */
+	unsigned n_ready, n_let_go;
 	bool is_courier_over;
 	int courier_result;
 	struct fault courier_fault;
@@ -40,14 +42,20 @@ SUSPENDS static int run_courier(void *arg, struct fault *fault)
 	return courier_serve(arg, fault);
 }
 
+static void courier_is_ready(void *arg)
+{
+	((struct world *)arg)->n_ready++;
+}
+
 SUSPENDS static int keep_courier(void *arg, struct fault *fault)
 {
 	struct world *w = arg;
 	struct stream *stream = TAKE_PTR(w->to_courier);
 
 	(void)fault;
-	w->courier_result = deliver_courier(w->deliver, stream, &w->courier_fault);
+	w->courier_result = deliver_courier(w->deliver, w->config_of_courier, stream, courier_is_ready, w, &w->courier_fault);
 	w->is_courier_over = true;
+	w->n_let_go += w->courier_result == 0;
 	return 0;
 }
 
@@ -112,6 +120,11 @@ SUSPENDS static int open_world(struct world *w, const char *old, const char *new
 	w->new = sink_start(w->check, new, fault);
 	set_platform(w, BOOK_OLD, &w->config.old, "old", w->old);
 	set_platform(w, BOOK_NEW, &w->config.new, "new", w->new);
+	if (w->two_hosts) {
+		w->hosts[BOOK_NEW][1] = w->hosts[BOOK_OLD][0];
+		w->config.new.smtp.hosts.n = w->schedule[BOOK_NEW].hosts = 2;
+	}
+	w->config_of_courier = &w->config;
 	w->config.gateway.hostname = "gw.example";
 	w->config.gateway.subaddress = "+";
 	nursery_init(&w->nursery, "world");
@@ -231,7 +244,7 @@ struct test {
 	int64_t life_us, route_fault_us;
 	size_t cache_bytes;
 	int doubt;
-	bool no_courier;
+	bool no_courier, two_hosts;
 	SUSPENDS int (*fn)(struct world *w, struct fault *fault);
 };
 
@@ -248,6 +261,7 @@ SUSPENDS static int run_test(void *arg, struct fault *fault)
 	w->life_us = test->life_us;
 	w->cache_bytes = test->cache_bytes;
 	w->no_courier = test->no_courier;
+	w->two_hosts = test->two_hosts;
 	w->config.gateway.route_fault_us = test->route_fault_us;
 	w->config.gateway.doubt = test->doubt;
 	r = open_world(w, test->old ? test->old : "", test->new ? test->new : "", fault);
@@ -514,6 +528,58 @@ static void a_courier_is_not_believed(struct check *check)
 	RUN(.fn = lies, .no_courier = true);
 }
 
+/* --- another configuration ----------------------------------------------------------------------- */
+
+/* Two hosts, of which the first is slow, become one: the second. What is under way at the slow one keeps nobody waiting, and nobody is
+ * sent to a host that is not there any more. */
+static int reload(struct world *w, struct fault *fault)
+{
+	struct config *next = &w->next;
+	const struct schedule_settings *targets[] = { &w->schedule[BOOK_OLD], &w->schedule[BOOK_NEW] };
+	const bool others[] = { false, true };
+	int64_t began;
+
+	if (route(w, "@x.org", JOURNAL_ROUTE_NEW, fault) < 0 || accept_mail(w, "s@y.org", "a", 0, fault) < 0)
+		return -1;
+	while (w->new->counts[3] == 0) /* RCPT */
+		if (run_sleep(MSEC, fault) < 0)
+			return -1;
+	began = run_now();
+
+	*next = w->config;
+	next->new.smtp.hosts = (struct endpoints){ &w->hosts[BOOK_NEW][1], 1 };
+	w->config_of_courier = next;
+	start_courier(w);
+	while (w->n_ready < 2)
+		if (run_sleep(MSEC, fault) < 0)
+			return -1;
+	W_EXPECT(w->old->messages == 0);
+	w->schedule[BOOK_NEW].hosts = 1;
+	queue_change_targets(w->queue, targets, others, 0);
+	deliver_reload(w->deliver, next);
+	w->config.new.smtp.hosts.p = NULL; /* nobody looks at it any more */
+	w->config.gateway.hostname = NULL;
+	for (unsigned i = 0; i < 20; i++)
+		if (accept_mail(w, "s@y.org", "b c d", 0, fault) < 0)
+			return -1;
+	while (w->old->messages < 20)
+		if (run_sleep(MSEC, fault) < 0)
+			return -1;
+	W_EXPECT(run_now() - began < 1500 * MSEC && w->n_let_go == 0);
+	if (wait_tallies(w, 61, 0, 0, fault) < 0)
+		return -1;
+	W_EXPECT(w->old->messages == 21 && w->new->messages == 0);
+	while (w->n_let_go == 0)
+		if (run_sleep(MSEC, fault) < 0)
+			return -1;
+	return 0;
+}
+
+static void a_reload_stops_nothing(struct check *check)
+{
+	RUN(.fn = reload, .new = "rcpt hang", .two_hosts = true);
+}
+
 static int too_old(struct world *w, struct fault *fault)
 {
 	if (route(w, "@x.org", JOURNAL_ROUTE_NEW, fault) < 0 || accept_mail(w, "s@y.org", "a", 0, fault) < 0 ||
@@ -637,6 +703,7 @@ int main(int argc, char **argv)
 		{ "a doubt is settled by policy", a_doubt_is_settled_by_policy },
 		{ "a courier may die", a_courier_may_die },
 		{ "a courier is not believed", a_courier_is_not_believed },
+		{ "a reload stops nothing", a_reload_stops_nothing },
 		{ "a life that is over", a_life_that_is_over },
 		{ "what cannot be read is held", what_cannot_be_read_is_held },
 		{ 0 },

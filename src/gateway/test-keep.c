@@ -108,7 +108,7 @@ static void connect_edge(struct scene *s, bool with)
 	memory_stream_pair(0, &a, &b);
 	a->peer = b->peer = "the other end";
 	s->over = false;
-	s->keeps = keep_edge_new(s->k.keep, a, 1);
+	s->keeps = keep_edge_new(s->k.keep, &s->config.gateway, a, 1);
 	nursery_start(&s->nursery, run_keep, s, "keep");
 	if (!with) {
 		s->raw = b;

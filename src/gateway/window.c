@@ -18,6 +18,15 @@ void window_init(struct window *w, unsigned first, unsigned most)
 	w->size = w->first;
 }
 
+void window_limit(struct window *w, unsigned first, unsigned most)
+{
+	assert(first >= 1 && most >= 1);
+
+	w->most = most;
+	w->first = first < most ? first : most;
+	w->size = w->size < most ? w->size : most;
+}
+
 unsigned window_size(const struct window *w, int64_t now)
 {
 	if (w->dead_us)

@@ -34,6 +34,9 @@ struct window {
 /* first: to begin with; most: never above. Both at least 1. */
 void window_init(struct window *w, unsigned first, unsigned most);
 
+/* Another most from now on. */
+void window_limit(struct window *w, unsigned first, unsigned most);
+
 /* Connections allowed at this moment: 0 or 1 of a dead host. */
 unsigned window_size(const struct window *w, int64_t now);
 

@@ -177,6 +177,18 @@ const char *listener_name(const struct listener *listener)
 	return listener->name;
 }
 
+bool listener_is_at(const struct listener *listener, const char *address_text, uint16_t port)
+{
+	char name[sizeof(listener->name)];
+	union address address;
+	struct fault ignored;
+
+	if (parse_address(address_text, port, &address, &ignored) < 0)
+		return false;
+	format_address(&address, name, sizeof(name));
+	return strcmp(name, listener->name) == 0;
+}
+
 struct listener *listener_free(struct listener *self)
 {
 	if (!self)

@@ -107,6 +107,7 @@ SUSPENDS int listener_accept_from(struct listener *listener, struct stream **ret
 int listener_fd(const struct listener *listener);
 int listener_inherit(int fd, struct listener **ret, struct fault *fault);
 const char *listener_name(const struct listener *listener); /* "192.0.2.1:25" */
+bool listener_is_at(const struct listener *listener, const char *address, uint16_t port); /* however it is written */
 struct listener *listener_free(struct listener *listener);
 DEFINE_FREEP(struct listener, listener_free);
 
