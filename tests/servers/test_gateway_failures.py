@@ -10,7 +10,8 @@ import time
 import unittest
 
 import product
-from test_gateway import Gateway, free_port, send
+from server import free_ports
+from test_gateway import Gateway, send
 
 
 def wait_until(true, what, seconds=30):
@@ -53,7 +54,7 @@ class TestFailures(unittest.TestCase):
             send(c, 1)
             edges = g.edges()
             was = dict(g.keys)
-            more = free_port()
+            more = free_ports(1)[0]
             # an address that somebody else has, twice; between and before others
             for _ in range(2):
                 g.keys.update(listen=f"127.0.0.1:{more} 127.0.0.1:{g.port} 127.0.0.1:{taken.getsockname()[1]}", max_message="50K",
@@ -87,7 +88,8 @@ class TestFailures(unittest.TestCase):
             g.keys = {**was, "max_message": "50K", "listen": f"127.0.0.1:{more} 127.0.0.1:{g.port}"}
             g.write()
             self.reload(g)
-            self.assertEqual(g.client().esmtp_features["size"], str(50 << 10))
+            # the former edges hear of it a moment later
+            wait_until(lambda: g.client().esmtp_features["size"] == str(50 << 10), "the new edges")
             g.port = more
             self.assertEqual(g.client().esmtp_features["size"], str(50 << 10))
             send(c, 5, size=90000)  # this session was promised 100 K
