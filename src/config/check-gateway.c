@@ -53,6 +53,17 @@ static int check_pin(const struct config_smtp *smtp, const char **ret, struct fa
 	return 0;
 }
 
+static int check_hosts(const struct config_smtp *smtp, struct fault *fault)
+{
+	if (smtp->hosts.n > CONFIG_HOSTS_MAX)
+		return fault_usage(fault, "%zu hosts are too many: at most %d", smtp->hosts.n, CONFIG_HOSTS_MAX);
+	for (size_t i = 0; i < smtp->hosts.n; i++)
+		if (smtp->hosts.p[i].scheme == CONFIG_SMTPS && smtp->tls == CONFIG_TLS_NONE)
+			return fault_usage(fault, "smtps:// begins with TLS, and smtp_tls = none forbids it: write smtp://, or "
+					   "another smtp_tls");
+	return 0;
+}
+
 static int check_platform(const struct conf *conf, const struct conf_section *section,
 			  struct fault *fault)
 {
@@ -61,6 +72,8 @@ static int check_platform(const struct conf *conf, const struct conf_section *se
 
 	if (smtp->text && read_endpoints(smtp->text, smtp_schemes, ARRAY_SIZE(smtp_schemes),
 					 conf->place.arena, &smtp->hosts, fault) < 0)
+		return fault_of(conf, section, "smtp", fault);
+	if (smtp->text && check_hosts(smtp, fault) < 0)
 		return fault_of(conf, section, "smtp", fault);
 	if (smtp->tls != CONFIG_TLS_PINNED && !smtp->pin)
 		return 0;
@@ -151,6 +164,8 @@ static int check_trusted(struct config_gateway *g, struct arena *arena, struct f
 
 	while (g->trusted_texts[n])
 		n++;
+	if (n > CONFIG_TRUSTED_MAX)
+		return fault_usage(fault, "%zu networks are too many: at most %d", n, CONFIG_TRUSTED_MAX);
 	g->trusted = (struct networks){ arena_alloc(arena, (n + 1) * sizeof(*g->trusted.p)), n };
 	for (size_t i = 0; i < n; i++)
 		if (network_parse(bytes_of(g->trusted_texts[i]), &g->trusted.p[i], fault) < 0)
@@ -168,6 +183,8 @@ static int check_listen(struct config_gateway *g, struct arena *arena, struct fa
 		if (ip_parse(bytes_of(g->listen.p[i].host), &ignored) < 0)
 			return fault_usage(fault, "%s is no address of this machine: write one as 192.0.2.1:25, or "
 					   "0.0.0.0:25 for all", g->listen.p[i].host);
+	if (g->listen.n > CONFIG_LISTEN_MAX)
+		return fault_usage(fault, "%zu addresses are too many: at most %d", g->listen.n, CONFIG_LISTEN_MAX);
 	return g->listen.n ? 0 : fault_usage(fault, "write ADDRESS:PORT");
 }
 

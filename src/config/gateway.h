@@ -9,6 +9,9 @@
 
 #include "base/endpoint.h"
 
+/* What processes are told of fits into their frames, and into their tables of descriptors. */
+enum { CONFIG_LISTEN_MAX = 64, CONFIG_HOSTS_MAX = 64, CONFIG_TRUSTED_MAX = 1000 };
+
 enum config_line_ends { CONFIG_LINE_ENDS_REJECT, CONFIG_LINE_ENDS_NORMALISE };
 enum config_unknown { CONFIG_UNKNOWN_REFUSE, CONFIG_UNKNOWN_DEFER, CONFIG_UNKNOWN_HOLD };
 enum config_unsure { CONFIG_UNSURE_DEFER, CONFIG_UNSURE_HOLD };

@@ -84,6 +84,7 @@ static void wrong(struct check *check)
 		{ "[platform old]\nsmtp_tls = pinned\n", ":1: smtp_pin: ", "64 hexadecimal" },
 		{ "[platform old]\nsmtp_tls = pinned\nsmtp_pin = sha256:12\n", ":3: smtp_pin: ", "64 hexadecimal" },
 		{ "[platform old]\nsmtp_pin = sha256:12\n", ":2: smtp_pin: ", "smtp_tls = pinned only" },
+		{ "[platform old]\nsmtp = smtp://a smtps://b\nsmtp_tls = none\n", ":2: smtp: ", "smtp_tls = none forbids it" },
 		{ GATEWAY "listen = 25\n", ":4: listen: ", "HOST:PORT" },
 		{ GATEWAY "metrics = 192.0.2.1:9125\n", ":4: metrics: ", "not this machine's own" },
 		{ GATEWAY "metrics = localhost:9125\n", ":4: metrics: ", "not this machine's own" },
@@ -115,9 +116,44 @@ static void wrong(struct check *check)
 	}
 }
 
+/* n addresses, each between front and back. */
+static void take_many(struct check *check, const char *before, const char *front, const char *back, int n, bool fits)
+{
+	_cleanup_(testing_folder_remove) struct testing_folder folder;
+	_cleanup_(config_done) struct config config = { .path = NULL };
+	_cleanup_(buf_done) struct buf text = BUF_NULL;
+	struct fault fault = FAULT_INIT;
+
+	testing_folder_make(&folder);
+	buf_append_str(&text, before);
+	for (int i = 0; i < n; i++)
+		buf_appendf(&text, "%s127.0.%d.%d%s", front, i % 250, i / 250 + 1, back);
+	buf_append_char(&text, '\n');
+	if ((read_it(&folder, buf_str(&text), &config, &fault) == 0) != fits)
+		CHECK_FAIL("%d of \"%s\": %s", n, front, fault.text);
+	if (!fits && !strstr(fault.text, "are too many: at most"))
+		CHECK_FAIL("%s", fault.text);
+}
+
+static void too_many(struct check *check)
+{
+	static const char *const tail = PLATFORMS GATEWAY;
+	_cleanup_(buf_done) struct buf hosts = BUF_NULL, listen = BUF_NULL;
+
+	buf_appendf(&listen, "%slisten =", tail);
+	buf_append_str(&hosts, GATEWAY "[platform new]\nsmtp = smtp://a\n[platform old]\nsmtp =");
+	take_many(check, buf_str(&listen), " ", ":25", CONFIG_LISTEN_MAX, true);
+	take_many(check, buf_str(&listen), " ", ":25", CONFIG_LISTEN_MAX + 1, false);
+	take_many(check, buf_str(&hosts), " smtp://", "", CONFIG_HOSTS_MAX, true);
+	take_many(check, buf_str(&hosts), " smtp://", "", CONFIG_HOSTS_MAX + 1, false);
+	take_many(check, tail, "trusted = ", "\n", CONFIG_TRUSTED_MAX, true);
+	take_many(check, tail, "trusted = ", "\n", CONFIG_TRUSTED_MAX + 1, false);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct check_case cases[] = {
+		{ "too many of them", too_many },
 		{ "the least", least }, { "all", all }, { "wrong", wrong }, { 0 },
 	};
 

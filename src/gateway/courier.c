@@ -13,9 +13,18 @@
 #define IDLE_TIME (5 * SECOND)
 #define SWEEP_TIME (1 * SECOND)
 
-enum { TARGETS_MAX = 16, HOSTS_MAX = 64, JOBS_MAX = 4096 };
+enum { TARGETS_MAX = 16, JOBS_MAX = 4096 };
 
 /* --- SETUP ----------------------------------------------------------------------------------- */
+
+static bool has_smtps(const struct courier_target *target)
+{
+	for (size_t h = 0; h < target->n_hosts; h++)
+		if (target->hosts[h].scheme == CONFIG_SMTPS)
+			return true;
+
+	return false;
+}
 
 /* Files are read before the walls go up; and no thread is made before they do. It blocks: there is nothing else to do. */
 static int load_trust(struct courier *courier, struct fault *fault)
@@ -27,7 +36,7 @@ static int load_trust(struct courier *courier, struct fault *fault)
 		enum smtp_tls tls = courier_tls_of(target->tls);
 		struct tls_config config = { .insecure = tls != SMTP_TLS_VERIFIED };
 
-		if (tls == SMTP_TLS_NONE || target->n_hosts == 0)
+		if ((tls == SMTP_TLS_NONE && !has_smtps(target)) || target->n_hosts == 0)
 			continue;
 		if (target->ca_file.n && !config.insecure)
 			config.ca_file = arena_str(&courier->arena, target->ca_file);
@@ -44,7 +53,7 @@ static int make_places(struct courier *courier, struct fault *fault)
 	for (size_t t = 0; t < setup->n_targets; t++) {
 		const struct courier_target *target = &setup->targets[t];
 
-		if (target->n_hosts > HOSTS_MAX)
+		if (target->n_hosts > CONFIG_HOSTS_MAX)
 			return fault_protocol(fault, "the keeper named %zu hosts", target->n_hosts);
 		courier->places[t] = xzalloc((target->n_hosts + 1) * sizeof(struct courier_place));
 		for (size_t h = 0; h < target->n_hosts; h++) {

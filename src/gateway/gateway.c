@@ -162,6 +162,7 @@ static int give_up_rights(struct gateway *g, struct fault *fault)
 				   g->options->config);
 	if (os_become(user, fault) < 0)
 		return -1;
+	os_forbid_dumps(); /* another user may have them again, by the kernel's default */
 	return may_pass(g, user, fault);
 }
 
