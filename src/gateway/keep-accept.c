@@ -383,6 +383,7 @@ int keep_finish(struct keep_edge *edge, struct keep_slot *slot, struct bytes env
 	a->began = run_now();
 	a->message = TAKE_PTR(slot->message);
 	if (a->message && a->message->envelope.n) {
+		edge->envelopes -= a->message->envelope.n;
 		buf_append_bytes(&a->message->envelope, envelope);
 		envelope = buf_bytes(&a->message->envelope);
 	}

@@ -11,6 +11,9 @@
 #include "base/xalloc.h"
 #include "os/step.h"
 
+/* Of messages whose last frame has not come: an edge sends all frames of one at once. */
+enum { ENVELOPES_MAX = 16 << 20 };
+
 /* --- saying ---------------------------------------------------------------------------------- */
 
 void keep_say_text(struct keep_edge *edge, uint64_t id, unsigned code, const char *enhanced, const char *text)
@@ -265,8 +268,18 @@ static int on_envelope(struct keep_edge *edge, struct keep_slot *slot, struct by
 
 	if (m->envelope.n + piece.n > LINK_ENVELOPE_MAX + LINK_PAYLOAD_MAX)
 		return too_much(edge, fault);
+	if (edge->envelopes + piece.n > ENVELOPES_MAX)
+		return fault_protocol(fault, "edge %u keeps too many envelopes waiting", edge->number);
+	edge->envelopes += piece.n;
 	buf_append_bytes(&m->envelope, piece);
 	return 0;
+}
+
+static void on_drop(struct keep_edge *edge, struct keep_slot *slot)
+{
+	if (slot->message)
+		edge->envelopes -= slot->message->envelope.n;
+	slot->message = keep_message_free(slot->message);
 }
 
 /* --- who heard ------------------------------------------------------------------------------- */
@@ -342,7 +355,7 @@ SUSPENDS static int on_slot_frame(struct keep_edge *edge, const struct link_fram
 		return keep_finish(edge, slot, frame->payload, fault);
 	case EDGE_DROP:
 		keep_message_abandon(edge->keep, slot->message);
-		slot->message = keep_message_free(slot->message);
+		on_drop(edge, slot);
 		return 0;
 	case EDGE_HEARD:
 		on_heard(edge, slot);

@@ -115,6 +115,7 @@ struct keep_edge {
 	struct nursery accepting;
 	struct arena arena; /* of a frame */
 	struct buf payload;
+	size_t envelopes;   /* bytes of them that wait for their last frame */
 	bool is_gone;       /* nothing can be said any more */
 };
 

@@ -756,6 +756,44 @@ static void outlives_babble(struct check *check)
 	audit(check, &s, 0, 0, 0);
 }
 
+/* Beginnings of envelopes in every slot it has: how many until it is ended. */
+static int hoard(struct scene *s, struct fault *fault)
+{
+	struct check *check = s->check;
+	_cleanup_(buf_done) struct buf piece = BUF_NULL;
+	struct link *link;
+	unsigned n = 0;
+
+	_deadline_(30 * SECOND);
+
+	memset(buf_reserve(&piece, LINK_PAYLOAD_MAX), 'x', LINK_PAYLOAD_MAX);
+	piece.n = LINK_PAYLOAD_MAX;
+	s->config.gateway.sessions = 1000;
+	connect_edge(s, false);
+	link = link_new(TAKE_PTR(s->raw), KEEP_FRAMES);
+	/* Dropped ones do not count. */
+	for (; n < 2000 && !s->over; n++) {
+		link_put(link, EDGE_ENVELOPE, n % 1000, buf_bytes(&piece), BYTES_NULL);
+		if (n < 600)
+			link_put(link, EDGE_DROP, n % 1000, BYTES_NULL, BYTES_NULL);
+		if (run_yield(fault) < 0)
+			return -1;
+	}
+	EXPECT(s->over && s->served < 0 && s->why.kind == FAULT_PROTOCOL);
+	check_expect(check, n > 800 && n < 1000, __FILE__, __LINE__, "ended after %u", n);
+	link_free(link);
+	disconnect_edge(s);
+	return 0;
+}
+
+static void bounds_envelopes(struct check *check)
+{
+	struct scene s;
+
+	play(check, &s, hoard);
+	audit(check, &s, 0, 0, 0);
+}
+
 /* --- who may come ------------------------------------------------------------------------------ */
 
 static int crowd(struct scene *s, struct fault *fault)
@@ -816,6 +854,7 @@ int main(int argc, char **argv)
 		{ "counts a front's clients", counts_a_fronts_clients },
 		{ "does not believe an edge", does_not_believe },
 		{ "outlives an edge's babble", outlives_babble },
+		{ "bounds an edge's envelopes", bounds_envelopes },
 		{ "bounds clients", bounds_clients },
 		{ 0 },
 	};
