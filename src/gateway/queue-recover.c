@@ -97,6 +97,8 @@ struct open_job {
 
 static void forget_all(struct queue *queue, const struct open_job *job)
 {
+	/* its legs in doubt, if a replay failed half-way */
+	list_init(&queue->doubts);
 	queue->book = book_free(queue->book);
 	queue->book = book_new(job->seed, index_names(queue->index));
 	router_free(queue->latest);

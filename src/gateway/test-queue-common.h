@@ -169,6 +169,7 @@ static inline int deliver(struct test *t, enum book_target target, struct queue_
 static const struct queue_answer good = { .answer = SCHEDULE_ACCEPTED, .fate = JOURNAL_DELIVERED, .code = 250, .cause = "" };
 static const struct queue_answer later = { .answer = SCHEDULE_DEFERRED, .fate = JOURNAL_OPEN, .code = 451,
 					   .cause = "greylisted" };
+static const struct queue_answer unsure = { .answer = SCHEDULE_ACCEPTED, .fate = JOURNAL_IN_DOUBT, .code = 0, .cause = "" };
 static const struct queue_answer never = { .answer = SCHEDULE_REFUSED, .fate = JOURNAL_OPEN, .code = 550,
 					   .cause = "unknown user" };
 

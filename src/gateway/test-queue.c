@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The queue on a journal and an index in a folder of its own: accepting, delivering, recovering, routes, orders, bounds. */
 #include <inttypes.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 
 #include "base/rand.h"
@@ -409,6 +410,51 @@ static int moved_again(struct test *t, struct fault *fault)
 	return wait_until(t, moved, fault);
 }
 
+/* One message in doubt, one that waits; records that name both, which the index does not have. */
+static int die_in_doubt(struct test *t, struct fault *fault)
+{
+	struct journal_suppressed suppressed = { .message = 1 };
+	uint64_t number, sequence;
+
+	if (route(t, "@a.example", JOURNAL_ROUTE_NEW, fault) < 0 || accept(t, "a@a.example", BYTES("x"), &number, fault) < 0 ||
+	    deliver(t, BOOK_NEW, unsure, NULL, fault) != 1 || accept(t, "b@a.example", BYTES("y"), &number, fault) < 0 ||
+	    queue_flush(t->queue, fault) < 0 ||
+	    queue_put(t->queue, JOURNAL_SUPPRESSED, &suppressed, &sequence, fault) < 0)
+		return -1;
+	suppressed.message = 2;
+	if (queue_put(t->queue, JOURNAL_SUPPRESSED, &suppressed, &sequence, fault) < 0 ||
+	    journal_commit(t->queue->journal, sequence, fault) < 0)
+		return -1;
+	_exit(77);
+}
+
+static int still_in_doubt(struct test *t, struct fault *fault)
+{
+	struct check *check = t->check;
+	struct book_leg *leg = queue_next_doubt(t->queue);
+
+	EXPECT(strstr(queue_recovered(t->queue), "it was made anew from the journal"));
+	EXPECT(tallies(t)->doubt == 1 && tallies(t)->open == 1);
+	if (EXPECT(leg && leg->message->number == 1 && !queue_next_doubt(t->queue)))
+		queue_put_doubt(t->queue, leg, MINUTE);
+	return 0;
+}
+
+/* That a row of the index is damaged is found out while the journal is replayed. */
+static void damaged_later(struct check *check)
+{
+	sqlite3 *db;
+	char path[300];
+	TEST;
+
+	run_and_die(&t, die_in_doubt);
+	snprintf(path, sizeof(path), "%s/gateway/index.db", t.folder.path);
+	CHECK_EQ(sqlite3_open(path, &db), SQLITE_OK);
+	CHECK_EQ(sqlite3_exec(db, "UPDATE leg SET code = 5000 WHERE message = 2", NULL, NULL, NULL), SQLITE_OK);
+	CHECK_EQ(sqlite3_close(db), SQLITE_OK);
+	run(&t, still_in_doubt);
+}
+
 static int alias_to(struct test *t, const char *key, const char *target, struct fault *fault)
 {
 	struct journal_route_entry entry = { .address = bytes_of(key), .target = bytes_of(target) };
@@ -653,6 +699,7 @@ int main(int argc, char **argv)
 		{ "attempts that a crash interrupted (G6)", dies },
 		{ "attempts that were abandoned (G6)", abandons },
 		{ "routes that change (G8)", routes },
+		{ "an index whose damage a replay finds (G4)", damaged_later },
 		{ "since when an alias is one", aliases },
 		{ "an index that is ahead (G4)", index_ahead },
 		{ "both sides (G9)", both },
