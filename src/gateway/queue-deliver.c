@@ -230,8 +230,11 @@ static int settle_untried(struct queue *queue, struct queue_job *job, struct que
 	for (unsigned i = 0; i < n; i++) {
 		assert(answers[i].answer == SCHEDULE_UNTRIED && answers[i].fate == JOURNAL_OPEN);
 		leave_job(job, answers[i].leg);
-		answers[i].is_parked = !schedule_settle(&answers[i].leg->item, SCHEDULE_UNTRIED, 0, now);
-		after_answer(queue, &answers[i], now);
+		answers[i].is_parked = false;
+		if (schedule_settle(&answers[i].leg->item, SCHEDULE_UNTRIED, 0, now))
+			after_answer(queue, &answers[i], now);
+		else
+			park_expired(queue, answers[i].leg);
 	}
 	waiters_wake_all(&queue->work);
 	return 0;

@@ -186,7 +186,7 @@ struct queue_how { /* of the connection */
 /* RESULT for some legs of the job, which leave it: settled, waiting again, in doubt, held, or parked (REFUSED with fate OPEN;
  * or not ACCEPTED and its life is over). The record is durable soon; nobody waits for that. A leg that was settled is
  * freed: do not use answers[].leg afterwards unless is_parked. Without a queue_attempt() before: only UNTRIED with OPEN,
- * and no record is written. */
+ * and no record is written; a leg whose life is over is then for queue_next_expired(). */
 SUSPENDS int queue_result(struct queue *queue, struct queue_job *job, const struct queue_how *how,
 			  struct queue_answer *answers, unsigned n, struct fault *fault);
 

@@ -193,6 +193,33 @@ static int expiry(struct test *t, struct fault *fault)
 	return 0;
 }
 
+/* Its life ends while it is in a job that it is then not tried in. */
+static int expiry_in_job(struct test *t, struct fault *fault)
+{
+	struct check *check = t->check;
+	struct queue_answer untried = { .answer = SCHEDULE_UNTRIED, .fate = JOURNAL_OPEN, .cause = "" };
+	struct queue_job *job;
+	struct book_leg *leg;
+	uint64_t number;
+
+	if (route(t, "@a.example", JOURNAL_ROUTE_NEW, fault) < 0 || accept(t, "a@a.example", BYTES("x"), &number, fault) < 0)
+		return -1;
+	job = queue_next(t->queue, BOOK_NEW);
+	if (!EXPECT(job) || run_sleep(600 * MSEC, fault) < 0)
+		return -1;
+	untried.leg = job->legs[0];
+	if (queue_result(t->queue, job, &how, &untried, 1, fault) < 0)
+		return -1;
+	queue_end(t->queue, job, SCHEDULE_UNUSED, 0);
+	leg = queue_next_expired(t->queue);
+	if (!EXPECT(leg && leg == untried.leg && leg->is_parked && !untried.is_parked))
+		return 0;
+	if (queue_hold(t->queue, &leg, 1, "expired", "too old", fault) < 0)
+		return -1;
+	EXPECT(tallies(t)->held == 1 && tallies(t)->open == 0);
+	return 0;
+}
+
 static void ends(struct check *check)
 {
 	TEST;
@@ -204,6 +231,13 @@ static void expires(struct check *check)
 	TEST;
 	t.settings.life_us = 50 * MSEC;
 	run(&t, expiry);
+}
+
+static void expires_in_job(struct check *check)
+{
+	TEST;
+	t.settings.life_us = 500 * MSEC;
+	run(&t, expiry_in_job);
 }
 
 /* --- crashes ------------------------------------------------------------------------------------ */
@@ -696,6 +730,7 @@ int main(int argc, char **argv)
 		{ "contents, from memory and segments", contents },
 		{ "refusals and returns", ends },
 		{ "the end of a leg's life", expires },
+		{ "the end of a leg's life, in a job (G14)", expires_in_job },
 		{ "attempts that a crash interrupted (G6)", dies },
 		{ "attempts that were abandoned (G6)", abandons },
 		{ "routes that change (G8)", routes },
