@@ -201,31 +201,36 @@ void queue_accepted(struct queue *queue, struct book_message *message)
 	waiters_wake_all(&queue->work);
 }
 
+/* What its routes and rules ask for, and then the disk. */
+static int settle_accept(struct queue *queue, struct book_message *message, const struct queue_accept *accept,
+			 struct fault *fault)
+{
+	int r = queue_hold_some(queue, message, accept, fault);
+
+	if (r == 0)
+		r = queue_decide(queue, message, fault);
+	/* FAULT_DATA: an operator held one of its legs just then. */
+	if (r < 0 && fault->kind != FAULT_DATA)
+		return -1;
+	return queue_commit(queue, book_position(queue->book), fault);
+}
+
 int queue_accept(struct queue *queue, struct queue_accept *accept, uint64_t *ret_number, struct fault *fault)
 {
 	struct book_message *message;
+	int64_t former;
 	int r;
 
 	if (queue_wait_index(queue, fault) < 0 || queue_put_accept(queue, accept, &message, fault) < 0)
 		return -1;
+
+	/* From here on the message is there, and nobody may give up waiting: without its holds it would go out. */
 	*ret_number = message->number;
-	r = queue_hold_some(queue, message, accept, fault);
+	former = run_shield(MOMENT_NEVER);
+	r = settle_accept(queue, message, accept, fault);
+	run_unshield(former);
 	if (r == 0)
-		r = queue_decide(queue, message, fault);
-	if (r == 0)
-		r = queue_commit(queue, book_position(queue->book), fault);
-
-	/* Whoever gave up waiting: the record is written all the same, and the message with it. */
-	if (r < 0 && !queue->why.kind) {
-		struct fault ignored;
-		int64_t former = run_shield(MOMENT_NEVER);
-
-		if (queue_commit(queue, message->place.sequence, &ignored) == 0)
-			queue_accepted(queue, message);
-		run_unshield(former);
-	} else if (r == 0) {
 		queue_accepted(queue, message);
-	}
 	queue_release(queue, message);
 	return r;
 }

@@ -100,7 +100,8 @@ struct queue_accept {
 
 /* ACCEPT, and for each recipient its route: LEG records for copies under route both, HOLD for those routed to hold (cause
  * "route") and those nobody knows (cause "unknown"). All of it is durable when this returns 0: only then say 250. Then the legs
- * wait in the schedule. FAULT_LIMIT, AGAIN_LATER: no room (452 4.3.1). On any other failure nobody knows (451). */
+ * wait in the schedule. FAULT_LIMIT, AGAIN_LATER: no room (452 4.3.1). On any other failure nobody knows (451). Once ACCEPT is
+ * put, neither cancellation nor a deadline ends it. */
 SUSPENDS int queue_accept(struct queue *queue, struct queue_accept *accept, uint64_t *ret_number, struct fault *fault);
 
 /* Appends content as BODY records, for messages of our own. seqs in the arena. */

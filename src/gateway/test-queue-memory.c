@@ -201,6 +201,47 @@ static void waiting_for_room(struct check *check)
 	run(&t, let_go_without_room);
 }
 
+/* --- accepting that is given up -------------------------------------------------------------------- */
+
+static int accept_held(void *arg, struct fault *fault)
+{
+	struct test *t = arg;
+	struct journal_recipient recipient = { .address = BYTES("a@a.example") };
+	bool holds[1] = { true };
+	struct queue_accept a = { .record = { .recipients = &recipient, .n_recipients = 1 }, .holds = holds,
+				  .hold_cause = "loop", .hold_reason = "it goes round in circles" };
+	uint64_t number;
+
+	return queue_accept(t->queue, &a, &number, fault);
+}
+
+/* The ACCEPT is put; for the HOLD there is no room yet. */
+static int give_up(struct test *t, struct fault *fault)
+{
+	_cleanup_(nursery_done) struct nursery nursery, accepting;
+	struct check *check = t->check;
+
+	nursery_init(&nursery, "threads");
+	nursery_init(&accepting, "accepting");
+	if (route(t, "@a.example", JOURNAL_ROUTE_NEW, fault) < 0 || queue_flush(t->queue, fault) < 0 ||
+	    block_threads(&nursery, fault) < 0 || put_note(t, fault) < 0)
+		return -1;
+	t->queue->journal->config.queue_max = 0;
+	nursery_start(&accepting, accept_held, t, "accepting");
+	if (run_sleep(20 * MSEC, fault) < 0)
+		return -1;
+	EXPECT(tallies(t)->open == 1 && tallies(t)->held == 0);
+	nursery_done(&accepting); /* cancels */
+	EXPECT(tallies(t)->open == 0 && tallies(t)->held == 1 && deliver(t, BOOK_NEW, good, NULL, fault) == 0);
+	return nursery_wait(&nursery, fault);
+}
+
+static void given_up(struct check *check)
+{
+	TEST;
+	run(&t, give_up);
+}
+
 /* --- bodies that came long before their envelope -------------------------------------------------- */
 
 /* Where they are is known by then. If it were not, each would be looked for by reading a whole segment. */
@@ -246,6 +287,7 @@ int main(int argc, char **argv)
 		{ "a leg that goes away where the index was read to (G5)", behind_the_cursor },
 		{ "a leg that goes away while the index is read (G5)", while_reading },
 		{ "a held leg that goes away while its release has no room (G8)", waiting_for_room },
+		{ "accepting that is given up keeps its holds (G10)", given_up },
 		{ "bodies that came long before their envelope", slow_bodies },
 		{ 0 },
 	};
