@@ -113,6 +113,10 @@ class Control(unittest.TestCase):
     def records(self, *words):
         return [json.loads(line) for line in self.ask(*words, "--json").stdout.splitlines()]
 
+    def order(self, order, *words):
+        """To one recipient's mail, which may be on its way at the moment: then again."""
+        self.until(lambda: self.records("queue", order, *words)[0]["legs"] == 1, order)
+
     def route(self, address):
         return self.records("route", "show", address)[0]["route"]
 

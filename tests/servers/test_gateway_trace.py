@@ -102,7 +102,7 @@ class Waiting(Trace):
         self.start()
         queue_id = self.send("anna@example.org", "emil@example.org", message_id="<two@example.com>")
         self.until_delivered(1)
-        self.ask("queue", "hold", queue_id, "--reason", "look at it")
+        self.order("hold", queue_id, "--reason", "look at it")
         online, offline = self.both_ways(queue_id)
         for events in (online, offline):
             now = [e for e in events if e["event"] == "now"]
