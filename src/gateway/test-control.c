@@ -97,7 +97,6 @@ static void play(struct check *check, int (*run)(struct scene *s, struct fault *
 	testing_folder_remove(&s.folder);
 	if (r < 0)
 		CHECK_FAIL("%s", fault.text);
-	CHECK(!check->failed);
 }
 
 /* --- asking ---------------------------------------------------------------------------------- */
@@ -333,20 +332,23 @@ static void questions_that_are_wrong(struct check *check)
 	play(check, wrong);
 }
 
-/* Says these bytes and nothing more. Whatever is answered to that, the next operator is served. */
-SUSPENDS static int say_raw(struct scene *s, struct bytes bytes, struct fault *fault)
+/* Says these bytes and nothing more. Whatever is answered to that (words are in it, or NULL), the next operator is served. */
+SUSPENDS static int say_raw_for(struct scene *s, struct bytes bytes, const char *words, struct fault *fault)
 {
 	struct check *check = s->check;
 	struct stream *stream = connect_raw(s);
 	struct said said;
-	char rest[4096];
+	_cleanup_(buf_done) struct buf heard = BUF_NULL;
 	int n = 1;
 
 	if (stream_write(stream, bytes, fault) == 0) {
 		stream_shutdown(stream);
-		while (n > 0)
-			n = stream_read(stream, rest, sizeof(rest), fault);
+		while (n > 0) {
+			n = stream_read(stream, buf_reserve(&heard, 4096), 4096, fault);
+			heard.n += n > 0 ? (size_t)n : 0;
+		}
 	}
+	EXPECT(!words || bytes_find(buf_bytes(&heard), bytes_of(words)) >= 0);
 	stream_free(stream);
 	nursery_done(&s->nursery);
 	nursery_init(&s->nursery, "scene");
@@ -355,6 +357,11 @@ SUSPENDS static int say_raw(struct scene *s, struct bytes bytes, struct fault *f
 		return -1;
 	EXPECT(said.end.n == 3);
 	return 0;
+}
+
+SUSPENDS static int say_raw(struct scene *s, struct bytes bytes, struct fault *fault)
+{
+	return say_raw_for(s, bytes, NULL, fault);
 }
 
 static void put_frame(struct buf *to, uint32_t length, uint16_t type, struct bytes payload)
@@ -392,7 +399,7 @@ static int hostile(struct scene *s, struct fault *fault)
 	buf_reset(&raw);
 	for (unsigned i = 0; i < CONTROL_ASK_MAX / LINK_PAYLOAD_MAX + 2; i++)
 		put_frame(&raw, LINK_PAYLOAD_MAX, CONTROL_ASK_PART, (struct bytes){ much, LINK_PAYLOAD_MAX });
-	if (say_raw(s, buf_bytes(&raw), fault) < 0)
+	if (say_raw_for(s, buf_bytes(&raw), "bytes at once", fault) < 0)
 		return -1;
 	for (unsigned i = 0; i < 300; i++) {
 		unsigned char bytes[64];
