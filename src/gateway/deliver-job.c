@@ -84,10 +84,10 @@ static void put_job(struct deliver_job *j, struct courier_recipient *recipients)
 
 /* --- content --------------------------------------------------------------------------------- */
 
-/* Whatever keeps a message from being read, the others can be. */
+/* Whatever keeps a message from being read, the others can be. LIMIT: we have too much open for now. */
 static int unreadable(struct fault *fault)
 {
-	if (fault->kind != FAULT_CANCELLED)
+	if (fault->kind != FAULT_CANCELLED && fault->kind != FAULT_LIMIT)
 		fault->kind = FAULT_DATA;
 	return -1;
 }
@@ -348,6 +348,23 @@ SUSPENDS static int hold_damaged(struct deliver_job *j, const struct fault *why,
 	return queue_result(j->deliver->settings.queue, j->job, &how, answers, j->n, fault);
 }
 
+SUSPENDS static int put_off(struct deliver_job *j, const struct fault *why, struct fault *fault)
+{
+	struct queue_answer *answers = arena_alloc(&j->arena, j->n * sizeof(*answers));
+	struct queue_how how = { bytes_of(j->host), BYTES_NULL, BYTES_NULL, bytes_of(why->text) };
+
+	for (unsigned i = 0; i < j->n; i++)
+		answers[i] = (struct queue_answer){ .leg = j->legs[i], .answer = SCHEDULE_DEFERRED,
+						    .fate = JOURNAL_OPEN, .cause = "not read",
+						    .text = bytes_of(why->text) };
+	return queue_result(j->deliver->settings.queue, j->job, &how, answers, j->n, fault);
+}
+
+SUSPENDS static int end_unread(struct deliver_job *j, const struct fault *why, struct fault *fault)
+{
+	return why->kind == FAULT_LIMIT ? put_off(j, why, fault) : hold_damaged(j, why, fault);
+}
+
 /* --- a job ----------------------------------------------------------------------------------- */
 
 /* While the configuration is the one by which schedule and courier know the host. */
@@ -372,13 +389,13 @@ SUSPENDS static int read_message(struct deliver_job *j, struct courier_recipient
 }
 
 /* Nobody knows what it is, or whose. */
-SUSPENDS static int hold_unread(struct deliver_job *j, const struct fault *why, struct fault *fault)
+SUSPENDS static int end_unknown(struct deliver_job *j, const struct fault *why, struct fault *fault)
 {
 	j->n = j->job->n;
 	memcpy(j->legs, j->job->legs, j->n * sizeof(struct book_leg *));
 	if (queue_attempt(j->deliver->settings.queue, j->job, j->host, fault) < 0)
 		return -1;
-	return hold_damaged(j, why, fault);
+	return end_unread(j, why, fault);
 }
 
 /* From the decision to the courier's last word. 1: what was said stands in j; 0: it was not begun, or settled already. */
@@ -391,8 +408,8 @@ SUSPENDS static int attempt(struct deliver_job *j, struct fault *fault)
 	j->legs = arena_alloc(&j->arena, j->job->n * sizeof(struct book_leg *));
 	j->said = arena_alloc(&j->arena, j->job->n * sizeof(*j->said));
 	if (read_message(j, recipients, &why) < 0) {
-		if (why.kind == FAULT_DATA)
-			return hold_unread(j, &why, fault);
+		if (why.kind == FAULT_DATA || why.kind == FAULT_LIMIT)
+			return end_unknown(j, &why, fault);
 		*fault = why;
 		return -1;
 	}
@@ -409,10 +426,10 @@ SUSPENDS static int attempt(struct deliver_job *j, struct fault *fault)
 	put_job(j, recipients);
 	if (converse(j, &why) == 0)
 		return 1;
-	if (why.kind == FAULT_DATA) {
+	if (why.kind == FAULT_DATA || why.kind == FAULT_LIMIT) {
 		if (j->peer)
 			courier_put_order(j->peer->link, ORDER_NO_GO, j->id, NULL);
-		return hold_damaged(j, &why, fault);
+		return end_unread(j, &why, fault);
 	}
 	if (why.kind != FAULT_CANCELLED) {
 		*fault = why;

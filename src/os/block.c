@@ -26,7 +26,7 @@ static int fault_block(struct fault *fault, const char *what, const char *path)
 {
 	int error = errno;
 
-	if (error == ENOSPC || error == EDQUOT)
+	if (error == ENOSPC || error == EDQUOT || error == EMFILE || error == ENFILE || error == ENOMEM)
 		return fault_set(fault, FAULT_LIMIT, REACH_PROCESS, AGAIN_LATER, "cannot %s %s: %s", what,
 				 path, strerror(error));
 	return fault_local(fault, "cannot %s %s: %s", what, path, strerror(error));
