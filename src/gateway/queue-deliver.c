@@ -403,6 +403,12 @@ int queue_hold(struct queue *queue, struct book_leg *const *legs, unsigned n, co
 
 /* --- doubts ------------------------------------------------------------------------------------ */
 
+/* One that is further away was put off by a clock that was ahead. */
+static int64_t doubt_due(const struct book_leg *leg, int64_t wall)
+{
+	return leg->due_us > wall + QUEUE_DOUBT_MOST_US ? wall : leg->due_us;
+}
+
 struct book_leg *queue_next_doubt(struct queue *queue)
 {
 	int64_t now = run_wall();
@@ -410,7 +416,7 @@ struct book_leg *queue_next_doubt(struct queue *queue)
 	list_for_each(link, &queue->doubts) {
 		struct book_leg *leg = list_entry(link, struct book_leg, of_queue);
 
-		if (leg->due_us > now)
+		if (doubt_due(leg, now) > now)
 			continue;
 		list_remove(&leg->of_queue);
 		leg->is_taken = 1;
@@ -425,7 +431,8 @@ int64_t queue_doubt_moment(struct queue *queue)
 	int64_t moment = MOMENT_NEVER;
 
 	list_for_each(link, &queue->doubts) {
-		int64_t due = queue_moment_of(list_entry(link, struct book_leg, of_queue)->due_us);
+		const struct book_leg *leg = list_entry(link, struct book_leg, of_queue);
+		int64_t due = queue_moment_of(doubt_due(leg, run_wall()));
 
 		moment = due < moment ? due : moment;
 	}

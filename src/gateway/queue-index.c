@@ -233,7 +233,7 @@ static int load_due(struct queue *queue, enum book_target target, struct fault *
 	struct queue_side *side = &queue->sides[target];
 	struct index_due before = side->cursor;
 	struct load_job job = { .index = queue->index, .limit = load_size(queue), .target = target, .after = before,
-				.to = run_wall() + SECOND };
+				.to = run_wall() + queue_see_clock(queue) + SECOND };
 	int r = pool_call("what is due", load_job, &job, fault);
 
 	for (size_t i = 0; r == 0 && i < job.rows.n; i++) {
@@ -449,7 +449,7 @@ static int tend(struct queue *queue, struct fault *fault)
 	while (r == 0 && queue->undirected_away && has_room_for_undirected(queue))
 		r = load_undirected(queue, fault);
 	for (unsigned t = 0; r == 0 && t < BOOK_TARGETS; t++)
-		while (r == 0 && queue->sides[t].target && queue->sides[t].next_due_us <= run_wall() &&
+		while (r == 0 && queue->sides[t].target && queue->sides[t].next_due_us <= run_wall() + queue_see_clock(queue) &&
 		       has_room(queue, &queue->sides[t]))
 			r = load_due(queue, (enum book_target)t, fault);
 	if (r == 0)

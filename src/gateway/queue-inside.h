@@ -19,6 +19,9 @@ enum {
 #define QUEUE_BATCH_US SECOND
 #define QUEUE_FAR_US (2 * MINUTE) /* what is due later may leave the memory while it is half full */
 
+#define QUEUE_GRACE_US (4 * HOUR) /* no life ends sooner after a start, or after the clock was set forward */
+#define QUEUE_DOUBT_MOST_US (15 * MINUTE) /* longest wait for a doubt's next look */
+
 struct queue_side {
 	struct schedule_target *target; /* NULL: not configured */
 	struct index_due cursor; /* legs up to there that are due have come in, or are in memory */
@@ -39,6 +42,8 @@ struct queue {
 	char said[512];
 	struct nursery nursery;
 	bool is_closing;
+	int64_t wall_us, wall_at; /* the latest the wall clock ever was, and then (run_now()) */
+	int64_t began;            /* when it was opened, or the clock was last set forward */
 	struct fault why;        /* kind NONE: all is well */
 	struct waiters work;     /* for the delivery */
 
@@ -73,6 +78,10 @@ struct queue {
 	struct list cache;       /* messages with envelope or content in memory, the oldest first */
 	size_t cached;
 };
+
+/* Looks at the wall clock, which may be set while we run or do not. Returns how far it is behind the latest it ever was: what was
+ * written by a clock that was ahead is due no later for it. */
+int64_t queue_see_clock(struct queue *queue);
 
 /* Fails for good, once. */
 void queue_fail(struct queue *queue, const struct fault *fault);

@@ -24,6 +24,20 @@ int64_t queue_wall_of(int64_t moment)
 	return run_wall() + (moment - run_now());
 }
 
+int64_t queue_see_clock(struct queue *queue)
+{
+	int64_t now = run_now(), wall = run_wall();
+
+	queue->wall_us += now - queue->wall_at;
+	queue->wall_at = now;
+	if (wall > queue->wall_us) {
+		if (wall > queue->wall_us + MINUTE)
+			queue->began = now;
+		queue->wall_us = wall;
+	}
+	return queue->wall_us - wall;
+}
+
 /* What the worker thread works on while the journal is opened. Nothing else touches it meanwhile. */
 struct replay {
 	struct queue *queue;

@@ -39,9 +39,37 @@ enum queue_way queue_way(const struct queue *queue, const struct book_leg *leg)
 	return way_of(queue, book_leg_key(leg), leg, leg->message->is_dsn);
 }
 
+static int64_t most_backoff(const struct queue *queue, enum queue_way way)
+{
+	int64_t most = queue->settings.targets[way]->most_backoff_us;
+
+	return most ? most : 70 * MINUTE;
+}
+
+/* Wall clocks are set, or are wrong for some time after a machine began. Nobody waits longer for that than for a try. */
+static int64_t due_of(struct queue *queue, enum queue_way way, const struct book_leg *leg, int64_t now)
+{
+	int64_t due = queue_moment_of(leg->due_us), most = now + most_backoff(queue, way);
+
+	if (queue_see_clock(queue) > SECOND && due > most)
+		due = most;
+	return due > now ? due : now;
+}
+
+/* Nor is anything returned for it before it was tried for some time. */
+static int64_t end_of_life(const struct queue *queue, const struct book_leg *leg, int64_t now)
+{
+	int64_t life = queue->settings.life_us, born = queue_moment_of(leg->born_us), end = born + life;
+	int64_t least = queue->began + (life < QUEUE_GRACE_US ? life : QUEUE_GRACE_US);
+
+	if (born < queue->began && end < least)
+		return least;
+	return end < now + life ? end : now + life;
+}
+
 void queue_place(struct queue *queue, struct book_leg *leg)
 {
-	int64_t now = run_now(), due = queue_moment_of(leg->due_us);
+	int64_t now = run_now(), due;
 	struct schedule_view view;
 	struct queue_side *side;
 	enum queue_way way;
@@ -66,8 +94,8 @@ void queue_place(struct queue *queue, struct book_leg *leg)
 		book_touch(queue->book, leg->message);
 		return;
 	}
-	schedule_add(side->target, &leg->item, book_leg_key(leg), leg->attempts, due > now ? due : now,
-		     queue_moment_of(leg->born_us + queue->settings.life_us), now);
+	due = due_of(queue, way, leg, now);
+	schedule_add(side->target, &leg->item, book_leg_key(leg), leg->attempts, due, end_of_life(queue, leg, now), now);
 }
 
 /* --- undecided ones ---------------------------------------------------------------------------- */

@@ -179,6 +179,9 @@ int queue_open(const struct queue_settings *settings, struct queue **ret, struct
 		queue_close(queue);
 		return -1;
 	}
+	queue->wall_us = journal_last_wall(queue->journal);
+	queue->wall_at = queue->began = run_now();
+	queue_see_clock(queue);
 	place_all(queue);
 	nursery_start(&queue->nursery, commit_fiber, queue, "queue: commits");
 	nursery_start(&queue->nursery, queue_index_fiber, queue, "queue: index");

@@ -430,6 +430,11 @@ const char *journal_path(const struct journal *j)
 	return j->path;
 }
 
+int64_t journal_last_wall(const struct journal *j)
+{
+	return j->files.wall_us;
+}
+
 const char *journal_recovered(const struct journal *j)
 {
 	return j->files.said;

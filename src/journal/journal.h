@@ -43,6 +43,9 @@ SUSPENDS struct journal *journal_close(struct journal *j);
 const char *journal_id(const struct journal *j);
 const char *journal_path(const struct journal *j);
 
+/* The wall clock when the last record was put that was there before; 0: there was none. */
+int64_t journal_last_wall(const struct journal *j);
+
 /* What recovery did, a sentence; empty: there was nothing to do. */
 const char *journal_recovered(const struct journal *j);
 

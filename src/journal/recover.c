@@ -130,16 +130,20 @@ static int settle_tail(const char *path, const struct journal_tail *tail, struct
 }
 
 /* Reads the last segment to its end. */
-static int find_tail(const char *path, struct journal_tail *ret, struct fault *fault)
+static int find_tail(const char *path, struct journal_tail *ret, int64_t *ret_wall_us, struct fault *fault)
 {
 	_cleanup_(journal_reader_closep) struct journal_reader *reader = NULL;
 	struct journal_record record;
+	const struct journal_segment *segments;
+	size_t n;
 	int r;
 
 	if (journal_reader_open(path, UINT64_MAX, JOURNAL_READ_ALL, &reader, fault) < 0)
 		return -1;
+	n = journal_reader_segments(reader, &segments);
+	*ret_wall_us = n > 0 ? segments[n - 1].head.wall_us : 0;
 	while ((r = journal_reader_next(reader, &record, fault)) > 0)
-		;
+		*ret_wall_us = record.head.wall_us;
 	journal_reader_tail(reader, ret);
 	return r;
 }
@@ -267,7 +271,7 @@ static int recover(struct recovery *v, uint64_t chance, struct fault *fault)
 	const char *path = v->config->path;
 	struct journal_tail *tail = &files->tail;
 
-	if (find_tail(path, tail, fault) < 0 || check_known(v, fault) < 0)
+	if (find_tail(path, tail, &files->wall_us, fault) < 0 || check_known(v, fault) < 0)
 		return -1;
 	if (tail->segment && settle_tail(path, tail, files, fault) < 0)
 		return -1;

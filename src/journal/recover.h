@@ -12,6 +12,7 @@ struct journal_files {
 	char id[JOURNAL_ID_LEN + 1];
 	struct journal_tail tail; /* salt: set also when there is no segment yet */
 	uint64_t segments;        /* how many there are */
+	int64_t wall_us;          /* the clock when the last record was put; 0: there is none */
 	char said[256];           /* what was done, or "" */
 };
 
