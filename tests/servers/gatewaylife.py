@@ -153,7 +153,8 @@ class Scene:
                 living.cancel()
                 self.wrong.append(f"does not come to an end; ends so far: {self.ends}\n{self.gateway.text()[-1500:]}")
             self.is_wanted = False
-            await asyncio.gather(running, living, return_exceptions=True)
+            ends = await asyncio.gather(running, living, return_exceptions=True)
+            self.wrong += [repr(end) for end in ends if isinstance(end, Exception)]
             if not self.wrong:
                 await self.drain()
                 self.settle()
