@@ -391,6 +391,17 @@ SUSPENDS static int drain(struct gateway *g, struct fault *fault)
 	return r < 0 && (fault->kind == FAULT_TIMEOUT || fault->kind == FAULT_CANCELLED) ? 0 : r;
 }
 
+/* The last signature. Without its files the journal is as good as it was: that is no reason to have failed. */
+SUSPENDS static int sign(struct gateway *g, struct fault *fault)
+{
+	if (retain_sign(&g->k, fault) == 0)
+		return 0;
+	if (fault->kind == FAULT_CANCELLED || queue_failed(g->k.queue))
+		return -1;
+	keeper_alarm(&g->k, "retention", "%s; this end of the journal is not signed", fault->text);
+	return 0;
+}
+
 SUSPENDS static int live(struct gateway *g, struct fault *fault)
 {
 	if (listen_at_start(g, fault) < 0 || give_up_rights(g, fault) < 0)
@@ -410,7 +421,7 @@ SUSPENDS static int live(struct gateway *g, struct fault *fault)
 	os_notify("READY=1");
 	if (serve(g, fault) < 0 || drain(g, fault) < 0)
 		return -1;
-	return retain_sign(&g->k, fault);
+	return sign(g, fault);
 }
 
 SUSPENDS static int keeper_main(void *arg, struct fault *fault)
