@@ -147,6 +147,7 @@ SUSPENDS static int session(void *arg, struct fault *fault)
 	struct edge_session *s = arg;
 	struct edge *edge = s->edge;
 
+	s->fiber = run_fiber();
 	/* However it ended: it is one client's affair. */
 	(void)smtp_serve(&s->stream, &edge->settings, &s->peer, &s->host, fault);
 	session_free(s);
@@ -282,23 +283,16 @@ SUSPENDS static int tell_counts(void *arg, struct fault *fault)
 	return -1;
 }
 
-struct stopping {
-	struct edge *edge;
-	int64_t within_us;
-};
-
 /* Waits for the sessions to end by themselves, then has them end. */
 SUSPENDS static int stop(void *arg, struct fault *fault)
 {
-	struct stopping *stopping = arg;
-	struct edge *edge = stopping->edge;
-	int64_t until = run_now() + stopping->within_us;
+	struct edge *edge = arg;
 
 	/* Whoever comes now goes to those who still listen, or is refused at once. */
 	nursery_done(&edge->accepting);
 	close_listeners(edge);
 	while (edge->counts.sessions > 0) {
-		int64_t left = until - run_now();
+		int64_t left = edge->stop_at - run_now();
 		int64_t former;
 
 		if (left <= 0)
@@ -314,19 +308,39 @@ SUSPENDS static int stop(void *arg, struct fault *fault)
 	return 0;
 }
 
+/* Whoever has no transaction has nothing to lose. */
+static void stop_idle(struct edge *edge)
+{
+	for (size_t i = 0; i < edge->n_slots; i++) {
+		struct edge_session *s = edge->slots[i]->session;
+
+		if (!s)
+			continue;
+		s->host.is_stopping = true;
+		if (s->host.is_idle && s->fiber)
+			run_cancel(s->fiber);
+	}
+}
+
 static int begin_stop(struct edge *edge, struct bytes payload, struct fault *fault)
 {
-	struct stopping *stopping = arena_alloc(&edge->arena, sizeof(*stopping));
 	struct arena none = { NULL };
-	struct link_number number;
+	struct keep_stop told;
+	int64_t at;
 
-	if (fields_decode(&link_number_table, payload, &none, &number, fault) < 0)
+	if (fields_decode(&keep_stop_table, payload, &none, &told, fault) < 0)
 		return -1;
-	if (edge->is_stopping)
+	at = run_now() + (told.within_us > (uint64_t)HOUR ? HOUR : (int64_t)told.within_us);
+	if (told.idle_too)
+		stop_idle(edge);
+	if (edge->is_stopping) {
+		edge->stop_at = at < edge->stop_at ? at : edge->stop_at;
+		waiters_wake_all(&edge->ended);
 		return 0;
+	}
 	edge->is_stopping = true;
-	*stopping = (struct stopping){ edge, number.value > (uint64_t)HOUR ? HOUR : (int64_t)number.value };
-	nursery_start(&edge->work, stop, stopping, "stopping");
+	edge->stop_at = at;
+	nursery_start(&edge->work, stop, edge, "stopping");
 	return 0;
 }
 

@@ -52,6 +52,7 @@ struct edge {
 
 	struct nursery accepting, sessions, work;
 	bool is_stopping, is_over;
+	int64_t stop_at; /* run_now(): what is left then is cancelled */
 	bool was_left;     /* the link has ended in order */
 	struct fault deaf; /* why it cannot listen any more; kind 0: it can */
 	struct waiters ended; /* a session did */
@@ -74,6 +75,7 @@ struct edge_session {
 	struct stream *stream;
 	const char *listener;
 	struct smtp_peer peer;
+	struct fiber *fiber;
 	char prefix[40]; /* key of edge->addresses: so many bytes; 0: it counts for no address */
 	size_t counted;
 

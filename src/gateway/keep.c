@@ -32,27 +32,29 @@ void keep_say(struct keep_edge *edge, uint64_t id, const struct smtp_answer *ans
 	keep_say_text(edge, id, answer->code, answer->enhanced, answer->text);
 }
 
-static void say_number(struct keep_edge *edge, enum keep_frame type, uint64_t value)
-{
-	struct link_number number = { value };
-
-	buf_reset(&edge->payload);
-	fields_encode(&link_number_table, &number, &edge->payload);
-	link_put(edge->link, type, 0, buf_bytes(&edge->payload), BYTES_NULL);
-}
-
 static void set_state(struct keep_edge *edge, enum keep_edge_state state)
 {
 	edge->state = state;
 	waiters_wake_all(&edge->news);
 }
 
-void keep_edge_stop(struct keep_edge *edge, int64_t within_us)
+void keep_edge_stop(struct keep_edge *edge, int64_t within_us, bool idle_too)
 {
-	if (edge->is_gone || edge->state >= KEEP_EDGE_STOPPING)
+	struct keep_stop stop = { (uint64_t)within_us, idle_too };
+
+	if (edge->is_gone || edge->state == KEEP_EDGE_DONE)
 		return;
-	say_number(edge, KEEP_STOP, (uint64_t)within_us);
-	set_state(edge, KEEP_EDGE_STOPPING);
+	buf_reset(&edge->payload);
+	fields_encode(&keep_stop_table, &stop, &edge->payload);
+	link_put(edge->link, KEEP_STOP, 0, buf_bytes(&edge->payload), BYTES_NULL);
+	if (edge->state < KEEP_EDGE_STOPPING)
+		set_state(edge, KEEP_EDGE_STOPPING);
+}
+
+/* The limits are those of all edges together: connections fall to them by chance, so each may have an equal share. */
+static unsigned share_of(unsigned limit, unsigned edges)
+{
+	return (limit + edges - 1) / edges;
 }
 
 static void send_settings(struct keep_edge *edge, const struct config_gateway *g)
@@ -60,7 +62,7 @@ static void send_settings(struct keep_edge *edge, const struct config_gateway *g
 	struct keep_setup setup = {
 		.hostname = bytes_of(g->hostname), .cert_file = bytes_of(g->cert_file), .key_file = bytes_of(g->key_file),
 		.offered = edge->keep->k->offered, .max_message = g->max_message, .max_recipients = g->max_recipients,
-		.sessions = edge->max_slots, .sessions_per_address = g->sessions_per_address,
+		.sessions = edge->max_slots, .sessions_per_address = share_of(g->sessions_per_address, g->edges),
 		.normalise = g->line_ends == CONFIG_LINE_ENDS_NORMALISE, .proxy = g->proxy,
 	};
 
@@ -468,7 +470,7 @@ struct keep_edge *keep_edge_new(struct keep *keep, const struct config_gateway *
 	edge->keep = keep;
 	edge->number = number;
 	edge->link = link_new(stream, EDGE_FRAMES);
-	edge->max_slots = g->sessions;
+	edge->max_slots = share_of(g->sessions, g->edges);
 	edge->max_message = g->max_message;
 	edge->max_recipients = g->max_recipients;
 	edge->slots = xreallocarray(NULL, edge->max_slots, sizeof(*edge->slots));

@@ -57,8 +57,9 @@ struct keep_edge *keep_edge_free(struct keep_edge *edge); /* accepts NULL, retur
  * what it may not, or was lost. Queue failures are keeper's: queue_failed(). */
 SUSPENDS int keep_edge_serve(struct keep_edge *edge, struct fault *fault);
 
-/* No more connections; sessions that are left after within_us are cut. Its link ends by itself then. */
-void keep_edge_stop(struct keep_edge *edge, int64_t within_us);
+/* No more connections; sessions that are left after within_us are cut, those without a transaction at once if `idle_too`. Its link
+ * ends by itself then. */
+void keep_edge_stop(struct keep_edge *edge, int64_t within_us, bool idle_too);
 
 /* Routes, recipients or configuration may have changed: edges ask anew, if so. NULL does nothing. */
 void keep_look(struct keep *keep);

@@ -7,8 +7,11 @@
 static const struct field_line link_word_lines[] = { FIELD(1, FIELD_BYTES, link_word, text) };
 TABLE(link_word);
 
-static const struct field_line link_number_lines[] = { FIELD(1, FIELD_U64, link_number, value) };
-TABLE(link_number);
+static const struct field_line keep_stop_lines[] = {
+	FIELD(1, FIELD_U64, keep_stop, within_us),
+	FIELD(2, FIELD_U64, keep_stop, idle_too),
+};
+TABLE(keep_stop);
 
 static const struct field_line edge_ask_lines[] = { FIELD(1, FIELD_BYTES, edge_ask, key) };
 TABLE(edge_ask);

@@ -30,8 +30,8 @@ enum edge_frame {
 enum keep_frame {
 	KEEP_SETUP = 1, /* keep_setup: the first frame */
 	KEEP_SAY,       /* keep_say, for the transaction */
-	KEEP_STOP,      /* link_number: accept no more connections, and end once the sessions have; those that are
-			 * left after so many microseconds are cancelled (421) */
+	KEEP_STOP,      /* keep_stop: accept no more connections, and end once the sessions have. Again: only sooner than it
+			 * was told before */
 	KEEP_FORGET,    /* recipients that were taken may not be any more: ask again */
 	KEEP_FRAMES = KEEP_FORGET,
 };
@@ -40,8 +40,9 @@ struct link_word {
 	struct bytes text;
 };
 
-struct link_number {
-	uint64_t value;
+struct keep_stop {
+	uint64_t within_us; /* sessions that are left then are cancelled (421) */
+	uint64_t idle_too;  /* those without a transaction are so now, the others as soon as theirs is over */
 };
 
 enum { LINK_ENVELOPE_MAX = 960 << 10 }; /* of all of an edge_finish: an ACCEPT record must hold it */
@@ -83,7 +84,7 @@ struct keep_say {
 	struct bytes enhanced, text;
 };
 
-extern const struct field_table link_word_table, link_number_table, edge_ask_table, edge_finish_table, edge_counts_table,
+extern const struct field_table link_word_table, keep_stop_table, edge_ask_table, edge_finish_table, edge_counts_table,
 	keep_setup_table, keep_say_table;
 
 #endif

@@ -274,11 +274,12 @@ SUSPENDS int parts_start(struct parts *parts, struct fault *fault)
 	return 0;
 }
 
-static void retire(struct part *part, int64_t within_us)
+/* Couriers end by themselves when they have no more jobs: deliver_stop(). */
+static void retire(struct part *part, int64_t within_us, bool idle_too)
 {
 	part->is_retired = true;
 	if (part->edge)
-		keep_edge_stop(part->edge, within_us);
+		keep_edge_stop(part->edge, within_us, idle_too);
 }
 
 /* Those of the plan in force, or of the next. */
@@ -288,7 +289,7 @@ static void retire_all(struct parts *parts, bool are_next, int64_t within_us)
 		struct part *part = list_entry(link, struct part, of_parts);
 
 		if (part->is_next == are_next && !part->is_retired)
-			retire(part, within_us);
+			retire(part, within_us, are_next);
 	}
 	waiters_wake_all(&parts->changed);
 }
@@ -326,7 +327,7 @@ void parts_commit(struct parts *parts, int64_t within_us)
 void parts_stop(struct parts *parts, int64_t within_us)
 {
 	list_for_each(link, &parts->list)
-		retire(list_entry(link, struct part, of_parts), within_us);
+		retire(list_entry(link, struct part, of_parts), within_us, true);
 	waiters_wake_all(&parts->changed);
 }
 

@@ -421,7 +421,7 @@ static int stop_listening(struct scene *s, struct fault *fault)
 	connect_edge(s, true);
 	if (tcp_connect("127.0.0.1", listener_port(s->edge.listeners[0]), &client, fault) < 0 || greet(s, client, fault) < 0)
 		return -1;
-	keep_edge_stop(s->keeps, 5 * SECOND);
+	keep_edge_stop(s->keeps, 5 * SECOND, false);
 	if (run_sleep(50 * MSEC, fault) < 0)
 		return -1;
 	EXPECT(s->edge.n_listeners == 0);
@@ -819,7 +819,7 @@ static int crowd(struct scene *s, struct fault *fault)
 		return -1;
 	EXPECT(strncmp(reply, "220", 3) == 0);
 	/* Told to stop: who is there is served to his end. */
-	keep_edge_stop(s->keeps, MINUTE);
+	keep_edge_stop(s->keeps, MINUTE, false);
 	if (say(s, clients[1], "EHLO x.example\r\n", "250 ", fault) < 0 ||
 	    send_to(s, clients[1], RCPT, CONTENT, reply, fault) < 0)
 		return -1;

@@ -108,6 +108,10 @@ SUSPENDS int nursery_wait(struct nursery *nursery, struct fault *fault);
  * nursery without children does not suspend. */
 SUSPENDS void nursery_done(struct nursery *nursery);
 
+/* The running fiber, good until it ends; and to tell one fiber to stop, as nursery_cancel() tells all of them. */
+struct fiber *run_fiber(void);
+void run_cancel(struct fiber *fiber);
+
 /* Whether the running fiber was told to stop (and is not shielded). */
 bool run_is_cancelled(void);
 

@@ -83,6 +83,16 @@ void fiber_cancel(struct fiber *fiber)
 		make_ready(fiber, FIBER_CANCELLED);
 }
 
+struct fiber *run_fiber(void)
+{
+	return fiber_current();
+}
+
+void run_cancel(struct fiber *fiber)
+{
+	fiber_cancel(fiber);
+}
+
 /* --- suspending ------------------------------------------------------------------------------ */
 
 static void on_timer(uv_timer_t *timer);

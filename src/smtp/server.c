@@ -400,8 +400,13 @@ SUSPENDS static int converse(struct smtp_session *s, struct fault *fault)
 	while (!s->over) {
 		enum smtp_line what;
 		struct bytes line;
-		int got = next_line(s, &what, &line, fault);
+		int got;
 
+		s->host->is_idle = !s->t.is_open;
+		if (s->host->is_idle && s->host->is_stopping && s->in_n == 0)
+			return fault_cancelled(fault);
+		got = next_line(s, &what, &line, fault);
+		s->host->is_idle = false;
 		if (got <= 0)
 			return got;
 		if (serve_line(s, what, line, fault) < 0)

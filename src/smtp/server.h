@@ -136,6 +136,11 @@ struct smtp_host_ops {
 
 struct smtp_host { /* first member of every implementation */
 	const struct smtp_host_ops *ops;
+
+	/* The session waits for a command, and no transaction is open: who has its fiber stop now (421) interrupts nothing. */
+	bool is_idle;
+	/* Set by the host: it is to end (421) as soon as that is so. */
+	bool is_stopping;
 };
 
 /* Serves *stream until the session is over; TLS replaces *stream, which stays the caller's to free, drained and
