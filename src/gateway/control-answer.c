@@ -320,10 +320,21 @@ static int check(const struct control_ask *ask, struct fault *fault)
 	return 0;
 }
 
+/* Who it is by the kernel; and who he says he is, as behind sudo. */
+static void name_operator(struct control_session *s)
+{
+	struct bytes claimed = s->ask.operator;
+
+	s->ask.operator = bytes_of(s->user);
+	if (claimed.n > 0 && !bytes_equal(claimed, s->ask.operator))
+		s->ask.operator = bytes_of(arena_printf(&s->arena, "%s (%.*s)", s->user, BYTES_ARG(claimed)));
+}
+
 int control_answer(struct control_session *s, uint16_t type, struct control_end *ret, struct fault *fault)
 {
 	if (check(&s->ask, fault) < 0)
 		return -1;
+	name_operator(s);
 	switch ((enum control_ask_type)type) {
 	case CONTROL_ROUTE_SHOW:
 		return route_show(s, ret, fault);

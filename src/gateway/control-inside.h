@@ -10,6 +10,7 @@
 struct control_session {
 	struct keeper *k;
 	struct link *link;
+	const char *user;   /* who asks, as the kernel says */
 	struct arena arena; /* of the question; of an answer at a time: local ones */
 	struct control_ask ask;
 	struct buf question, scratch;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The control socket and its connections, see control.h. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/xalloc.h"
 #include "gateway/control-inside.h"
 #include "gateway/link-frames.h"
+#include "os/process.h"
 
 enum { SESSIONS = 16 };
 
@@ -74,11 +76,29 @@ SUSPENDS static int talk(struct control_session *s, struct fault *fault)
 	return r;
 }
 
-void control_serve(struct keeper *k, struct stream *stream)
+struct name_job {
+	unsigned uid;
+	char name[65];
+};
+
+static int name_job(void *arg, struct fault *fault)
+{
+	struct name_job *job = arg;
+
+	(void)fault;
+	os_user_name(job->uid, job->name);
+	return 0;
+}
+
+void control_serve(struct keeper *k, struct stream *stream, unsigned uid)
 {
 	struct control_session s = { .k = k, .link = link_new(stream, CONTROL_ASKS) };
+	struct name_job job = { .uid = uid };
 	struct fault fault;
 
+	if (pool_call("an operator's name", name_job, &job, &fault) < 0)
+		snprintf(job.name, sizeof(job.name), "uid %u", uid);
+	s.user = job.name;
 	/* What becomes of an operator's connection is no business of the gateway's. */
 	(void)talk(&s, &fault);
 	link_free(s.link);
@@ -90,6 +110,7 @@ void control_serve(struct keeper *k, struct stream *stream)
 struct visit {
 	struct control *control;
 	struct stream *stream;
+	unsigned uid;
 };
 
 static int serve(void *arg, struct fault *fault)
@@ -98,7 +119,7 @@ static int serve(void *arg, struct fault *fault)
 	struct control *control = visit->control;
 
 	(void)fault;
-	control_serve(control->k, visit->stream);
+	control_serve(control->k, visit->stream, visit->uid);
 	free(visit);
 	control->sessions--;
 	waiters_wake_one(&control->room);
@@ -133,13 +154,14 @@ int control_run(void *arg, struct fault *fault)
 	while (r == 0) {
 		struct stream *stream;
 		struct visit *visit;
+		unsigned uid;
 
-		r = local_listener_accept(control->listener, &stream, fault);
+		r = local_listener_accept(control->listener, &stream, &uid, fault);
 		if (r < 0 && fault->kind == FAULT_LIMIT)
 			r = run_sleep(SECOND, fault);
 		else if (r == 0) {
 			visit = xmalloc(sizeof(*visit));
-			*visit = (struct visit){ control, stream };
+			*visit = (struct visit){ control, stream, uid };
 			control->sessions++;
 			nursery_start(&control->nursery, serve, visit, "operator");
 		}

@@ -16,6 +16,6 @@ SUSPENDS int control_run(void *arg, struct fault *fault);
 struct control *control_free(struct control *control); /* accepts NULL, returns NULL */
 
 /* One operator's connection, until it ends; takes the stream. For control_run(), and for tests. */
-SUSPENDS void control_serve(struct keeper *k, struct stream *stream);
+SUSPENDS void control_serve(struct keeper *k, struct stream *stream, unsigned uid);
 
 #endif

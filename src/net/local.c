@@ -50,12 +50,21 @@ int local_listener_new(const char *path, struct local_listener **ret, struct fau
 	return 0;
 }
 
-int local_listener_accept(struct local_listener *self, struct stream **ret, struct fault *fault)
+int local_listener_accept(struct local_listener *self, struct stream **ret, unsigned *ret_uid, struct fault *fault)
 {
+	struct ucred who;
+	socklen_t n = sizeof(who);
 	int fd;
 
 	if (net_accept(self->fd, self->watch, self->path, NULL, NULL, &fd, fault) < 0)
 		return -1;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) < 0) {
+		fault_set(fault, FAULT_LIMIT, REACH_SESSION, AGAIN_NOW, "%s: nobody knows who connected: %s", self->path,
+			  strerror(errno));
+		close(fd);
+		return -1;
+	}
+	*ret_uid = who.uid;
 	*ret = tcp_stream_new(fd, self->path);
 	return 0;
 }

@@ -117,7 +117,8 @@ struct local_listener;
 
 /* In place of what is called so, which was left by a process that ended: the caller knows that. Mode 0600. */
 int local_listener_new(const char *path, struct local_listener **ret, struct fault *fault);
-SUSPENDS int local_listener_accept(struct local_listener *listener, struct stream **ret, struct fault *fault);
+SUSPENDS int local_listener_accept(struct local_listener *listener, struct stream **ret, unsigned *ret_uid,
+				   struct fault *fault); /* uid: whose the process was that connected, as the kernel says */
 struct local_listener *local_listener_free(struct local_listener *listener); /* removes the name */
 DEFINE_FREEP(struct local_listener, local_listener_free);
 

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <malloc.h>
+#include <pwd.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -99,4 +100,15 @@ void os_host_name(char to[65])
 	if (gethostname(to, 65) < 0)
 		to[0] = '\0';
 	to[64] = '\0';
+}
+
+void os_user_name(unsigned uid, char to[65])
+{
+	struct passwd entry, *found = NULL;
+	char room[4096];
+
+	if (getpwuid_r((uid_t)uid, &entry, room, sizeof(room), &found) == 0 && found && found->pw_name[0])
+		snprintf(to, 65, "%.64s", found->pw_name);
+	else
+		snprintf(to, 65, "uid %u", uid);
 }

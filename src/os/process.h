@@ -28,6 +28,9 @@ struct os_process os_this_process(void);
 /* Whether it runs still, on this machine. Reads /proc: blocks for a moment at most. */
 bool os_process_runs(const struct os_process *process);
 
+/* The name of a user, or "uid 1000" of one that has none. Blocks. */
+void os_user_name(unsigned uid, char to[65]);
+
 /* This machine's name, cut to fit. */
 void os_host_name(char to[65]);
 
