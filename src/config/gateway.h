@@ -67,6 +67,7 @@ struct config_gateway {
 	uint64_t max_message, keep_free, max_queue;
 	int64_t keep_bodies_us, keep_records_us; /* 0: forever */
 	int low_space;               /* enum config_low_space */
+	int returns_via;             /* enum config_route: OLD or NEW */
 	int64_t route_fault_us, queue_life_us, retry_min_us, retry_max_us, drain_us;
 	bool proxy;                  /* connections from `trusted` begin with a PROXY header */
 	const char *events;          /* a file, or "syslog"; NULL: none */

@@ -274,7 +274,8 @@ const struct setting settings[] = {
 	{ GATEWAY(SETTING_TEXT, "user", user), .example = "mailferry",
 	  .help = "Whom it becomes when it was begun as root." },
 	{ GATEWAY(SETTING_COUNT, "edges", edges), "1", .min = 1, .max = 64,
-	  .help = "Processes that talk to clients." },
+	  .help = "Processes that talk to clients. Each may have its share of sessions and of\n"
+		  "sessions_per_address." },
 	{ GATEWAY(SETTING_COUNT, "received_limit", received_limit), "50", .min = 5, .max = 1000,
 	  .help = "A message with more Received lines goes round in circles." },
 	{ GATEWAY(SETTING_DURATION, "queue_life", queue_life_us), "5d", .min = MINUTE,
@@ -293,6 +294,11 @@ const struct setting settings[] = {
 	{ GATEWAY(SETTING_COUNT, "journal_segment_mib", journal_segment_mib), "64", .min = 4, .max = 1024,
 	  .help = "MiB of a file of the journal; one more is always kept ready. It takes effect with\n"
 		  "the next file." },
+	{ GATEWAY(SETTING_CHOICE, "returns_via", returns_via), "old", .choices = "old new",
+	  .help = "A notification to a sender who is not of our domains leaves by this platform,\n"
+		  "which has to relay for the gateway. The old one is where the domain's mail has\n"
+		  "come from so far, as its SPF record and its reputation say; set it to new before\n"
+		  "the old one is switched off." },
 	{ GATEWAY(SETTING_PERIOD, "keep_bodies", keep_bodies_us), "14d", .min = SECOND,
 	  .max = 3650 * 24 * HOUR,
 	  .help = "The content of a message stays so long in the journal after all of its\n"

@@ -7,6 +7,7 @@
 
 #include "base/xalloc.h"
 #include "gateway/deliver-inside.h"
+#include "gateway/loops.h"
 #include "imap/date.h"
 #include "os/step.h"
 #include "smtp/command.h"
@@ -35,6 +36,21 @@ static const char *queue_id_of(struct notice *notice, uint64_t number)
 	return arena_strdup(&notice->arena, id);
 }
 
+/* So that one which comes back is known as ours. */
+static const char *token_field(struct notice *notice, const char *queue_id)
+{
+	struct token_maker *tokens = notice->deliver->settings.tokens;
+	unsigned char token[TOKEN_SIZE];
+	char hex[2 * TOKEN_SIZE + 1];
+
+	if (!tokens)
+		return "";
+	token_make(tokens, bytes_of(queue_id), token);
+	for (unsigned i = 0; i < TOKEN_SIZE; i++)
+		snprintf(hex + 2 * (size_t)i, 3, "%02x", token[i]);
+	return arena_printf(&notice->arena, "X-Mailferry-Trace: %s %s\r\n", queue_id, hex);
+}
+
 /* A Received field without a "from": it came from nowhere. */
 static struct bytes trace(void *arg, uint64_t number, const char *queue_id)
 {
@@ -46,9 +62,9 @@ static struct bytes trace(void *arg, uint64_t number, const char *queue_id)
 	for (size_t i = 0; i < date.n; i++)
 		if (date.p[i] == '-')
 			date.p[i] = ' ';
-	return bytes_of(arena_printf(&notice->arena, "Received: by %s id %s;\r\n\t%.*s\r\n",
+	return bytes_of(arena_printf(&notice->arena, "Received: by %s id %s;\r\n\t%.*s\r\n%s",
 				     notice->hostname, queue_id,
-				     (int)date.n - 2, date.p + 1));
+				     (int)date.n - 2, date.p + 1, token_field(notice, queue_id)));
 }
 
 /* What of the message is returned: all of it if the sender asked for that and it is not large, else its header. */

@@ -22,6 +22,8 @@ struct deliver_settings {
 	const struct config *config; /* [gateway], platforms, mailbox list: replaced by deliver_reload() */
 	bool sandbox;                /* couriers give up their rights */
 
+	struct token_maker *tokens;  /* for what is sent in our own name; loops.h. May be NULL */
+
 	/* An operator should look: kind is a word ("route-fault", "content"), text a sentence. Must not suspend. May be NULL. */
 	void (*alarm)(void *arg, const char *kind, const char *text);
 	void *arg;

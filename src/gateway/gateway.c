@@ -187,6 +187,7 @@ SUSPENDS static int open_queue(struct gateway *g, struct fault *fault)
 	struct queue_settings settings = {
 		.state = g->options->state, .max_bytes = c->max_queue, .keep_free = c->keep_free, .life_us = c->queue_life_us,
 		.segment_size = (uint64_t)c->journal_segment_mib << 20,
+		.own = c->returns_via == CONFIG_ROUTE_NEW ? BOOK_NEW : BOOK_OLD,
 		.separator = c->subaddress && strlen(c->subaddress) == 1 ? c->subaddress[0] : '\0',
 		.seen = keeper_seen, .arg = &g->k,
 	};
@@ -218,6 +219,7 @@ static void start_delivery(struct gateway *g)
 {
 	struct deliver_settings settings = {
 		.queue = g->k.queue, .config = g->k.config, .sandbox = true, .alarm = on_alarm, .arg = &g->k,
+		.tokens = g->k.keep->tokens,
 	};
 
 	g->delivery = settings;
@@ -274,6 +276,7 @@ static void put_in_force(struct gateway *g, struct config *config, struct parts_
 	set_target(g, BOOK_OLD, &config->old.smtp, "old");
 	set_target(g, BOOK_NEW, &config->new.smtp, "new");
 	queue_change_targets(g->k.queue, targets, others, config->gateway.queue_life_us);
+	queue_set_own(g->k.queue, config->gateway.returns_via == CONFIG_ROUTE_NEW ? BOOK_NEW : BOOK_OLD);
 	parts_commit(&g->parts, SESSIONS_END);
 	deliver_reload(g->k.deliver, config);
 	close_listeners(&former_plan, plan);

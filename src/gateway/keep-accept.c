@@ -129,7 +129,8 @@ static void clear(struct journal_accept *r)
 	r->message = r->size = r->epoch = r->dsn_for = 0;
 	memset(r->digest, 0, sizeof(r->digest));
 	r->bodies = NULL;
-	r->n_bodies = 0;
+	r->returns = NULL;
+	r->n_bodies = r->n_returns = 0;
 	r->trace = r->parameters = BYTES_NULL;
 }
 

@@ -347,17 +347,24 @@ static int put_return(struct queue *queue, struct book_leg *const *legs, unsigne
 	message->users++;
 	if (dsn) {
 		dsn->record.dsn_for = message->number;
+		dsn->record.returns = names;
+		dsn->record.n_returns = n;
+		dsn->beside = 512 + strlen(reason) + 40 * (size_t)n;
 		r = queue_put_accept(queue, dsn, &own, fault);
-		if (r == 0)
-			r = queue_decide(queue, own, fault);
 		order.dsn = own ? own->number : 0;
 	}
 	for (unsigned i = 0; i < n; i++)
 		claims += claims_on(legs[i]);
+	/* Nothing comes between the two: a start that finds the first alone knows what is missing. */
 	if (r == 0)
-		r = queue_put(queue, JOURNAL_RETURNED, &order, &sequence, fault);
+		r = own ? queue_put_now(queue, JOURNAL_RETURNED, &order, &sequence, fault)
+			: queue_put(queue, JOURNAL_RETURNED, &order, &sequence, fault);
 	if (r == 0)
 		unclaim(queue, message, claims);
+	if (r == 0 && own)
+		r = queue_decide(queue, own, fault);
+	if (r == 0)
+		sequence = book_position(queue->book);
 	if (r == 0)
 		r = queue_commit(queue, sequence, fault);
 	if (r == 0 && own)

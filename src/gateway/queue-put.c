@@ -134,7 +134,7 @@ static int make_accept(struct queue *queue, struct queue_accept *accept, struct 
 	for (;;) {
 		char id[QUEUE_ID_SIZE];
 
-		if (queue_room(queue, JOURNAL_ACCEPT, room, fault) < 0)
+		if (queue_room(queue, JOURNAL_ACCEPT, room + accept->beside, fault) < 0)
 			return -1;
 		record->message = book_last_number(queue->book) + 1;
 		record->epoch = router_epoch(queue->router);

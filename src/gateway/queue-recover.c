@@ -46,6 +46,12 @@ struct replay {
 	size_t kept;             /* legs that may stay in memory */
 	uint64_t from;           /* the record that was asked for first */
 	uint64_t first_segment;  /* where replaying began; 0: it has not */
+	/* The last ACCEPT said so, and no RETURNED has come yet. */
+	struct {
+		uint64_t dsn;
+		struct journal_leg *legs; /* owned */
+		size_t n;
+	} owed;
 	bool in_the_middle;      /* book_begin_in_the_middle(), until the end */
 	bool index_failed;       /* the index is at fault, not the journal */
 };
@@ -301,6 +307,21 @@ static void replay_dropped(struct replay *replay, const struct journal_dropped *
 		book_add_base(replay->queue->book, &dropped->base[0]);
 }
 
+static void note_owed(struct replay *replay, unsigned type, const union any *any)
+{
+	if (type == JOURNAL_ACCEPT || type == JOURNAL_RETURNED) {
+		free(replay->owed.legs);
+		replay->owed.legs = NULL;
+		replay->owed.n = 0;
+	}
+	if (type != JOURNAL_ACCEPT || any->accept.n_returns == 0)
+		return;
+	replay->owed.dsn = any->accept.message;
+	replay->owed.n = any->accept.n_returns;
+	replay->owed.legs = xreallocarray(NULL, replay->owed.n, sizeof(*replay->owed.legs));
+	memcpy(replay->owed.legs, any->accept.returns, replay->owed.n * sizeof(*replay->owed.legs));
+}
+
 static int replay_record(void *arg, const struct journal_record *r, struct fault *fault)
 {
 	struct replay *replay = arg;
@@ -324,6 +345,7 @@ static int replay_record(void *arg, const struct journal_record *r, struct fault
 	if (fields_decode(table, r->payload, &replay->arena, &any, fault) < 0 ||
 	    bring_in_for(replay, r->head.type, &any, fault) < 0)
 		return -1;
+	note_owed(replay, r->head.type, &any);
 	if (r->head.type == JOURNAL_DROPPED)
 		replay_dropped(replay, &any.dropped);
 	if (r->head.type == JOURNAL_ROUTES && replay_routes(replay, &any.routes, r->head.wall_us, fault) < 0)
@@ -426,6 +448,40 @@ static int end_attempts(struct queue *queue, uint64_t *ret_n, struct fault *faul
 	}
 }
 
+struct owed_job {
+	struct index *index;
+	uint64_t number;
+	struct index_rows rows;
+};
+
+static int owed_job(void *arg, struct fault *fault)
+{
+	struct owed_job *job = arg;
+
+	return index_read_message(job->index, job->number, &job->rows, fault);
+}
+
+/* The notification was accepted, and the record that its legs are returned was cut off: it would be sent again. */
+static int end_return(struct queue *queue, struct replay *replay, struct fault *fault)
+{
+	struct journal_order order = { .operator = BYTES("gateway"), .reason = BYTES("refused"), .dsn = replay->owed.dsn,
+				       .legs = replay->owed.legs, .n_legs = replay->owed.n };
+	struct owed_job job = { .index = queue->index };
+	uint64_t sequence;
+	int r;
+
+	if (order.n_legs == 0)
+		return 0;
+	job.number = order.legs[0].message;
+	r = pool_call("a return that was interrupted", owed_job, &job, fault);
+	for (size_t i = 0; r == 0 && i < job.rows.n; i++)
+		queue_restore(queue, &job.rows.rows[i]);
+	index_rows_done(&job.rows);
+	if (r == 0)
+		r = queue_put(queue, JOURNAL_RETURNED, &order, &sequence, fault);
+	return r < 0 ? -1 : queue_commit(queue, sequence, fault);
+}
+
 /* --- all of it --------------------------------------------------------------------------------- */
 
 static int open_journal(struct queue *queue, struct replay *replay, struct fault *fault)
@@ -492,10 +548,12 @@ int queue_recover(struct queue *queue, struct fault *fault)
 		r = try_recover(queue, &job, &replay, fault);
 	}
 	arena_done(&replay.arena);
-	if (r != 0)
-		return -1;
-	queue->router = router_use(queue->latest);
-	if (end_attempts(queue, &interrupted, fault) < 0)
+	if (r == 0) {
+		queue->router = router_use(queue->latest);
+		r = end_return(queue, &replay, fault);
+	}
+	free(replay.owed.legs);
+	if (r != 0 || end_attempts(queue, &interrupted, fault) < 0)
 		return -1;
 	say(queue, &job, &replay, interrupted);
 	return 0;

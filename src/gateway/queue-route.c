@@ -433,6 +433,17 @@ void queue_note_routes(struct queue *queue, const struct journal_routes *routes,
 	}
 }
 
+void queue_set_own(struct queue *queue, enum book_target target)
+{
+	if (queue->settings.own == target)
+		return;
+	queue->settings.own = target;
+	/* As after a change of routes: all legs are looked at. */
+	queue->routed = 0;
+	waiters_wake_one(&queue->direct);
+	waiters_wake_all(&queue->work);
+}
+
 int queue_change_routes(struct queue *queue, struct journal_routes *routes, struct fault *fault)
 {
 	uint32_t now_s = (uint32_t)(run_wall() / SECOND);

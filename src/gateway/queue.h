@@ -81,11 +81,16 @@ struct router *queue_router(const struct queue *queue);
  * makes it an alias. FAULT_DATA: an entry is none; FAULT_LIMIT: more than a record holds (1 MiB): in portions. Nothing happened. */
 SUSPENDS int queue_change_routes(struct queue *queue, struct journal_routes *routes, struct fault *fault);
 
+/* settings.own, from now on: messages of our own that wait go over, too. */
+void queue_set_own(struct queue *queue, enum book_target target);
+
 /* --- accepting ------------------------------------------------------------------------------- */
 
 struct queue_accept {
 	struct journal_accept record; /* message, epoch, trace are filled in; bodies are appended and named by the caller */
 	struct bytes content;  /* all of the content if it is at hand and small, for the first attempt; or empty. Copied */
+
+	size_t beside; /* bytes of payload of another record, which is put in the same moment */
 
 	/* Gives the trace fields for this number, which is decided now. Must not suspend; what it returns must live until
 	 * queue_accept() returns. NULL: record.trace is it. */

@@ -722,6 +722,56 @@ static void bounded(struct check *check)
 	run(&t, flood);
 }
 
+/* --- a notification that was accepted, and no more ------------------------------------------------ */
+
+/* Ends as a crash would that cut the batch between the two records. */
+static int accept_notice_and_die(struct test *t, struct fault *fault)
+{
+	struct journal_recipient back = { .address = BYTES("sender@far.example") };
+	struct journal_leg leg = { 0 };
+	struct queue_accept dsn = { .record = { .recipients = &back, .n_recipients = 1, .returns = &leg, .n_returns = 1 },
+				    .trace = make_trace };
+	struct book_message *own;
+	char trace[100];
+	bool parked = false;
+
+	dsn.arg = trace;
+	if (route(t, "@a.example", JOURNAL_ROUTE_NEW, fault) < 0 || accept(t, "a@a.example", BYTES("x"), &leg.message, fault) < 0 ||
+	    deliver(t, BOOK_NEW, never, &parked, fault) < 0)
+		return -1;
+	dsn.record.dsn_for = leg.message;
+	if (!parked || queue_put_accept(t->queue, &dsn, &own, fault) < 0 ||
+	    queue_commit(t->queue, book_position(queue_book(t->queue)), fault) < 0)
+		return -1;
+	_exit(77);
+}
+
+static int returned_once(struct test *t, struct fault *fault)
+{
+	struct check *check = t->check;
+	_cleanup_(arena_done) struct arena arena = { NULL };
+	const struct journal_order *order;
+	struct queue_step *steps;
+	size_t n;
+
+	EXPECT(tallies(t)->messages == 2 && tallies(t)->returned == 1 && tallies(t)->open == 1);
+	EXPECT(deliver(t, BOOK_NEW, good, NULL, fault) == 0);
+	if (queue_trace(t->queue, 1, &arena, &steps, &n, fault) < 0)
+		return -1;
+	order = steps[n - 1].record;
+	EXPECT(steps[n - 1].type == JOURNAL_RETURNED && order->dsn == 2);
+	return 0;
+}
+
+static void told_once(struct check *check)
+{
+	TEST;
+
+	run_and_die(&t, accept_notice_and_die);
+	run(&t, returned_once);
+	run(&t, returned_once);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct check_case cases[] = {
@@ -739,6 +789,7 @@ int main(int argc, char **argv)
 		{ "an index that is ahead (G4)", index_ahead },
 		{ "both sides (G9)", both },
 		{ "orders and lists", orders },
+		{ "a notification that a crash parted from its RETURNED (G21)", told_once },
 		{ "no more legs in memory than allowed (G5)", bounded },
 		{ 0 },
 	};

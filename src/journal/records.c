@@ -10,6 +10,13 @@ static const struct field_line recipient_lines[] = {
 };
 static const struct field_table recipient_table = FIELD_TABLE(recipient_lines, journal_recipient);
 
+static const struct field_line leg_lines[] = {
+	FIELD(1, FIELD_U64, journal_leg, message),
+	FIELD(2, FIELD_U64, journal_leg, recipient),
+	FIELD(3, FIELD_U64, journal_leg, copy),
+};
+static const struct field_table leg_table = FIELD_TABLE(leg_lines, journal_leg);
+
 static const struct field_line accept_lines[] = {
 	FIELD(1, FIELD_U64, journal_accept, message),
 	FIELD(2, FIELD_BYTES, journal_accept, listener),
@@ -37,6 +44,7 @@ static const struct field_line accept_lines[] = {
 	FIELD(24, FIELD_U64, journal_accept, epoch),
 	FIELD(25, FIELD_U64, journal_accept, dsn_for),
 	FIELD_LIST_OF(26, journal_accept, recipients, &recipient_table),
+	FIELD_LIST_OF(27, journal_accept, returns, &leg_table),
 };
 
 static const struct field_line entry_lines[] = {
@@ -54,13 +62,6 @@ static const struct field_line routes_lines[] = {
 	FIELD(4, FIELD_BYTES, journal_routes, reason),
 	FIELD_LIST_OF(5, journal_routes, entries, &entry_table),
 };
-
-static const struct field_line leg_lines[] = {
-	FIELD(1, FIELD_U64, journal_leg, message),
-	FIELD(2, FIELD_U64, journal_leg, recipient),
-	FIELD(3, FIELD_U64, journal_leg, copy),
-};
-static const struct field_table leg_table = FIELD_TABLE(leg_lines, journal_leg);
 
 static const struct field_line opened_lines[] = {
 	FIELD(1, FIELD_U64, journal_leg_opened, message),

@@ -53,6 +53,10 @@ enum journal_route {
 	JOURNAL_ROUTE_UNKNOWN = 5, /* of a domain: ours, and who has no entry of his own is unknown */
 };
 
+struct journal_leg {
+	uint64_t message, recipient, copy; /* copy: the second leg of a recipient under route both */
+};
+
 struct journal_recipient {
 	struct bytes address, parameters; /* as the peer gave them; parameters: those of RCPT, each after a blank */
 	struct bytes orcpt;
@@ -81,6 +85,8 @@ struct journal_accept {
 	uint64_t dsn_for;     /* one of our own: the message whose legs it returns */
 	struct journal_recipient *recipients;
 	size_t n_recipients;
+	struct journal_leg *returns; /* dsn_for: these legs of it are RETURNED, by a record of its own right behind this one, … */
+	size_t n_returns;            /* … or, if a crash cut that off, by the next start */
 };
 
 struct journal_route_entry {
@@ -95,10 +101,6 @@ struct journal_routes {
 	struct bytes operator, reason;
 	struct journal_route_entry *entries;
 	size_t n_entries;
-};
-
-struct journal_leg {
-	uint64_t message, recipient, copy; /* copy: the second leg of a recipient under route both */
 };
 
 /* LEG: a copy leg opened. */

@@ -17,6 +17,7 @@ import unittest
 
 import product
 from server import free_ports
+from sink import Sink
 
 PLATFORMS = """
 [platform old]
@@ -274,6 +275,46 @@ class TestGateway(unittest.TestCase):
             c.quit()
             self.assertEqual(g.wait(), 0, g.text())
             self.assertEqual(g.audit(), (1, 1, 0))
+
+    def test_who_has_nothing_to_lose_does_not_delay_a_stop(self):
+        with Gateway(drain="30s") as g:
+            g.start()
+            idle, busy = g.client(), g.client()
+            busy.mail("a@sender.example")
+            busy.rcpt("bob@example.org")
+            began = time.monotonic()
+            g.child.send_signal(signal.SIGTERM)
+            self.assertEqual(idle.getreply()[0], 421)
+            self.assertEqual(busy.data(message(1))[0], 250)
+            self.assertEqual(busy.getreply()[0], 421)
+            self.assertEqual(g.wait(), 0, g.text())
+            self.assertLess(time.monotonic() - began, 15)
+            self.assertEqual(g.audit(), (1, 1, 0))
+
+    def test_a_first_start_has_nothing_to_tell_of(self):
+        with Gateway() as g:
+            g.start()
+            g.stop()
+            self.assertNotIn("index", g.text())
+            self.assertNotIn("recovered", g.text())
+
+    def test_a_notification_leaves_by_the_platform_that_is_named(self):
+        for via in ("old", "new"):
+            old, new = Sink({("RCPT", "bob@example.org"): ["550 5.1.1 no such user"]}), Sink()
+            self.addCleanup(old.close)
+            self.addCleanup(new.close)
+            with self.subTest(via), Gateway(returns_via=via, route_fault="0") as g:
+                g.platforms(old.port, new.port)
+                g.start()
+                send(g.client(), 1)
+                there = old if via == "old" else new
+                end = time.monotonic() + 30
+                while not there.messages and time.monotonic() < end:
+                    time.sleep(0.05)
+                sender, recipients, content = there.messages[0]
+                self.assertEqual((sender, recipients), ("", ["a@sender.example"]))
+                self.assertRegex(content, rb"(?m)^X-Mailferry-Trace: [0-9a-z]{5}-000002 [0-9a-f]{32}\r$")
+                self.assertEqual(g.stop(), 0, g.text())
 
     def test_an_edge_that_is_killed(self):
         with Gateway() as g:
