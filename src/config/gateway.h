@@ -16,6 +16,7 @@ enum config_line_ends { CONFIG_LINE_ENDS_REJECT, CONFIG_LINE_ENDS_NORMALISE };
 enum config_unknown { CONFIG_UNKNOWN_REFUSE, CONFIG_UNKNOWN_DEFER, CONFIG_UNKNOWN_HOLD };
 enum config_unsure { CONFIG_UNSURE_DEFER, CONFIG_UNSURE_HOLD };
 enum config_route { CONFIG_ROUTE_OLD, CONFIG_ROUTE_NEW, CONFIG_ROUTE_BOTH, CONFIG_ROUTE_HOLD };
+enum config_offer { CONFIG_OFFER_COMMON, CONFIG_OFFER_ALL };
 enum config_low_space { CONFIG_LOW_SPACE_DEFER, CONFIG_LOW_SPACE_DROP };
 enum config_doubt { CONFIG_DOUBT_AGAIN, CONFIG_DOUBT_HOLD };
 enum config_smtp_tls { CONFIG_TLS_OPPORTUNISTIC, CONFIG_TLS_VERIFIED, CONFIG_TLS_PINNED, CONFIG_TLS_NONE };
@@ -67,6 +68,7 @@ struct config_gateway {
 	uint64_t max_message, keep_free, max_queue;
 	int64_t keep_bodies_us, keep_records_us; /* 0: forever */
 	int low_space;               /* enum config_low_space */
+	int offer;                   /* enum config_offer */
 	int returns_via;             /* enum config_route: OLD or NEW */
 	int64_t route_fault_us, queue_life_us, retry_min_us, retry_max_us, drain_us;
 	bool proxy;                  /* connections from `trusted` begin with a PROXY header */

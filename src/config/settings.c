@@ -294,6 +294,10 @@ const struct setting settings[] = {
 	{ GATEWAY(SETTING_COUNT, "journal_segment_mib", journal_segment_mib), "64", .min = 4, .max = 1024,
 	  .help = "MiB of a file of the journal; one more is always kept ready. It takes effect with\n"
 		  "the next file." },
+	{ GATEWAY(SETTING_CHOICE, "offer", offer), "common", .choices = "common all",
+	  .help = "What clients are offered: what both platforms have said that they can carry\n"
+		  "(SMTPUTF8 once both have, 8BITMIME unless one has not, the smallest SIZE), as asked\n"
+		  "at the start and every ten minutes; or all, whatever they say." },
 	{ GATEWAY(SETTING_CHOICE, "returns_via", returns_via), "old", .choices = "old new",
 	  .help = "A notification to a sender who is not of our domains leaves by this platform,\n"
 		  "which has to relay for the gateway. The old one is where the domain's mail has\n"

@@ -63,6 +63,14 @@ static const struct field_line shrink_lines[] = {
 };
 static const struct field_table shrink_table = FIELD_TABLE(shrink_lines, courier_shrink);
 
+static const struct field_line offers_lines[] = {
+	FIELD(1, FIELD_U64, courier_offers, target),
+	FIELD(2, FIELD_U64, courier_offers, host),
+	FIELD(3, FIELD_U64, courier_offers, offers),
+	FIELD(4, FIELD_U64, courier_offers, size),
+};
+static const struct field_table offers_table = FIELD_TABLE(offers_lines, courier_offers);
+
 static const struct field_line taken_lines[] = { FIELD(1, FIELD_U64, courier_taken, bytes) };
 static const struct field_table taken_table = FIELD_TABLE(taken_lines, courier_taken);
 
@@ -103,6 +111,8 @@ const struct field_table *courier_order_table(unsigned type)
 		return &setup_table;
 	case ORDER_JOB:
 		return &job_table;
+	case ORDER_PROBE:
+		return &offers_table;
 	case ORDER_SHRINK:
 		return &shrink_table;
 	default:
@@ -119,6 +129,8 @@ const struct field_table *courier_report_table(unsigned type)
 		return &ask_table;
 	case REPORT_RESULT:
 		return &result_table;
+	case REPORT_OFFERS:
+		return &offers_table;
 	default:
 		return NULL;
 	}

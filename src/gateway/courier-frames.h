@@ -22,6 +22,7 @@ enum courier_order {
 	ORDER_CONTENT,
 	ORDER_GO,
 	ORDER_NO_GO,
+	ORDER_PROBE,  /* courier_offers, of which target and host count: connect to it, to hear what it offers */
 	ORDER_SHRINK, /* keep no more than so many idle connections to a host */
 	ORDER_ORDERS = ORDER_SHRINK,
 };
@@ -31,7 +32,8 @@ enum courier_report {
 	REPORT_TAKEN,
 	REPORT_ASK,
 	REPORT_RESULT,
-	REPORT_REPORTS = REPORT_RESULT,
+	REPORT_OFFERS, /* courier_offers: of each new connection */
+	REPORT_REPORTS = REPORT_OFFERS,
 };
 
 enum {
@@ -112,6 +114,13 @@ struct courier_result {
 	struct bytes tls;  /* "TLSv1.3, …" or empty */
 	struct bytes text; /* why it ended so; empty: it worked */
 	uint64_t code;     /* of the reply that kept the session from beginning, or 0 */
+};
+
+/* What a host said to EHLO, or LHLO. */
+struct courier_offers {
+	uint64_t target, host;
+	uint64_t offers; /* of enum smtp_extension */
+	uint64_t size;   /* of a message, at most; 0: it names no limit */
 };
 
 struct courier_shrink {

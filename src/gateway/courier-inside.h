@@ -19,6 +19,8 @@ struct courier_connection {
 };
 
 struct courier_place { /* a host of a target */
+	struct link *link;      /* the courier's */
+	uint64_t number_of_target, number;
 	const struct courier_target *target;
 	const char *name;
 	uint16_t port;

@@ -134,6 +134,14 @@ SUSPENDS static int connect_smtps(struct courier_place *place, struct smtp_clien
 	return smtp_client_start(client, TAKE_PTR(stream), fault);
 }
 
+static void tell_offers(const struct courier_place *place, const struct smtp_client *client)
+{
+	struct courier_offers said = { .target = place->number_of_target, .host = place->number,
+				       .offers = smtp_client_offers(client), .size = smtp_client_size_limit(client) };
+
+	courier_put_report(place->link, REPORT_OFFERS, 0, &said);
+}
+
 SUSPENDS int courier_connect(struct courier_place *place, const struct smtp_origin *origin,
 			     struct courier_connection **ret, struct fault *fault)
 {
@@ -150,6 +158,8 @@ SUSPENDS int courier_connect(struct courier_place *place, const struct smtp_orig
 		r = connect_smtps(place, connection->client, fault);
 	else
 		r = smtp_client_connect(connection->client, place->name, place->port, fault);
+	if (r == 0)
+		tell_offers(place, connection->client);
 	return r;
 }
 

@@ -61,6 +61,9 @@ static int make_places(struct courier *courier, struct fault *fault)
 			struct courier_place *place = &courier->places[t][h];
 
 			place->target = target;
+			place->link = courier->link;
+			place->number_of_target = t;
+			place->number = h;
 			place->name = arena_str(&courier->arena, host->name);
 			place->port = (uint16_t)host->port;
 			place->scheme = (unsigned)host->scheme;
@@ -201,6 +204,34 @@ static int take_shrink(struct courier *courier, const struct link_frame *frame, 
 	return 0;
 }
 
+/* What comes of it is told by courier_connect(); the next job may have the connection. */
+SUSPENDS static int probe(void *arg, struct fault *fault)
+{
+	struct courier_place *place = arg;
+	struct courier_connection *connection;
+
+	if (courier_connect(place, NULL, &connection, fault) == 0)
+		courier_give_back(place, connection);
+	else
+		courier_connection_free(connection);
+	return 0;
+}
+
+static int take_probe(struct courier *courier, const struct link_frame *frame, struct fault *fault)
+{
+	struct arena none = { NULL };
+	struct courier_offers of;
+	struct courier_place *place;
+
+	if (fields_decode(courier_order_table(ORDER_PROBE), frame->payload, &none, &of, fault) < 0)
+		return -1;
+	place = find_place(courier, of.target, of.host);
+	if (!place)
+		return fault_protocol(fault, "the keeper named a host that it never told of");
+	nursery_start(&courier->nursery, probe, place, "asking %s what it offers", place->name);
+	return 0;
+}
+
 SUSPENDS static int sweep(void *arg, struct fault *fault)
 {
 	struct courier *courier = arg;
@@ -243,6 +274,8 @@ SUSPENDS static int obey(struct courier *courier, const struct link_frame *frame
 		return take_word(courier, frame, COURIER_SAID_GO, fault);
 	case ORDER_NO_GO:
 		return take_word(courier, frame, COURIER_SAID_NO, fault);
+	case ORDER_PROBE:
+		return take_probe(courier, frame, fault);
 	default:
 		return take_shrink(courier, frame, fault);
 	}

@@ -7,6 +7,8 @@
 #include "base/xalloc.h"
 #include "gateway/deliver-inside.h"
 
+#define PROBE_EVERY (10 * MINUTE)
+
 struct deliver_peer *deliver_choose(struct deliver *d)
 {
 	struct deliver_peer *best = NULL;
@@ -176,10 +178,46 @@ static int take_result(struct deliver_peer *peer, struct deliver_job *job, const
 	return 0;
 }
 
+static int take_offers(struct deliver_peer *peer, const struct link_frame *frame, struct fault *fault)
+{
+	const struct deliver_settings *s = &peer->deliver->settings;
+	struct courier_offers said;
+
+	if (decode(peer, frame, &said, fault) < 0)
+		return -1;
+	if (said.target >= BOOK_TARGETS)
+		return fault_protocol(fault, "a courier told of a host that there is not");
+	/* One of an older configuration may have had more hosts. */
+	if (s->offers && peer->configuration == peer->deliver->configuration &&
+	    said.host < deliver_smtp(peer->deliver, (unsigned)said.target)->hosts.n)
+		s->offers(s->arg, (unsigned)said.target, (unsigned)said.host, (unsigned)said.offers, said.size);
+	return 0;
+}
+
+/* Hosts are asked what they offer, mail or none. */
+SUSPENDS static int probe_all(void *arg, struct fault *fault)
+{
+	struct deliver_peer *peer = arg;
+
+	for (;;) {
+		for (unsigned t = 0; t < BOOK_TARGETS && peer->configuration == peer->deliver->configuration; t++)
+			for (size_t h = 0; h < deliver_smtp(peer->deliver, t)->hosts.n; h++) {
+				struct courier_offers of = { .target = t, .host = h };
+
+				courier_put_order(peer->link, ORDER_PROBE, 0, &of);
+			}
+		if (run_sleep(PROBE_EVERY, fault) < 0)
+			return -1;
+	}
+}
+
 static int hear(struct deliver_peer *peer, const struct link_frame *frame, struct fault *fault)
 {
 	struct deliver_job *job;
 	int r;
+
+	if (frame->type == REPORT_OFFERS)
+		return take_offers(peer, frame, fault);
 
 	if (frame->type == REPORT_READY) {
 		if (!peer->is_ready && peer->ready)
@@ -272,6 +310,8 @@ SUSPENDS int deliver_courier(struct deliver *d, const struct config *config, str
 	put_setup(&peer, config);
 	nursery_init(&nursery, "courier");
 	nursery_start(&nursery, hear_all, &peer, "what a courier says");
+	if (d->settings.offers)
+		nursery_start(&nursery, probe_all, &peer, "what hosts offer");
 	while (!peer.is_over && !may_go(&peer) && r == 0)
 		r = waiters_wait(&peer.changed, "a courier", fault);
 

@@ -253,6 +253,13 @@ static void fill_answer(const struct deliver_job *j, unsigned i, struct queue_an
 		break;
 	case SMTP_PERMANENT:
 		to->answer = SCHEDULE_REFUSED;
+		/* The server was not even asked: it does not offer what the message needs, which we took since it was offered once. That
+		 * is no fault of the sender's. */
+		if (o->code == 0 && (bytes_equal(o->enhanced, BYTES("5.6.7")) || bytes_equal(o->enhanced, BYTES("5.3.4")))) {
+			to->fate = JOURNAL_HELD;
+			to->cause = "cannot be carried";
+			break;
+		}
 		to->fate = JOURNAL_OPEN;
 		to->cause = o->about ? smtp_about_name((enum smtp_about)o->about) : "refused";
 		break;
@@ -313,6 +320,17 @@ static void note_refusals(struct deliver_job *j, const struct queue_answer *answ
 			};
 }
 
+static void alarm_of_held(struct deliver_job *j, const struct queue_answer *answers)
+{
+	for (unsigned i = 0; i < j->n; i++)
+		if (answers[i].fate == JOURNAL_HELD) {
+			deliver_alarm(j->deliver, "cannot-carry", "message %llu is held: the %s platform cannot take it: %.*s",
+				      (unsigned long long)j->job->message->number, j->job->target == BOOK_NEW ? "new" : "old",
+				      BYTES_ARG(answers[i].text));
+			return;
+		}
+}
+
 SUSPENDS static int put_results(struct deliver_job *j, struct after *after, struct fault *fault)
 {
 	struct queue_answer *answers = arena_alloc(&j->arena, j->n * sizeof(*answers));
@@ -324,6 +342,7 @@ SUSPENDS static int put_results(struct deliver_job *j, struct after *after, stru
 	for (unsigned i = 0; i < j->n; i++)
 		fill_answer(j, i, &answers[i]);
 	note_successes(j, answers, after);
+	alarm_of_held(j, answers);
 	step_point("deliver result");
 	if (queue_result(j->deliver->settings.queue, j->job, &how, answers, j->n, fault) < 0)
 		return -1;

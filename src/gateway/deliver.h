@@ -22,6 +22,9 @@ struct deliver_settings {
 	const struct config *config; /* [gateway], platforms, mailbox list: replaced by deliver_reload() */
 	bool sandbox;                /* couriers give up their rights */
 
+	/* What a host of a target says that it offers (of enum smtp_extension), and its limit of a message's size (0: none). Told at
+	 * each new connection, and at least every ten minutes. Must not suspend. May be NULL. */
+	void (*offers)(void *arg, unsigned target, unsigned host, unsigned offers, uint64_t size);
 	struct token_maker *tokens;  /* for what is sent in our own name; loops.h. May be NULL */
 
 	/* An operator should look: kind is a word ("route-fault", "content"), text a sentence. Must not suspend. May be NULL. */

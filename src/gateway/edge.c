@@ -344,6 +344,18 @@ static int begin_stop(struct edge *edge, struct bytes payload, struct fault *fau
 	return 0;
 }
 
+static int take_offer(struct edge *edge, struct bytes payload, struct fault *fault)
+{
+	struct arena none = { NULL };
+	struct keep_offer offer;
+
+	if (fields_decode(&keep_offer_table, payload, &none, &offer, fault) < 0)
+		return -1;
+	edge->settings.offered = (unsigned)offer.offered;
+	edge->settings.max_size = offer.max_message;
+	return 0;
+}
+
 /* Until the keeper ends the link. */
 SUSPENDS static int listen_to_keeper(void *arg, struct fault *fault)
 {
@@ -360,6 +372,8 @@ SUSPENDS static int listen_to_keeper(void *arg, struct fault *fault)
 			r = begin_stop(edge, frame.payload, fault);
 		else if (frame.type == KEEP_FORGET)
 			map_done(&edge->welcome);
+		else if (frame.type == KEEP_OFFER)
+			r = take_offer(edge, frame.payload, fault);
 		else
 			r = fault_protocol(fault, "the keeper gave settings twice");
 		if (r < 0)

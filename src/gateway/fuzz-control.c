@@ -249,7 +249,7 @@ static int serve(void *arg, struct fault *fault)
 {
 	struct scene *s = arg;
 
-	control_serve(&s->k, s->theirs);
+	control_serve(&s->k, s->theirs, 0);
 	return 0;
 }
 

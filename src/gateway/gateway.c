@@ -3,6 +3,7 @@
 #include "gateway/gateway.h"
 
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "gateway/events.h"
 #include "gateway/keep.h"
 #include "gateway/metrics.h"
+#include "gateway/offers.h"
 #include "gateway/parts.h"
 #include "gateway/recipients.h"
 #include "gateway/retain.h"
@@ -37,6 +39,7 @@ struct gateway {
 	char *folder;
 	struct schedule_settings targets[BOOK_TARGETS];
 	struct deliver_settings delivery;
+	struct offers offers;
 	bool wants_reload, is_hurried;
 };
 
@@ -210,6 +213,33 @@ static void on_alarm(void *arg, const char *kind, const char *text)
 	keeper_alarm(arg, kind, "%s", text);
 }
 
+static void offer_as_known(struct gateway *g)
+{
+	const struct config_gateway *c = &g->k.config->gateway;
+	unsigned offered = SMTP_SIZE | SMTP_8BITMIME | SMTP_SMTPUTF8 | SMTP_DSN;
+	uint64_t size = c->max_message;
+
+	if (c->offer == CONFIG_OFFER_COMMON)
+		offered = offers_common(&g->offers, c->max_message, &size);
+	if (offered == g->k.offered && size == g->k.max_size)
+		return;
+	g->k.offered = offered;
+	g->k.max_size = size;
+	if (!g->k.keep)
+		return;
+	keep_tell_offer(g->k.keep);
+	keeper_note(&g->k, "offer", "clients are offered messages of up to %llu bytes%s%s", (unsigned long long)size,
+		    offered & SMTP_8BITMIME ? ", 8BITMIME" : "", offered & SMTP_SMTPUTF8 ? ", SMTPUTF8" : "");
+}
+
+static void on_offers(void *arg, unsigned target, unsigned host, unsigned said, uint64_t size)
+{
+	struct gateway *g = (struct gateway *)((char *)arg - offsetof(struct gateway, k));
+
+	offers_learn(&g->offers, target, host, said, size);
+	offer_as_known(g);
+}
+
 SUSPENDS static int deliver(void *arg, struct fault *fault)
 {
 	return deliver_run(arg, fault);
@@ -219,7 +249,7 @@ static void start_delivery(struct gateway *g)
 {
 	struct deliver_settings settings = {
 		.queue = g->k.queue, .config = g->k.config, .sandbox = true, .alarm = on_alarm, .arg = &g->k,
-		.tokens = g->k.keep->tokens,
+		.tokens = g->k.keep->tokens, .offers = on_offers,
 	};
 
 	g->delivery = settings;
@@ -281,6 +311,9 @@ static void put_in_force(struct gateway *g, struct config *config, struct parts_
 	deliver_reload(g->k.deliver, config);
 	close_listeners(&former_plan, plan);
 	config_free(former);
+	/* Hosts may be others; those that are not say it again soon. */
+	g->offers = (struct offers){ 0 };
+	offer_as_known(g);
 	keep_look(g->k.keep);
 	waiters_wake_all(&g->k.changed);
 }
@@ -433,7 +466,7 @@ SUSPENDS static int keeper_main(void *arg, struct fault *fault)
 	struct fault later;
 	int r;
 
-	g->k.offered = SMTP_SIZE | SMTP_8BITMIME | SMTP_SMTPUTF8 | SMTP_DSN;
+	offer_as_known(g);
 	g->k.show = g->options->show;
 	run_random(g->k.seed, sizeof(g->k.seed));
 	metrics_open(&g->k);

@@ -54,14 +54,14 @@ void keep_edge_stop(struct keep_edge *edge, int64_t within_us, bool idle_too)
 /* The limits are those of all edges together: connections fall to them by chance, so each may have an equal share. */
 static unsigned share_of(unsigned limit, unsigned edges)
 {
-	return (limit + edges - 1) / edges;
+	return edges ? (limit + edges - 1) / edges : limit;
 }
 
 static void send_settings(struct keep_edge *edge, const struct config_gateway *g)
 {
 	struct keep_setup setup = {
 		.hostname = bytes_of(g->hostname), .cert_file = bytes_of(g->cert_file), .key_file = bytes_of(g->key_file),
-		.offered = edge->keep->k->offered, .max_message = g->max_message, .max_recipients = g->max_recipients,
+		.offered = edge->keep->k->offered, .max_message = edge->keep->k->max_size, .max_recipients = g->max_recipients,
 		.sessions = edge->max_slots, .sessions_per_address = share_of(g->sessions_per_address, g->edges),
 		.normalise = g->line_ends == CONFIG_LINE_ENDS_NORMALISE, .proxy = g->proxy,
 	};
@@ -75,6 +75,21 @@ static void send_settings(struct keep_edge *edge, const struct config_gateway *g
 	fields_encode(&keep_setup_table, &setup, &edge->payload);
 	link_put(edge->link, KEEP_SETUP, 0, buf_bytes(&edge->payload), BYTES_NULL);
 	arena_reset(&edge->arena);
+}
+
+void keep_tell_offer(struct keep *keep)
+{
+	struct keep_offer offer = { keep->k->offered, keep->k->max_size };
+
+	list_for_each(link, &keep->edges) {
+		struct keep_edge *edge = list_entry(link, struct keep_edge, of_keep);
+
+		if (edge->is_gone || edge->state == KEEP_EDGE_DONE)
+			continue;
+		buf_reset(&edge->payload);
+		fields_encode(&keep_offer_table, &offer, &edge->payload);
+		link_put(edge->link, KEEP_OFFER, 0, buf_bytes(&edge->payload), BYTES_NULL);
+	}
 }
 
 /* --- recipients ------------------------------------------------------------------------------ */

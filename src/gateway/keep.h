@@ -46,6 +46,9 @@ struct keep {
 SUSPENDS int keep_open(struct keeper *k, struct fault *fault);
 struct keep *keep_free(struct keep *keep); /* after its edges; accepts NULL, returns NULL */
 
+/* The keeper's `offered` and `max_size` are others now: edges are told. */
+void keep_tell_offer(struct keep *keep);
+
 /* The first BODY record of messages that are on their way in; UINT64_MAX: there is none. */
 uint64_t keep_first_body(const struct keep *keep);
 

@@ -36,7 +36,8 @@ struct keeper {
 	struct metrics *metrics;
 	struct control *control;
 
-	unsigned offered;       /* of enum smtp_extension: what clients are offered from the next edge on */
+	unsigned offered;       /* of enum smtp_extension: what clients are offered: what all hosts can carry (offers.h) */
+	uint64_t max_size;      /* of a message, likewise; 0: any */
 	/* Shows a line to whoever watches the process. NULL: nobody does. Must not suspend. */
 	void (*show)(bool is_alarm, const char *kind, const char *text);
 	bool is_unsure;         /* recipients could not be read lately: who is not in the table may exist (recipients.c) */

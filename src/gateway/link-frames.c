@@ -7,6 +7,12 @@
 static const struct field_line link_word_lines[] = { FIELD(1, FIELD_BYTES, link_word, text) };
 TABLE(link_word);
 
+static const struct field_line keep_offer_lines[] = {
+	FIELD(1, FIELD_U64, keep_offer, offered),
+	FIELD(2, FIELD_U64, keep_offer, max_message),
+};
+TABLE(keep_offer);
+
 static const struct field_line keep_stop_lines[] = {
 	FIELD(1, FIELD_U64, keep_stop, within_us),
 	FIELD(2, FIELD_U64, keep_stop, idle_too),

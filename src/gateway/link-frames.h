@@ -33,11 +33,16 @@ enum keep_frame {
 	KEEP_STOP,      /* keep_stop: accept no more connections, and end once the sessions have. Again: only sooner than it
 			 * was told before */
 	KEEP_FORGET,    /* recipients that were taken may not be any more: ask again */
-	KEEP_FRAMES = KEEP_FORGET,
+	KEEP_OFFER,     /* keep_offer: what clients are offered from their next EHLO on */
+	KEEP_FRAMES = KEEP_OFFER,
 };
 
 struct link_word {
 	struct bytes text;
+};
+
+struct keep_offer {
+	uint64_t offered, max_message; /* as of keep_setup */
 };
 
 struct keep_stop {
@@ -84,7 +89,7 @@ struct keep_say {
 	struct bytes enhanced, text;
 };
 
-extern const struct field_table link_word_table, keep_stop_table, edge_ask_table, edge_finish_table, edge_counts_table,
+extern const struct field_table link_word_table, keep_stop_table, keep_offer_table, edge_ask_table, edge_finish_table, edge_counts_table,
 	keep_setup_table, keep_say_table;
 
 #endif

@@ -341,7 +341,8 @@ static int replay_record(void *arg, const struct journal_record *r, struct fault
 	if (!table)
 		return 0;
 	arena_reset(&replay->arena);
-	replay->records++;
+	/* Signing off comes after all else: that is no work left undone. */
+	replay->records += r->head.type != JOURNAL_CHECKPOINT && r->head.type != JOURNAL_DROPPED;
 	if (fields_decode(table, r->payload, &replay->arena, &any, fault) < 0 ||
 	    bring_in_for(replay, r->head.type, &any, fault) < 0)
 		return -1;

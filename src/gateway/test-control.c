@@ -40,7 +40,7 @@ static int serve(void *arg, struct fault *fault)
 {
 	struct scene *s = arg;
 
-	control_serve(&s->keeper.k, s->theirs);
+	control_serve(&s->keeper.k, s->theirs, 0);
 	s->over = true;
 	return 0;
 }

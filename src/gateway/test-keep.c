@@ -108,6 +108,7 @@ static void connect_edge(struct scene *s, bool with)
 	memory_stream_pair(0, &a, &b);
 	a->peer = b->peer = "the other end";
 	s->over = false;
+	s->k.max_size = s->k.config->gateway.max_message;
 	s->keeps = keep_edge_new(s->k.keep, &s->config.gateway, a, 1);
 	nursery_start(&s->nursery, run_keep, s, "keep");
 	if (!with) {

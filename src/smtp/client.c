@@ -73,6 +73,11 @@ unsigned smtp_client_offers(const struct smtp_client *client)
 	return client->extensions;
 }
 
+uint64_t smtp_client_size_limit(const struct smtp_client *client)
+{
+	return client->size_limit;
+}
+
 /* --- reading and writing --------------------------------------------------------------------------- */
 
 /* More bytes into client->in: 1; 0: the peer ended the stream. */

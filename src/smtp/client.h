@@ -83,6 +83,7 @@ SUSPENDS bool smtp_client_is_usable(struct smtp_client *client);
 /* "TLSv1.3, …" or NULL; and what the server offers. */
 const char *smtp_client_tls(const struct smtp_client *client);
 unsigned smtp_client_offers(const struct smtp_client *client); /* of enum smtp_extension */
+uint64_t smtp_client_size_limit(const struct smtp_client *client); /* of a message; 0: it names none */
 
 /* QUIT, waiting for its answer a short while; then closed. */
 SUSPENDS void smtp_client_quit(struct smtp_client *client);

@@ -291,6 +291,37 @@ class TestGateway(unittest.TestCase):
             self.assertLess(time.monotonic() - began, 15)
             self.assertEqual(g.audit(), (1, 1, 0))
 
+    def test_offers_what_both_platforms_can_carry(self):
+        old, new = Sink(offers=("SIZE 90000", "8BITMIME", "SMTPUTF8")), Sink(offers=("SIZE 200000", "8BITMIME"))
+        self.addCleanup(old.close)
+        self.addCleanup(new.close)
+        with Gateway() as g:
+            g.platforms(old.port, new.port)
+            g.start()
+            end = time.monotonic() + 30
+            while (offered := g.client().esmtp_features)["size"] != str(90000 - 2048) and time.monotonic() < end:
+                time.sleep(0.1)
+            self.assertEqual(offered["size"], str(90000 - 2048))
+            self.assertIn("8bitmime", offered)
+            self.assertNotIn("smtputf8", offered)
+            new.offers = ("8BITMIME", "SMTPUTF8")
+            g.child.send_signal(signal.SIGHUP)
+            while "smtputf8" not in g.client().esmtp_features and time.monotonic() < end:
+                time.sleep(0.1)
+            self.assertIn("smtputf8", g.client().esmtp_features)
+
+            # what cannot be carried any more is nobody's fault: it is held
+            old.offers = ("8BITMIME",)
+            time.sleep(7)  # connections from before are not kept for so long
+            c = g.client()
+            c.mail("a@sender.example", ["SMTPUTF8"])
+            c.rcpt("bob@example.org")
+            self.assertEqual(c.data(message(1))[0], 250)
+            while "cannot take it" not in g.text() and time.monotonic() < end:
+                time.sleep(0.1)
+            self.assertEqual(g.stop(), 0, g.text())
+            self.assertEqual(g.audit(), (1, 1, 1))
+
     def test_a_first_start_has_nothing_to_tell_of(self):
         with Gateway() as g:
             g.start()
