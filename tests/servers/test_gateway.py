@@ -296,7 +296,7 @@ class TestGateway(unittest.TestCase):
         self.addCleanup(old.close)
         self.addCleanup(new.close)
         with Gateway() as g:
-            g.platforms(old.port, new.port)
+            g.deliver_to(old.port, new.port)
             g.start()
             end = time.monotonic() + 30
             while (offered := g.client().esmtp_features)["size"] != str(90000 - 2048) and time.monotonic() < end:
@@ -335,7 +335,7 @@ class TestGateway(unittest.TestCase):
             self.addCleanup(old.close)
             self.addCleanup(new.close)
             with self.subTest(via), Gateway(returns_via=via, route_fault="0") as g:
-                g.platforms(old.port, new.port)
+                g.deliver_to(old.port, new.port)
                 g.start()
                 send(g.client(), 1)
                 there = old if via == "old" else new
