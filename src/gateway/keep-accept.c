@@ -232,7 +232,7 @@ SUSPENDS static int settle_content(struct accepting *a, struct fault *fault)
 	if (!m || !m->content.n)
 		return 0;
 	sequence = arena_alloc(&a->arena, sizeof(*sequence));
-	if (journal_append(journal, JOURNAL_BODY, &m->content, 1, sequence, fault) < 0)
+	if (journal_append_body(journal, m->content, a->accept.record.digest, sequence, fault) < 0)
 		return -1;
 	a->accept.record.bodies = sequence;
 	a->accept.record.n_bodies = 1;

@@ -7,8 +7,6 @@
 #include "base/xalloc.h"
 #include "gateway/queue-inside.h"
 
-enum { TRACE_GUESS = 2048 };
-
 void queue_fail(struct queue *queue, const struct fault *fault)
 {
 	if (queue->why.kind)
@@ -121,32 +119,25 @@ int queue_note(struct queue *queue, enum journal_type type, const void *record, 
 
 /* --- accepting --------------------------------------------------------------------------------- */
 
-/* Numbers rise in the journal's order, so this one's is decided when there is room for its record, whose size depends on
- * what stands in the trace. */
+/* Numbers rise in the journal's order, so this one's is decided when there is room for its record: if another took
+ * the number while we waited for that, once more. */
 static int make_accept(struct queue *queue, struct queue_accept *accept, struct buf *payload, struct fault *fault)
 {
 	struct journal_accept *record = &accept->record;
-	size_t room;
 
-	if (encode(JOURNAL_ACCEPT, record, payload, fault) < 0)
-		return -1;
-	room = payload->n + TRACE_GUESS;
-	for (;;) {
+	do {
 		char id[QUEUE_ID_SIZE];
 
-		if (queue_room(queue, JOURNAL_ACCEPT, room + accept->beside, fault) < 0)
-			return -1;
 		record->message = book_last_number(queue->book) + 1;
 		record->epoch = router_epoch(queue->router);
 		queue_id_write(id, queue->id, record->message);
 		if (accept->trace)
 			record->trace = accept->trace(accept->arg, record->message, id);
-		if (encode(JOURNAL_ACCEPT, record, payload, fault) < 0)
+		if (encode(JOURNAL_ACCEPT, record, payload, fault) < 0 ||
+		    queue_room(queue, JOURNAL_ACCEPT, payload->n + accept->beside, fault) < 0)
 			return -1;
-		if (payload->n <= room)
-			return 0;
-		room = payload->n;
-	}
+	} while (record->message != book_last_number(queue->book) + 1 || record->epoch != router_epoch(queue->router));
+	return 0;
 }
 
 static void cache_message(struct queue *queue, struct book_message *message, struct bytes content)

@@ -222,8 +222,9 @@ int journal_wait_for_room(struct journal *j, enum journal_type type, size_t size
 	return -1;
 }
 
+/* digest: of the payload, or NULL: it is not known yet. */
 static void write_record(struct journal *j, enum journal_type type, const struct bytes *pieces, size_t n,
-			 size_t length)
+			 size_t length, const unsigned char *digest)
 {
 	size_t size = journal_record_size(length), at = JOURNAL_HEAD;
 	unsigned char *raw = make_room(j, size);
@@ -234,12 +235,15 @@ static void write_record(struct journal *j, enum journal_type type, const struct
 		if (pieces[i].n)
 			memcpy(raw + at, pieces[i].p, pieces[i].n);
 	memset(raw + at, 0, size - at);
-	journal_hash(j->hash, (struct bytes){ (const char *)raw + JOURNAL_HEAD, length }, BYTES_NULL, head.digest);
+	if (digest)
+		memcpy(head.digest, digest, JOURNAL_DIGEST);
+	else
+		journal_hash(j->hash, (struct bytes){ (const char *)raw + JOURNAL_HEAD, length }, BYTES_NULL, head.digest);
 	journal_head_write(raw, &head, j->writer.salt);
 }
 
-int journal_append(struct journal *j, enum journal_type type, const struct bytes *pieces, size_t n,
-		   uint64_t *ret_sequence, struct fault *fault)
+static int append(struct journal *j, enum journal_type type, const struct bytes *pieces, size_t n,
+		  const unsigned char *digest, uint64_t *ret_sequence, struct fault *fault)
 {
 	size_t length = 0;
 
@@ -251,10 +255,22 @@ int journal_append(struct journal *j, enum journal_type type, const struct bytes
 		return -1;
 
 	*ret_sequence = j->next;
-	write_record(j, type, pieces, n, length);
+	write_record(j, type, pieces, n, length, digest);
 	if (j->filling.bytes >= JOURNAL_KICK)
 		waiters_wake_one(&j->work);
 	return 0;
+}
+
+int journal_append(struct journal *j, enum journal_type type, const struct bytes *pieces, size_t n,
+		   uint64_t *ret_sequence, struct fault *fault)
+{
+	return append(j, type, pieces, n, NULL, ret_sequence, fault);
+}
+
+int journal_append_body(struct journal *j, struct bytes piece, const unsigned char digest[JOURNAL_DIGEST],
+			uint64_t *ret_sequence, struct fault *fault)
+{
+	return append(j, JOURNAL_BODY, &piece, 1, digest, ret_sequence, fault);
 }
 
 int journal_put(struct journal *j, enum journal_type type, const void *record, uint64_t *ret_sequence,

@@ -57,6 +57,10 @@ const char *journal_recovered(const struct journal *j);
 SUSPENDS int journal_append(struct journal *j, enum journal_type type, const struct bytes *pieces, size_t n,
 			    uint64_t *ret_sequence, struct fault *fault);
 
+/* The same of a BODY whose SHA-256 the caller has: it is believed. */
+SUSPENDS int journal_append_body(struct journal *j, struct bytes piece, const unsigned char digest[JOURNAL_DIGEST],
+				 uint64_t *ret_sequence, struct fault *fault);
+
 /* The same of a struct of records.h, the one of that type. */
 SUSPENDS int journal_put(struct journal *j, enum journal_type type, const void *record, uint64_t *ret_sequence,
 			 struct fault *fault);
