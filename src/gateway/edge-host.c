@@ -164,8 +164,11 @@ SUSPENDS static int ask(struct smtp_host *host, const struct smtp_client *client
 	}
 	if (!s->slot)
 		return fault_cancelled(fault);
-	if (map_has(&edge->welcome, r->key))
+	if (map_has(&edge->welcome, r->key)) {
+		edge->counts.recipients_known++;
+		edge->counts_changed = true;
 		return 0;
+	}
 
 	buf_reset(&edge->payload);
 	fields_encode(&edge_ask_table, &question, &edge->payload);

@@ -413,10 +413,12 @@ static int on_ready(struct keep_edge *edge, const struct link_frame *frame, stru
 
 static int on_counts(struct keep_edge *edge, const struct link_frame *frame, struct fault *fault)
 {
-	uint64_t before = edge->counts.accept_errors;
+	uint64_t before = edge->counts.accept_errors, known = edge->counts.recipients_known;
 
 	if (fields_decode(&edge_counts_table, frame->payload, &edge->arena, &edge->counts, fault) < 0)
 		return -1;
+	if (edge->counts.recipients_known > known)
+		edge->keep->counts.asked += edge->counts.recipients_known - known;
 	if (edge->counts.accept_errors > before && run_now() >= edge->alarm_next) {
 		edge->alarm_next = run_now() + MINUTE;
 		keeper_alarm(edge->keep->k, "accept",

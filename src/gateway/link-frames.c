@@ -39,6 +39,7 @@ static const struct field_line edge_counts_lines[] = {
 	FIELD(4, FIELD_U64, edge_counts, turned_away),
 	FIELD(5, FIELD_U64, edge_counts, recipients_refused),
 	FIELD(6, FIELD_U64, edge_counts, accept_errors),
+	FIELD(7, FIELD_U64, edge_counts, recipients_known),
 };
 TABLE(edge_counts);
 

@@ -70,6 +70,7 @@ struct edge_finish {
 
 struct edge_counts {
 	uint64_t sessions, tls_sessions, connections, turned_away, recipients_refused, accept_errors; /* the first two: now */
+	uint64_t recipients_known; /* taken without asking */
 };
 
 struct keep_network {
