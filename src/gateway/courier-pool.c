@@ -169,7 +169,8 @@ SUSPENDS void courier_give_back(struct courier_place *place, struct courier_conn
 			  place->target->client == CONFIG_CLIENT_XCLIENT ||
 			  place->n_idle >= IDLE_MOST || run_is_cancelled();
 
-	if (!is_used_up && smtp_client_is_usable(connection->client)) {
+	/* What the server says meanwhile is looked at when it is taken again. */
+	if (!is_used_up && smtp_client_is_open(connection->client)) {
 		connection->idle_since = run_now();
 		list_prepend(&place->idle, &connection->link);
 		place->n_idle++;

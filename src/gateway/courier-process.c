@@ -22,5 +22,7 @@ static int process(void *arg, struct fault *fault)
 int courier_process(struct fault *fault)
 {
 	os_forbid_dumps();
+	/* Taking mail comes first: what is taken can wait for its delivery, clients cannot. */
+	os_yield_to_others();
 	return run_main("courier", process, NULL, fault);
 }

@@ -115,6 +115,11 @@ SUSPENDS static int send_content(struct deliver_job *j, struct fault *fault)
 	/* Of what fits as a whole the courier does not tell what it took. */
 	if (j->sent == j->size || (j->size > COURIER_WINDOW && room < COURIER_PIECE))
 		return 1;
+	if (j->sent == 0 && j->size <= COURIER_PIECE && queue_content(queue, j->job->message, &all)) {
+		link_put(j->peer->link, ORDER_CONTENT, j->id, trace, all);
+		j->sent = j->size;
+		return 1;
+	}
 	if (j->sent == 0)
 		put_content(j, trace); /* some 500 bytes */
 	if (j->size <= COURIER_WINDOW && queue_content(queue, j->job->message, &all)) {

@@ -34,6 +34,11 @@ void os_keep_memory(void)
 	mallopt(M_MMAP_THRESHOLD, 1 << 20);
 }
 
+void os_yield_to_others(void)
+{
+	setpriority(PRIO_PROCESS, 0, 5);
+}
+
 unsigned os_raise_file_limit(void)
 {
 	struct rlimit limit = { 0, 0 };

@@ -17,6 +17,9 @@ unsigned os_raise_file_limit(void);
  * all the time. */
 void os_keep_memory(void);
 
+/* When there is more to do than the processors can, others of this machine come first. */
+void os_yield_to_others(void);
+
 /* A process as others can know it: numbers are used again, so the moment it began belongs to it. */
 struct os_process {
 	long pid;

@@ -23,6 +23,7 @@ struct smtp_client {
 	bool refused;      /* reader.reply kept the session from beginning */
 	enum smtp_stage refused_at;
 	bool tls_failed;   /* the handshake did, or was cut off */
+	bool was_silent;   /* it was looked at, and nothing was said or sent since */
 	bool dirty;        /* a transaction was begun and not ended by a reply to its dot */
 	unsigned offers;   /* of enum client_offer */
 	unsigned extensions; /* of enum smtp_extension */

@@ -323,8 +323,9 @@ SUSPENDS static int send_envelope(struct transaction *t, struct fault *fault)
 	while (t->sent.command != CMD_END) {
 		unsigned in_group = 0;
 
-		if (client_expect_silence(t->client, "before a command", fault) < 0)
+		if (!t->client->was_silent && client_expect_silence(t->client, "before a command", fault) < 0)
 			return -1;
+		t->client->was_silent = false;
 		do {
 			append_command(t, t->sent);
 			t->sent = next_place(t, t->sent, true);

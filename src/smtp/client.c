@@ -427,7 +427,13 @@ SUSPENDS bool smtp_client_is_usable(struct smtp_client *client)
 {
 	struct fault ignored = FAULT_INIT;
 
-	return client->stream && client_expect_silence(client, "while nothing was going on", &ignored) == 0;
+	client->was_silent = client->stream && client_expect_silence(client, "while nothing was going on", &ignored) == 0;
+	return client->was_silent;
+}
+
+bool smtp_client_is_open(const struct smtp_client *client)
+{
+	return client->stream && client->in.n == 0;
 }
 
 SUSPENDS void smtp_client_quit(struct smtp_client *client)

@@ -80,6 +80,9 @@ const struct smtp_reply *smtp_client_refusal(const struct smtp_client *client,
 /* Whether another transaction can be tried: connected, in step, and nothing was said meanwhile. */
 SUSPENDS bool smtp_client_is_usable(struct smtp_client *client);
 
+/* The same without a look at the connection: it was fit for another transaction when it was last looked at. */
+bool smtp_client_is_open(const struct smtp_client *client);
+
 /* "TLSv1.3, …" or NULL; and what the server offers. */
 const char *smtp_client_tls(const struct smtp_client *client);
 unsigned smtp_client_offers(const struct smtp_client *client); /* of enum smtp_extension */
