@@ -188,7 +188,7 @@ static int take_offers(struct deliver_peer *peer, const struct link_frame *frame
 	if (said.target >= BOOK_TARGETS)
 		return fault_protocol(fault, "a courier told of a host that there is not");
 	/* One of an older configuration may have had more hosts. */
-	if (s->offers && peer->configuration == peer->deliver->configuration &&
+	if (s->offers && peer->config == s->config &&
 	    said.host < deliver_smtp(peer->deliver, (unsigned)said.target)->hosts.n)
 		s->offers(s->arg, (unsigned)said.target, (unsigned)said.host, (unsigned)said.offers, said.size);
 	return 0;
@@ -199,16 +199,20 @@ SUSPENDS static int probe_all(void *arg, struct fault *fault)
 {
 	struct deliver_peer *peer = arg;
 
-	for (;;) {
-		for (unsigned t = 0; t < BOOK_TARGETS && peer->configuration == peer->deliver->configuration; t++)
+	while (!peer->is_retired) {
+		/* Of a courier that is only made ready nobody wants to know yet. */
+		bool in_force = peer->config == peer->deliver->settings.config;
+
+		for (unsigned t = 0; t < BOOK_TARGETS && in_force; t++)
 			for (size_t h = 0; h < deliver_smtp(peer->deliver, t)->hosts.n; h++) {
 				struct courier_offers of = { .target = t, .host = h };
 
 				courier_put_order(peer->link, ORDER_PROBE, 0, &of);
 			}
-		if (run_sleep(PROBE_EVERY, fault) < 0)
+		if (run_sleep(in_force ? PROBE_EVERY : SECOND, fault) < 0)
 			return -1;
 	}
+	return 0;
 }
 
 static int hear(struct deliver_peer *peer, const struct link_frame *frame, struct fault *fault)

@@ -501,19 +501,21 @@ SUSPENDS static int keeper_main(void *arg, struct fault *fault)
 
 int gateway_run(const struct gateway_options *options, struct config *config, struct fault *fault)
 {
-	struct gateway g = { .options = options };
+	struct gateway *g = xzalloc(sizeof(*g));
 	_cleanup_(buf_done) struct buf folder = BUF_NULL;
 	int r;
 
+	g->options = options;
 	os_forbid_dumps();
 	os_raise_file_limit();
 	buf_appendf(&folder, "%s/gateway", options->state);
-	g.config = xmalloc(sizeof(*g.config));
-	*g.config = *config;
+	g->config = xmalloc(sizeof(*g->config));
+	*g->config = *config;
 	*config = (struct config){ 0 };
-	g.k.config = g.config;
-	g.k.folder = buf_str(&folder);
-	r = run_main("keeper", keeper_main, &g, fault);
-	config_free(g.config);
+	g->k.config = g->config;
+	g->k.folder = buf_str(&folder);
+	r = run_main("keeper", keeper_main, g, fault);
+	config_free(g->config);
+	free(g);
 	return r;
 }

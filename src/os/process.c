@@ -110,7 +110,7 @@ void os_host_name(char to[65])
 void os_user_name(unsigned uid, char to[65])
 {
 	struct passwd entry, *found = NULL;
-	char room[4096];
+	char room[2048];
 
 	if (getpwuid_r((uid_t)uid, &entry, room, sizeof(room), &found) == 0 && found && found->pw_name[0])
 		snprintf(to, 65, "%.64s", found->pw_name);
