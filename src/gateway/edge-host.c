@@ -154,11 +154,12 @@ SUSPENDS static int ask(struct smtp_host *host, const struct smtp_client *client
 	struct edge_session *s = session_of(host);
 	struct edge *edge = s->edge;
 	struct edge_ask question = { .key = r->key };
+	size_t needs;
 
 	if (!t->recipients)
 		s->envelope = 4096;
-	s->envelope += 64 + r->path.local.n * 2 + r->path.domain.n + r->parameters.orcpt.n;
-	if (s->envelope > LINK_ENVELOPE_MAX) {
+	needs = 64 + r->path.local.n * 2 + r->path.domain.n + r->parameters.orcpt.n;
+	if (s->envelope + needs > LINK_ENVELOPE_MAX) {
 		smtp_say_set(say, 452, "4.5.3", "Too many recipients");
 		return 0;
 	}
@@ -179,6 +180,8 @@ SUSPENDS static int ask(struct smtp_host *host, const struct smtp_client *client
 		return -1;
 	if (say->code >= 300)
 		edge->counts.recipients_refused++;
+	else
+		s->envelope += needs;
 	return 0;
 }
 

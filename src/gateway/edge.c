@@ -25,6 +25,7 @@ static void set_limits(struct edge *edge, const struct keep_setup *setup)
 	*to = (struct smtp_settings){
 		.hostname = arena_str(&edge->arena, setup->hostname), .offered = (unsigned)setup->offered,
 		.max_size = setup->max_message, .max_recipients = (unsigned)setup->max_recipients, .max_errors = 20,
+		.max_refused = 10 * (unsigned)setup->max_recipients + 1000,
 		.max_idle_commands = 100, .command_us = 5 * MINUTE, .data_us = 3 * MINUTE,
 		.handshake_us = MINUTE, .finish_us = 10 * MINUTE, .min_rate = 500,
 		.normalise = setup->normalise, .refuse_nul = true,

@@ -17,16 +17,26 @@ static const struct smtp_answer *why_not(const struct smtp_session *s, const str
 }
 
 /* Not in the transaction yet. */
-static struct smtp_recipient *recipient_new(struct smtp_session *s, const struct smtp_command *c)
+static struct smtp_recipient *recipient_new(struct arena *arena, const struct smtp_recipient *from)
 {
-	struct smtp_recipient *r = arena_alloc(&s->t.arena, sizeof(*r));
+	struct smtp_recipient *r = arena_alloc(arena, sizeof(*r));
 
-	r->path = c->path;
-	r->path.local = arena_copy(&s->t.arena, c->path.local);
-	r->path.domain = arena_copy(&s->t.arena, c->path.domain);
-	r->parameters.notify = c->rcpt.notify;
-	r->parameters.orcpt = arena_copy(&s->t.arena, c->rcpt.orcpt);
+	*r = *from;
+	r->path.local = arena_copy(arena, from->path.local);
+	r->path.domain = arena_copy(arena, from->path.domain);
+	r->parameters.orcpt = arena_copy(arena, from->parameters.orcpt);
+	r->key = arena_copy(arena, from->key);
+	r->next = NULL;
 	return r;
+}
+
+/* Whoever is refused so often does not listen. */
+static const struct smtp_answer *refused(struct smtp_session *s)
+{
+	static const struct smtp_answer enough = { 421, "4.7.0", "Too many recipients that were refused" };
+	unsigned most = s->settings->max_refused;
+
+	return s->t.refused_n++ >= most && most ? &enough : NULL;
 }
 
 static bool is_there(const struct smtp_transaction *t, struct bytes key, uint64_t hash)
@@ -57,21 +67,23 @@ SUSPENDS int smtp_serve_rcpt(struct smtp_session *s, const struct smtp_command *
 	hash = siphash13(s->settings->seed, 0, key);
 	if (is_there(t, key, hash))
 		return smtp_session_answer(s, &again, fault);
-	if (t->recipients_n >= s->settings->max_recipients)
-		return smtp_session_answer(s, &too_many, fault);
+	if (t->recipients_n >= s->settings->max_recipients) {
+		wrong = refused(s);
+		return smtp_session_answer(s, wrong ? wrong : &too_many, fault);
+	}
 
-	r = recipient_new(s, c);
-	r->key = arena_copy(&t->arena, key);
-	r->hash = hash;
+	/* What is refused leaves nothing behind. */
+	r = recipient_new(&scratch, &(struct smtp_recipient){ .path = c->path, .parameters = c->rcpt, .key = key, .hash = hash });
 	smtp_say_set(&say, 250, "2.1.5", "Ok");
 	if (s->host->ops->rcpt(s->host, &s->client, t, r, &say, fault) < 0 && smtp_session_excuse(fault, &say) < 0)
 		return -1;
-	if (say.code < 300) {
-		*t->last = r;
-		t->last = &r->next;
-		t->recipients_n++;
-	} else {
-		t->refused_n++;
+	if (say.code >= 300) {
+		wrong = refused(s);
+		return wrong ? smtp_session_answer(s, wrong, fault) : smtp_session_say(s, &say, fault);
 	}
+	r = recipient_new(&t->arena, r);
+	*t->last = r;
+	t->last = &r->next;
+	t->recipients_n++;
 	return smtp_session_say(s, &say, fault);
 }

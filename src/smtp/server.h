@@ -30,6 +30,7 @@ struct smtp_settings {
 	uint64_t max_size;    /* of a message's content */
 	uint64_t max_line;    /* in content, without CRLF: a longer one is refused (5.6.0); 0: any */
 	unsigned max_recipients;    /* of a transaction; one more is 452 4.5.3, the others stay */
+	unsigned max_refused;       /* recipients of a transaction that are refused, for good or for now; then 421. 0: any number */
 	unsigned max_errors;        /* replies of 5xx to commands, since the last accepted message; then 421 */
 	unsigned max_idle_commands; /* that moved no mail (NOOP, RSET, EHLO …), likewise; then 421 */
 	int64_t greet_delay_us;     /* who talks before the greeting is refused; 0: greet at once */

@@ -226,6 +226,19 @@ static void errors_end_it(struct check *check)
 	run_clear(check, &c);
 }
 
+static void refusals_end_it(struct check *check)
+{
+	static const struct step many[] = {
+		GREETING, HELLO, MAIL, RCPT, STEP("RCPT TO:<c@x>\r\nRCPT TO:<d@x>\r\nRCPT TO:<e@x>\r\n", "452 452 452"),
+		STEP("RCPT TO:<f@x>\r\n", "421 end"),
+	};
+	struct talk a = TALK(many, .want_books = "");
+
+	a.settings.max_recipients = 1;
+	a.settings.max_refused = 3;
+	run_clear(check, &a);
+}
+
 /* V7: as declared and as it is, at the limit and one off. */
 static void sizes(struct check *check)
 {
@@ -477,6 +490,7 @@ int main(int argc, char **argv)
 		{ "extensions", says_what_it_offers },
 		{ "V4: recipients", recipients },
 		{ "P6: errors and idle commands end it", errors_end_it },
+		{ "P6: refused recipients end it", refusals_end_it },
 		{ "V7: sizes", sizes },
 		{ "V9: content", content_policies },
 		{ "S1-S18: smuggling", smuggling },
