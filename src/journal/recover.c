@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Recovery, see recover.h.
  *
- * First the last segment alone: its tail is cut if it is torn, and its last batch is written again and synced, for after a sync
- * that failed the kernel may show what the disk does not have. Only then is the journal read as a whole and handed
- * out. Killed at any moment, it does the same again. */
+ * First the journal is looked at from where it is to be replayed on, to its end: what is damaged is refused, and nothing was
+ * written. Then the last segment's tail is cut if it is torn, and its last batch is written again and synced, for after a sync
+ * that failed the kernel may show what the disk does not have. Only then are its records handed out. Killed at any moment,
+ * it does the same again. */
 #include "journal/recover.h"
 
 #include <inttypes.h>
@@ -129,25 +130,6 @@ static int settle_tail(const char *path, const struct journal_tail *tail, struct
 	return 0;
 }
 
-/* Reads the last segment to its end. */
-static int find_tail(const char *path, struct journal_tail *ret, int64_t *ret_wall_us, struct fault *fault)
-{
-	_cleanup_(journal_reader_closep) struct journal_reader *reader = NULL;
-	struct journal_record record;
-	const struct journal_segment *segments;
-	size_t n;
-	int r;
-
-	if (journal_reader_open(path, UINT64_MAX, JOURNAL_READ_ALL, &reader, fault) < 0)
-		return -1;
-	n = journal_reader_segments(reader, &segments);
-	*ret_wall_us = n > 0 ? segments[n - 1].head.wall_us : 0;
-	while ((r = journal_reader_next(reader, &record, fault)) > 0)
-		*ret_wall_us = record.head.wall_us;
-	journal_reader_tail(reader, ret);
-	return r;
-}
-
 /* --- all of it ------------------------------------------------------------------------------- */
 
 static void suspect(struct recovery *v, const struct journal_record *record)
@@ -190,19 +172,19 @@ static int note_dropped(struct recovery *v, const struct journal_record *record,
 	return 0;
 }
 
-static int read_all(struct recovery *v, struct journal_reader *reader, struct fault *fault)
+static int look_at_records(struct recovery *v, struct journal_reader *reader, struct fault *fault)
 {
+	const struct journal_segment *segments;
+	size_t n = journal_reader_segments(reader, &segments);
 	struct journal_record record;
 	int r;
 
+	v->files->wall_us = n > 0 ? segments[n - 1].head.wall_us : 0;
 	while ((r = journal_reader_next(reader, &record, fault)) > 0) {
-		step_point("journal-replay");
+		v->files->wall_us = record.head.wall_us;
 		if (record.is_punched)
 			suspect(v, &record);
 		if (record.head.type == JOURNAL_DROPPED && note_dropped(v, &record, fault) < 0)
-			return -1;
-		if (v->config->replay && record.head.sequence >= v->config->replay_from &&
-		    v->config->replay(v->config->arg, &record, fault) < 0)
 			return -1;
 	}
 	if (r == 0 && v->n > 0)
@@ -264,27 +246,54 @@ static int check_known(const struct recovery *v, struct fault *fault)
 			 "accepted; bring back its last segments", v->config->path, next - 1, from - 1);
 }
 
-static int recover(struct recovery *v, uint64_t chance, struct fault *fault)
+/* All of it, before anything is written. */
+static int look(struct recovery *v, struct fault *fault)
 {
 	_cleanup_(journal_reader_closep) struct journal_reader *reader = NULL;
 	struct journal_files *files = v->files;
 	const char *path = v->config->path;
-	struct journal_tail *tail = &files->tail;
 
-	if (find_tail(path, tail, &files->wall_us, fault) < 0 || check_known(v, fault) < 0)
-		return -1;
-	if (tail->segment && settle_tail(path, tail, files, fault) < 0)
-		return -1;
-
-	step_point("journal-settled");
 	if (journal_reader_open(path, v->config->replay_from, JOURNAL_READ_NO_BODIES, &reader, fault) < 0 ||
-	    read_all(v, reader, fault) < 0 || check_start(v, reader, fault) < 0)
+	    look_at_records(v, reader, fault) < 0)
 		return -1;
 	memcpy(files->id, journal_reader_id(reader), sizeof(files->id));
-	journal_reader_tail(reader, tail);
+	journal_reader_tail(reader, &files->tail);
+	if (check_known(v, fault) < 0 || check_start(v, reader, fault) < 0)
+		return -1;
+	return check_signed(path, files->tail.sequence, fault);
+}
+
+static int replay(struct recovery *v, struct fault *fault)
+{
+	_cleanup_(journal_reader_closep) struct journal_reader *reader = NULL;
+	const struct journal_config *config = v->config;
+	struct journal_record record;
+	int r;
+
+	if (!config->replay)
+		return 0;
+	if (journal_reader_open(config->path, config->replay_from, JOURNAL_READ_NO_BODIES, &reader, fault) < 0)
+		return -1;
+	while ((r = journal_reader_next(reader, &record, fault)) > 0) {
+		step_point("journal-replay");
+		if (record.head.sequence >= config->replay_from && config->replay(config->arg, &record, fault) < 0)
+			return -1;
+	}
+	return r;
+}
+
+static int recover(struct recovery *v, uint64_t chance, struct fault *fault)
+{
+	struct journal_tail *tail = &v->files->tail;
+
+	if (look(v, fault) < 0)
+		return -1;
+	if (tail->segment && settle_tail(v->config->path, tail, v->files, fault) < 0)
+		return -1;
 	if (!tail->segment)
 		tail->salt = chance | 1; /* the half that headers begin with is not 0 */
-	return check_signed(path, tail->sequence, fault);
+	step_point("journal-settled");
+	return replay(v, fault);
 }
 
 int journal_recover(const struct journal_config *config, const uint64_t chance[2], struct journal_files *ret,

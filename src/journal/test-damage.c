@@ -8,6 +8,7 @@
 #include "base/xalloc.h"
 #include "journal/audit.h"
 #include "journal/test-common.h"
+#include "os/file.h"
 
 #define JOURNAL                                                                                    \
 	_cleanup_(testing_journal_remove) struct testing_journal t;                                \
@@ -275,6 +276,32 @@ static void torn_at_the_edge(struct check *check)
 	}
 }
 
+/* A torn tail stays as it is while an earlier segment is damaged. */
+static void damaged_and_torn(struct check *check)
+{
+	_cleanup_(buf_done) struct buf name = BUF_NULL, before = BUF_NULL, after = BUF_NULL;
+	struct fault fault = FAULT_INIT;
+	uint64_t segment, offset;
+	JOURNAL;
+
+	make(&t);
+	place_of(&t, 61, &segment, &offset); /* the checkpoint, as if it had never been */
+	testing_zero(t.path, segment, offset, 4096);
+	place_of(&t, 59, &segment, &offset);
+	CHECK_EQ(segment, 2);
+	testing_zero(t.path, segment, (offset + 8192) & ~UINT64_C(511), 512);
+	place_of(&t, 6, &segment, &offset);
+	CHECK_EQ(segment, 1);
+	testing_flip(t.path, segment, offset + JOURNAL_HEAD + 10);
+	journal_segment_path(&name, t.path, 2);
+	CHECK_EQ(os_read_file(buf_str(&name), JOURNAL_SEGMENT_MIN, &before, &fault), 0);
+	CHECK_EQ(testing_run(&t, just_open, &fault), -1);
+	if (!strstr(fault.text, "the payload of record 6 (accept) is damaged"))
+		CHECK_FAIL("%s", fault.text);
+	CHECK_EQ(os_read_file(buf_str(&name), JOURNAL_SEGMENT_MIN, &after, &fault), 0);
+	CHECK(bytes_equal(buf_bytes(&before), buf_bytes(&after)));
+}
+
 static void missing(struct check *check)
 {
 	_cleanup_(buf_done) struct buf name = BUF_NULL, list = BUF_NULL;
@@ -401,6 +428,7 @@ int main(int argc, char **argv)
 		{ "a flipped bit in the last batch (J8)", last_batch },
 		{ "a torn tail (J8)", torn_tail },
 		{ "a torn tail at a sector's edge (J8)", torn_at_the_edge },
+		{ "a torn tail behind damage (J8)", damaged_and_torn },
 		{ "a missing segment (J9)", missing },
 		{ "a missing end (J11)", missing_end },
 		{ "a splice (J4)", spliced },
