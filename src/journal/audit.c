@@ -15,6 +15,7 @@
 /* A body whose payload is not what was written: as it should be if a DROPPED says so. */
 struct suspect {
 	uint64_t sequence, segment, offset;
+	bool is_dropped;
 };
 
 /* Digest of a body, to hold the messages' own against: kept from BODY to ACCEPT only. */
@@ -38,7 +39,7 @@ struct audit {
 	struct suspect *suspects; /* by sequence */
 	size_t n_suspects, suspects_size;
 	struct body *bodies;      /* by sequence: those that no ACCEPT has named yet */
-	size_t n_bodies, bodies_size;
+	size_t n_bodies, bodies_size, bodies_full; /* full: then those that were named go */
 	uint64_t first_segment;
 	uint64_t dropped_to;      /* segments that were removed, as the journal says */
 	bool is_whole;            /* no damage was met: what is not there was removed in order */
@@ -111,14 +112,15 @@ static struct body *find_body(struct audit *a, uint64_t sequence)
 
 static void note_body(struct audit *a, const struct journal_record *record)
 {
-	/* What was named already goes; one that stays is a message under way, or an orphan. */
-	if (a->n_bodies > 4096) {
+	/* What was named already goes; one that stays is a message under way, or an orphan. Seldom, when most of them stay. */
+	if (a->n_bodies > a->bodies_full) {
 		size_t kept = 0;
 
 		for (size_t i = 0; i < a->n_bodies; i++)
 			if (a->bodies[i].length != UINT32_MAX)
 				a->bodies[kept++] = a->bodies[i];
 		a->n_bodies = kept;
+		a->bodies_full = 2 * kept + 4096;
 	}
 	a->bodies = xgrow(a->bodies, &a->bodies_size, a->n_bodies + 1, sizeof(*a->bodies));
 	a->bodies[a->n_bodies++] = (struct body){ record->head.sequence, record->segment, record->offset,
@@ -126,7 +128,7 @@ static void note_body(struct audit *a, const struct journal_record *record)
 	if (!record->is_punched)
 		return;
 	a->suspects = xgrow(a->suspects, &a->suspects_size, a->n_suspects + 1, sizeof(*a->suspects));
-	a->suspects[a->n_suspects++] = (struct suspect){ record->head.sequence, record->segment, record->offset };
+	a->suspects[a->n_suspects++] = (struct suspect){ record->head.sequence, record->segment, record->offset, false };
 }
 
 static int feed_body(struct audit *a, const struct body *body)
@@ -191,10 +193,8 @@ static void check_dropped(struct audit *a, const struct journal_dropped *dropped
 		if (a->n_suspects)
 			s = bsearch(&key, a->suspects, a->n_suspects, sizeof(key), by_sequence);
 		a->result->dropped++;
-		if (!s)
-			continue;
-		a->n_suspects--;
-		memmove(s, s + 1, (size_t)(a->suspects + a->n_suspects - s) * sizeof(*s));
+		if (s)
+			s->is_dropped = true;
 	}
 	if (dropped->segments_to > a->dropped_to)
 		a->dropped_to = dropped->segments_to;
@@ -221,12 +221,18 @@ static void check_signed(struct audit *a, uint64_t sequence, const unsigned char
 			   sequence);
 }
 
+static int by_signed(const void *a, const void *b)
+{
+	const struct signed_point *x = a, *y = b;
+
+	return x->sequence < y->sequence ? -1 : x->sequence > y->sequence;
+}
+
 static struct signed_point *find_point(struct audit *a, uint64_t sequence)
 {
-	for (size_t i = 0; i < a->n_points; i++)
-		if (a->points[i].sequence == sequence)
-			return &a->points[i];
-	return NULL;
+	struct signed_point key = { .sequence = sequence };
+
+	return a->n_points ? bsearch(&key, a->points, a->n_points, sizeof(key), by_signed) : NULL;
 }
 
 /* What was removed is settled: once it is known, the sums are those from the first record on. */
@@ -335,6 +341,8 @@ static int read_points(struct audit *a, struct fault *fault)
 	for (size_t i = 0; i < n; i++)
 		if (strlen(names[i]) > 4 && strcmp(names[i] + strlen(names[i]) - 4, ".txt") == 0)
 			read_point(a, names[i]);
+	if (a->n_points)
+		qsort(a->points, a->n_points, sizeof(*a->points), by_signed);
 	return 0;
 }
 
@@ -463,6 +471,8 @@ static void check_end(struct audit *a)
 		const struct suspect *s = &a->suspects[i];
 		char text[200];
 
+		if (s->is_dropped)
+			continue;
 		snprintf(text, sizeof(text), "segment %010" PRIu64 ".seg, offset %" PRIu64 ": the payload of record %" PRIu64
 			 " (body) is not what was written, and nothing says that it was dropped", s->segment, s->offset,
 			 s->sequence);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The audit: books counted anew, ways that there are not, signatures that the openssl command accepts. */
 #include <inttypes.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "journal/audit.h"
@@ -210,6 +211,34 @@ static void signatures(struct check *check)
 	CHECK(strstr(buf_str(&got), "checkpoints/00000000000000000025.txt is not what its signature signs\n"));
 }
 
+/* Pieces of messages that never came whole, so many that looking through all of them for each would show. */
+static int many_orphans(void *arg, struct fault *fault)
+{
+	struct testing_journal *t = arg;
+	struct bytes piece = BYTES("x");
+	uint64_t sequence;
+
+	if (testing_open(t, fault) < 0)
+		return -1;
+	for (int i = 0; i < 150000; i++)
+		if (journal_append(t->journal, JOURNAL_BODY, &piece, 1, &sequence, fault) < 0)
+			return -1;
+	return journal_commit(t->journal, sequence, fault);
+}
+
+static void orphans(struct check *check)
+{
+	_cleanup_(buf_done) struct buf got = BUF_NULL;
+	clock_t began;
+	JOURNAL;
+
+	run_in(&t, many_orphans);
+	began = clock();
+	CHECK_EQ(audit_of(&t, 0, &got).records, 150000);
+	printf("# %.1f s\n", (double)(clock() - began) / CLOCKS_PER_SEC);
+	CHECK(clock() - began < 5 * CLOCKS_PER_SEC);
+}
+
 static void nothing_there(struct check *check)
 {
 	struct journal_audit_options options = { .message = 0 };
@@ -228,6 +257,7 @@ int main(int argc, char **argv)
 		{ "ways that there are not (J13)", wrong_ways },
 		{ "content (J13)", content },
 		{ "signatures (J11)", signatures },
+		{ "very many bodies without an envelope", orphans },
 		{ "nothing there", nothing_there },
 		{ 0 },
 	};
