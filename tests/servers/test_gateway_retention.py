@@ -65,27 +65,27 @@ class TestRetention(unittest.TestCase):
 
     def test_room_is_made_if_that_is_wanted(self):
         """The quota is three segments: in the third one there is room only if something goes."""
-        g = self.gateway(max_queue="200M", low_space="drop", keep_bodies="forever")
+        g = self.gateway(max_queue="14M", journal_segment_mib="4", low_space="drop", keep_bodies="forever")
         n = 0
-        while n < 80:
+        while n < 40:
             until(lambda: self.may(g))
             try:
-                send(g.client(), n, size=1800000)
+                send(g.client(), n, size=400000)
                 n += 1
             except (smtplib.SMTPDataError, smtplib.SMTPRecipientsRefused) as refused:
                 self.assertIn("452", str(refused))
-        until(lambda: len(self.sink.messages) == 80)
+        until(lambda: len(self.sink.messages) == 40)
         self.assertIn("given back", g.text())
         self.assertEqual(g.stop(), 0, g.text())
-        self.assertEqual(g.audit(), (80, 80, 0))
+        self.assertEqual(g.audit(), (40, 40, 0))
 
     def test_mail_is_deferred_else(self):
-        g = self.gateway(max_queue="200M", keep_bodies="forever")
+        g = self.gateway(max_queue="14M", journal_segment_mib="4", keep_bodies="forever")
         c = g.client()
         n = 0
         with self.assertRaises((smtplib.SMTPDataError, smtplib.SMTPRecipientsRefused)) as raised:
             while n < 150:
-                send(c, n, size=1800000)
+                send(c, n, size=400000)
                 n += 1
         self.assertIn("452", str(raised.exception))
         until(lambda: "no room for new mail" in g.text())
