@@ -83,6 +83,8 @@ static void remember_welcome(struct edge *edge, struct bytes key)
 {
 	if (map_count(&edge->welcome) >= WELCOME_MAX)
 		map_done(&edge->welcome);
+	if (map_count(&edge->welcome) == 0)
+		edge->welcome_since = run_now();
 	map_put(&edge->welcome, key, edge);
 }
 
@@ -165,6 +167,9 @@ SUSPENDS static int ask(struct smtp_host *host, const struct smtp_client *client
 	}
 	if (!s->slot)
 		return fault_cancelled(fault);
+	/* What the keeper forgets to say, such as a disk that fills up while nobody asks, is found out so. */
+	if (run_now() - edge->welcome_since > SECOND)
+		map_done(&edge->welcome);
 	if (map_has(&edge->welcome, r->key)) {
 		edge->counts.recipients_known++;
 		edge->counts_changed = true;

@@ -46,6 +46,7 @@ struct edge {
 	size_t n_slots, size_slots;
 	struct map addresses; /* prefix → how many sessions */
 	struct map welcome;   /* keys of recipients that the keeper takes; values mean nothing */
+	int64_t welcome_since; /* the first of them: they hold for a second */
 	struct edge_counts counts;
 	bool counts_changed;
 	struct buf scratch, payload; /* while a frame is made */

@@ -13,7 +13,7 @@
  * number that rises with each transaction of the slot. A slot gets another session when no answer is owed to the last one. */
 enum edge_frame {
 	EDGE_READY = 1, /* link_word: it serves from here on; the words are about its walls */
-	EDGE_ASK,       /* edge_ask: may this recipient come? Answered by KEEP_SAY. A yes holds for all who ask, until KEEP_FORGET */
+	EDGE_ASK,       /* edge_ask: may this recipient come? Answered by KEEP_SAY. A yes holds for all who ask, for a second or until KEEP_FORGET */
 	EDGE_BODY,      /* content, in order */
 	EDGE_ENVELOPE,  /* the beginning of an EDGE_FINISH that is too large for one frame */
 	EDGE_FINISH,    /* edge_finish: all content has come. Answered by KEEP_SAY, once it is durable */
