@@ -2,6 +2,7 @@
 /* mailferry gateway: mail comes in by SMTP, and goes to the platform where its recipient is. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "cli/choose.h"
@@ -55,12 +56,19 @@ static int say(const struct fault *fault)
 	return fault->kind == FAULT_USAGE ? EXIT_USAGE : EXIT_STOPPED;
 }
 
-/* A service manager takes how bad it is from the front of the line. */
+/* A service manager takes how bad it is from the front of the line. Who does not read it keeps no mail waiting: it is in the journal. */
 static void show(bool is_alarm, const char *kind, const char *text)
 {
-	if (os_is_service())
-		fputs(is_alarm ? "<4>" : "<6>", stderr);
-	fprintf(stderr, "mailferry: %s: %s\n", kind, text);
+	static unsigned long dropped;
+
+	if (!os_has_room(STDERR_FILENO)) {
+		dropped++;
+		return;
+	}
+	if (dropped)
+		fprintf(stderr, "%smailferry: stderr: %lu lines were dropped, nobody read them\n", os_is_service() ? "<4>" : "", dropped);
+	dropped = 0;
+	fprintf(stderr, "%smailferry: %s: %s\n", !os_is_service() ? "" : is_alarm ? "<4>" : "<6>", kind, text);
 }
 
 static int run_keeper(const struct options *o, struct fault *fault)

@@ -294,20 +294,27 @@ static void retire_all(struct parts *parts, bool are_next, int64_t within_us)
 	waiters_wake_all(&parts->changed);
 }
 
+SUSPENDS static int wait_a_minute(struct parts *parts, unsigned n, struct fault *fault)
+{
+	_deadline_(TO_BE_READY);
+
+	return wait_until_ready(parts, n, fault);
+}
+
 SUSPENDS int parts_prepare(struct parts *parts, const struct parts_plan *next, struct fault *fault)
 {
 	unsigned edges = next->config->gateway.edges;
-	int64_t former;
 	int r;
 
 	parts->next = next;
 	for (unsigned i = 0; i < parts->couriers; i++)
 		add(parts, PART_COURIER, i + 1, true);
-	for (unsigned i = 0; i < edges; i++)
+	r = wait_a_minute(parts, parts->couriers, fault);
+	/* Last: clients may come to them as soon as they are ready. */
+	for (unsigned i = 0; i < edges && r == 0; i++)
 		add(parts, PART_EDGE, i + 1, true);
-	former = run_deadline_narrow(TO_BE_READY); /* ours: theirs are longer lives */
-	r = wait_until_ready(parts, parts->couriers + edges, fault);
-	run_deadline_restore(former);
+	if (r == 0)
+		r = wait_a_minute(parts, parts->couriers + edges, fault);
 	if (r == 0)
 		return 0;
 	retire_all(parts, true, TO_END);

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <malloc.h>
 #include <pwd.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -116,4 +117,12 @@ void os_user_name(unsigned uid, char to[65])
 		snprintf(to, 65, "%.64s", found->pw_name);
 	else
 		snprintf(to, 65, "uid %u", uid);
+}
+
+bool os_has_room(int fd)
+{
+	struct pollfd one = { .fd = fd, .events = POLLOUT };
+
+	/* Of a pipe: PIPE_BUF bytes. */
+	return poll(&one, 1, 0) == 1 && (one.revents & POLLOUT);
 }

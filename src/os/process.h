@@ -10,6 +10,9 @@
  * it. Call it before the first secret is read. Programs we start are as they always are. */
 void os_forbid_dumps(void);
 
+/* Whether a line of some hundred bytes can be written without waiting: to a pipe or socket that nobody reads it cannot. */
+bool os_has_room(int fd);
+
 /* Lets this process open as many files as its hard limit allows; returns how many that is. */
 unsigned os_raise_file_limit(void);
 

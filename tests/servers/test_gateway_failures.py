@@ -39,6 +39,27 @@ class TestFailures(unittest.TestCase):
             self.assertEqual(g.audit(), (1, 1, 0))
 
 
+    def test_nobody_reads_what_it_says(self):
+        with Gateway() as g:
+            out, into = os.pipe()
+            os.set_blocking(into, False)
+            os.write(into, b"x" * (1 << 20))  # as much as fits
+            os.set_blocking(into, True)
+            said = os.path.join(g.folder, "stderr")
+            os.symlink(f"/proc/{os.getpid()}/fd/{into}", said)
+            g.start()
+            c = g.client()
+            send(c, 1)
+            c.quit()
+            os.read(out, 1 << 20)
+            self.reload(g)
+            self.assertEqual(g.stop(), 0)
+            os.set_blocking(out, False)
+            self.assertIn(b"lines were dropped", os.read(out, 1 << 20))
+            self.assertEqual(g.audit(), (1, 1, 0))
+            os.close(out)
+            os.close(into)
+
     def reload(self, g):
         g.child.send_signal(signal.SIGHUP)
         g.wait_for("RELOADING=1")
