@@ -56,19 +56,13 @@ static int say(const struct fault *fault)
 	return fault->kind == FAULT_USAGE ? EXIT_USAGE : EXIT_STOPPED;
 }
 
-/* A service manager takes how bad it is from the front of the line. Who does not read it keeps no mail waiting: it is in the journal. */
-static void show(bool is_alarm, const char *kind, const char *text)
+/* A service manager takes how bad it is from the front of the line. */
+static bool show(bool is_alarm, const char *kind, const char *text)
 {
-	static unsigned long dropped;
-
-	if (!os_has_room(STDERR_FILENO)) {
-		dropped++;
-		return;
-	}
-	if (dropped)
-		fprintf(stderr, "%smailferry: stderr: %lu lines were dropped, nobody read them\n", os_is_service() ? "<4>" : "", dropped);
-	dropped = 0;
+	if (!os_has_room(STDERR_FILENO))
+		return false;
 	fprintf(stderr, "%smailferry: %s: %s\n", !os_is_service() ? "" : is_alarm ? "<4>" : "<6>", kind, text);
+	return true;
 }
 
 static int run_keeper(const struct options *o, struct fault *fault)

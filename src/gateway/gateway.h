@@ -12,7 +12,7 @@
 struct gateway_options {
 	const char *config;   /* path, for SIGHUP */
 	const char *state;    /* the folder that journal/ and gateway/ are in; made if need be */
-	void (*show)(bool is_alarm, const char *kind, const char *text); /* struct keeper */
+	bool (*show)(bool is_alarm, const char *kind, const char *text); /* struct keeper */
 };
 
 /* Runs until it is told to stop. Takes what is in *config, which is empty afterwards. -1: what made it end; the journal has

@@ -74,6 +74,18 @@ void keeper_note_quietly(struct keeper *k, const char *kind, const char *text)
 	nursery_start(k->nursery, put_note, note, "note");
 }
 
+/* Who does not read what is shown keeps no mail waiting: it is in the journal, and that some was dropped is said later. */
+static void show(struct keeper *k, bool is_alarm, const char *kind, const char *text)
+{
+	char missed[80];
+
+	snprintf(missed, sizeof(missed), "%u lines were dropped, nobody read them", k->unshown);
+	if (k->unshown && k->show(true, "stderr", missed))
+		k->unshown = 0;
+	if (!k->show(is_alarm, kind, text))
+		k->unshown++;
+}
+
 PRINTF_LIKE(4, 0) static void say(struct keeper *k, bool is_alarm, const char *kind, const char *format, va_list args)
 {
 	char text[600];
@@ -87,7 +99,7 @@ PRINTF_LIKE(4, 0) static void say(struct keeper *k, bool is_alarm, const char *k
 	if (k->events)
 		events_note(k->events, is_alarm, kind, text);
 	if (k->show)
-		k->show(is_alarm, kind, text);
+		show(k, is_alarm, kind, text);
 	keeper_note_quietly(k, kind, text);
 }
 

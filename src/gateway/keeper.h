@@ -38,8 +38,10 @@ struct keeper {
 
 	unsigned offered;       /* of enum smtp_extension: what clients are offered: what all hosts can carry (offers.h) */
 	uint64_t max_size;      /* of a message, likewise; 0: any */
-	/* Shows a line to whoever watches the process. NULL: nobody does. Must not suspend. */
-	void (*show)(bool is_alarm, const char *kind, const char *text);
+	/* Shows a line to whoever watches the process. NULL: nobody does. Must not suspend, nor wait: false when there was no
+	 * room for it. */
+	bool (*show)(bool is_alarm, const char *kind, const char *text);
+	unsigned unshown; /* lines since one was shown */
 	bool is_unsure;         /* recipients could not be read lately: who is not in the table may exist (recipients.c) */
 
 	bool are_routes_taken;   /* keeper_take_routes() */

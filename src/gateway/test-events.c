@@ -20,9 +20,10 @@ struct test {
 
 static unsigned alarms;
 
-static void show(bool is_alarm, const char *kind, const char *text)
+static bool show(bool is_alarm, const char *kind, const char *text)
 {
 	alarms += is_alarm;
+	return true;
 }
 
 static int in_loop(void *arg, struct fault *fault)
