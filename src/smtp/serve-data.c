@@ -25,7 +25,7 @@ static const struct smtp_answer *content_fault(const struct smtp_session *s, con
 	static const struct smtp_answer not_7bit = { 554, "5.6.1", "8-bit data needs BODY=8BITMIME" };
 	const struct smtp_settings *set = s->settings;
 
-	if (d->size > set->max_size)
+	if (d->size > s->max_size)
 		return &too_large;
 	if (!set->normalise && (d->bare_lf || d->bare_cr))
 		return &bare;

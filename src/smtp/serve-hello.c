@@ -12,15 +12,15 @@ static void append_extensions(const struct smtp_session *s, struct buf *to)
 	const struct smtp_settings *set = s->settings;
 
 	line(to, "PIPELINING");
-	if (set->offered & SMTP_SIZE)
-		buf_appendf(to, "250-SIZE %llu\r\n", (unsigned long long)set->max_size);
+	if (s->offered & SMTP_SIZE)
+		buf_appendf(to, "250-SIZE %llu\r\n", (unsigned long long)s->max_size);
 	if (set->tls && !s->client.tls)
 		line(to, "STARTTLS");
-	if (set->offered & SMTP_8BITMIME)
+	if (s->offered & SMTP_8BITMIME)
 		line(to, "8BITMIME");
-	if (set->offered & SMTP_SMTPUTF8)
+	if (s->offered & SMTP_SMTPUTF8)
 		line(to, "SMTPUTF8");
-	if (set->offered & SMTP_DSN)
+	if (s->offered & SMTP_DSN)
 		line(to, "DSN");
 	if (s->may_xclient)
 		line(to, "XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT");
@@ -37,6 +37,8 @@ SUSPENDS int smtp_serve_hello(struct smtp_session *s, const struct smtp_command 
 
 	smtp_session_reset(s);
 	s->greeted = true;
+	s->offered = s->settings->offered;
+	s->max_size = s->settings->max_size;
 	s->client.esmtp = esmtp;
 	smtp_session_know(s, c->argument, s->client.name, s->client.login);
 	buf_appendf(&text, "250%c%.200s\r\n", esmtp ? '-' : ' ', s->settings->hostname);

@@ -19,7 +19,7 @@ static const struct smtp_answer *why_not(const struct smtp_session *s, const str
 
 	if (s->t.is_open)
 		return &nested;
-	return c->mail.has_size && c->mail.size > s->settings->max_size ? &too_large : NULL;
+	return c->mail.has_size && c->mail.size > s->max_size ? &too_large : NULL;
 }
 
 SUSPENDS int smtp_serve_mail(struct smtp_session *s, const struct smtp_command *c, struct fault *fault)

@@ -283,7 +283,7 @@ SUSPENDS static int obey(struct smtp_session *s, struct bytes line, struct fault
 	static const struct smtp_answer idle = { 421, "4.7.0", "Too many commands that move no mail" };
 	_cleanup_(arena_done) struct arena arena = { NULL };
 	struct smtp_command c;
-	const struct smtp_answer *wrong = smtp_command_parse(line, s->settings->offered, &arena, &c);
+	const struct smtp_answer *wrong = smtp_command_parse(line, s->offered, &arena, &c);
 	unsigned flags = verbs[c.verb].flags;
 
 	if (flags & SYNC && s->in_n > 0)
@@ -458,6 +458,7 @@ SUSPENDS int smtp_serve(struct stream **stream, const struct smtp_settings *sett
 			struct smtp_host *host, struct fault *fault)
 {
 	struct smtp_session s = { .stream = stream, .settings = settings, .peer = peer, .host = host,
+				  .offered = settings->offered, .max_size = settings->max_size,
 				  .may_xclient = peer->may_xclient, .may_xforward = peer->may_xforward };
 	int r;
 

@@ -19,6 +19,8 @@ struct smtp_session {
 	size_t in_size, in_start, in_n;
 
 	bool may_xclient, may_xforward;
+	unsigned offered;  /* of the settings as they were at EHLO: what was promised then holds */
+	uint64_t max_size; /* likewise */
 	bool greeted; /* EHLO or HELO was said */
 	bool owes;    /* a reply to the command at hand */
 	bool over;    /* the last reply was the last word */
