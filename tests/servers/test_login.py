@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every way of logging in, at servers that know it: what works, what a refusal says, and what stays secret."""
 import base64
+import time
 import unittest
 
 import logins
@@ -59,7 +60,9 @@ class Login(logins.Case):
         before = len(server.messages(1 << 30))
         self.works(server.url(url_user or user, tls=True), "--from-ca-file", self.authority.file, *options,
                    secrets=[password or server.password])
-        logged = server.messages(1 << 30)[before:]
+        end = time.monotonic() + 10  # it is written by another process
+        while "Login: user=" not in (logged := server.messages(1 << 30)[before:]) and time.monotonic() < end:
+            time.sleep(0.05)
         self.assertRegex(logged, rf"Login: user=<{user}>, method={method},.* TLS,")
         self.assertIn("> m", self.transcript)
 

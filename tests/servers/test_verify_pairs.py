@@ -36,6 +36,10 @@ class Pairs(unittest.TestCase):
     def pair(self, a, b):
         source, there = self.park.servers[a], self.park.servers[b]
         result = product.copy(source, there, "alice", "from_" + a)
+        # Courier gives an empty INBOX a UIDVALIDITY that it forgets: that of the second in which mail comes is another.
+        if b.startswith("courier") and any(r.get("finding") == "folder-replaced" for r in self.verify(source, there, "from_" + a, "counts")):
+            again = product.copy(source, there, "alice", "from_" + a).report().total
+            self.assertEqual(again["copied"], 0, again)
         said = collections.defaultdict(set)
         for r in result.records:
             if r["event"] == "exception" and r.get("uid"):
